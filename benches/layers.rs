@@ -1,4 +1,4 @@
-//! What making a layer takes: from the scan alone to a blob in its place.
+//! The time to make a layer, from the scan alone to a stored blob.
 //!
 //! ```console
 //! $ TMPDIR=/dev/shm cargo bench --bench layers [-- NAME]
@@ -18,8 +18,7 @@ criterion_main!(layers);
 
 const COMPRESSIONS: [Compression; 3] = [Compression::None, Compression::GZIP, Compression::ZSTD];
 
-/// Finding the files, sorting them, and making their headers: what is left when there are no
-/// contents.
+/// Finding and sorting the files, and making their headers: the time without contents.
 fn scan(criterion: &mut Criterion) {
     let tree = Tree::empty();
     let mut group = criterion.benchmark_group("scan");
@@ -29,7 +28,7 @@ fn scan(criterion: &mut Criterion) {
     });
 }
 
-/// Nothing is written. Without a compression this is the tar, read and hashed.
+/// Nothing is written. Without compression, this reads and hashes the tar.
 fn describe(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("describe");
     group.sample_size(10);
@@ -42,7 +41,7 @@ fn describe(criterion: &mut Criterion) {
     }
 }
 
-/// Into a folder that is new each time. The disk is not measured.
+/// Into a new folder each time. The disk is not measured.
 fn store(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("store");
     group.sample_size(10);
@@ -51,8 +50,7 @@ fn store(criterion: &mut Criterion) {
         for compression in COMPRESSIONS {
             let id = BenchmarkId::new(compression.to_string(), tree.name);
             group.bench_function(id, |bencher| {
-                // What the function returns is dropped when the clock stands still, and the folder
-                // with it.
+                // The returned value is dropped while the clock is stopped, and so is the folder.
                 let store = |dir: tempfile::TempDir| {
                     let options =
                         LayerOptions::from(compression).write(WriteOptions::default().sync(false));

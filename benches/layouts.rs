@@ -1,5 +1,4 @@
-//! What is done with layouts that exist: appending to small and large ones, and reading every byte
-//! of one.
+//! Operations on existing layouts: appending to small and large ones, and reading every byte of one.
 //!
 //! ```console
 //! $ TMPDIR=/dev/shm cargo bench --bench layouts [-- NAME]
@@ -19,8 +18,8 @@ use self::tree::{Tree, is_test};
 criterion_group!(layouts, append, check);
 criterion_main!(layouts);
 
-/// One more image, to 10 and to 2,000. It takes the place of the one before, so that there are
-/// never more.
+/// Appends an image to a layout of 10 and of 2,000. It replaces the previous one, so the number
+/// stays the same.
 fn append(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("append");
     group.sample_size(20);
@@ -44,7 +43,7 @@ fn append(criterion: &mut Criterion) {
     }
 }
 
-/// An image that has its own manifest and configuration, and shares its layer.
+/// An image with its own manifest and configuration, and a shared layer.
 fn image(number: usize) -> Image {
     let layer =
         layer_tar([FileMapping::text("hello\n", "/etc/motd")], LayerOptions::default()).unwrap();
@@ -53,7 +52,7 @@ fn image(number: usize) -> Image {
     image_manifest(config, [layer], json!({})).unwrap().into()
 }
 
-/// `verify`, of a layout with one image of one layer.
+/// `verify` of a layout with one image of one layer.
 fn check(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("verify");
     group.sample_size(10);

@@ -14,11 +14,11 @@ use serde_json::json;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = Path::new("target/examples-out/base_image");
-    // What an earlier run left.
+    // Removes the output of an earlier run.
     let _ = fs::remove_dir_all(out);
 
-    // A layout to start from. Yours would be a folder or an oci-archive that `crane pull
-    // --format=oci`, `skopeo copy` or `podman save --format oci-archive` made.
+    // The base. Yours would be a folder or an oci-archive of `crane pull --format=oci`, `skopeo
+    // copy` or `podman save --format oci-archive`.
     let base = out.join("base");
     let layer = layer_tar(
         [FileMapping::text("ID=example\n", "/etc/os-release")],
@@ -34,10 +34,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = image_config([&layer], extra)?;
     image_layout(&base, [image_manifest(config, [layer], json!({}))?.tagged("1.0")], json!({}))?;
 
-    // The base image as a value: its layers and its configuration. None of its layers is read here.
+    // The base image as a value: its layers and its configuration. This reads none of its layers.
     let base = ImageLayout::open(&base)?.image(Some("1.0"), None)?;
 
-    // The new layer goes on top, and removes a file of the base.
+    // The new layer is on top, and removes a file of the base.
     let dir = out.join("image");
     let files = [
         FileMapping::text("print('hello')\n", "/srv/app.py"),
@@ -45,8 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     ];
     let app = layer_tar(files, LayerOptions::default().store(&dir))?;
 
-    // All is inherited but the labels. `Env` merges by name, and a new Entrypoint clears the base's
-    // Cmd.
+    // Everything is inherited except for the labels. `Env` is merged by name, and a new Entrypoint
+    // clears the base's Cmd.
     let options = json!({ "config": { "Env": ["LANG=C.UTF-8", "PORT=80"], "Entrypoint": ["python3", "/srv/app.py"] } });
     let options = ConfigOptions::new(options)
         .base(base)
@@ -54,8 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = image_config([&app], options)?;
     println!("{}", serde_json::to_string_pretty(config.document())?);
 
-    // The configuration knows its base, so that the manifest has the base's layers below the new
-    // one.
+    // The configuration contains its base, so the manifest has the base's layers below the new one.
     let image = image_manifest(config, [app], json!({}))?;
     println!("\n{} layers, in {}", image.layers().len(), dir.display());
     image_layout(&dir, [image.tagged("latest")], json!({}))?;

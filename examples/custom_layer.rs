@@ -1,5 +1,5 @@
-//! Brings a layer of one's own: whatever has a descriptor, a diff ID and bytes can stand in an
-//! image.
+//! Makes an image with your own layer type: anything with a descriptor, a diff ID and bytes can be a
+//! layer.
 //!
 //! ```console
 //! $ cargo run --release --example custom_layer
@@ -13,8 +13,7 @@ use oci_layout::{
 };
 use serde_json::json;
 
-/// A tar in memory, not compressed, that somebody else made: its bytes go into the image as they
-/// are.
+/// An uncompressed tar in memory from another source. The image contains its bytes unchanged.
 struct MemoryLayer(MemoryBlob);
 
 impl Blob for MemoryLayer {
@@ -28,7 +27,7 @@ impl Blob for MemoryLayer {
 }
 
 impl Layer for MemoryLayer {
-    /// The digest of the uncompressed tar, which is here the blob itself.
+    /// The digest of the uncompressed tar, which is the blob itself here.
     fn diff_id(&self) -> Digest {
         self.descriptor().digest
     }
@@ -40,7 +39,7 @@ impl Layer for MemoryLayer {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = "target/examples-out/custom_layer";
-    // What an earlier run left.
+    // Removes the output of an earlier run.
     let _ = fs::remove_dir_all(out);
 
     let mut tar = tar::Builder::new(Vec::new());
@@ -50,8 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tar.append_data(&mut header, "greeting", &b"hello\n"[..])?;
     let custom = MemoryLayer(MemoryBlob::new(MediaType::LAYER, tar.into_inner()?));
 
-    // Beside a layer of this library's, which is only described here: `image_layout` makes its
-    // bytes.
+    // A second layer, which this library describes. `image_layout` makes its bytes.
     let described =
         layer_tar([FileMapping::text("PORT=80\n", "/etc/app.conf")], LayerOptions::default())?;
     let layers: [Arc<dyn Layer>; 2] = [described.into(), Arc::new(custom)];

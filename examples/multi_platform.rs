@@ -1,4 +1,4 @@
-//! Makes one image for two platforms: whoever pulls its tag gets the one for theirs.
+//! Makes an image for two platforms: a client that pulls its tag gets the image for its platform.
 //!
 //! ```console
 //! $ cargo run --release --example multi_platform
@@ -14,10 +14,10 @@ use serde_json::json;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = "target/examples-out/multi_platform";
-    // What an earlier run left.
+    // Removes the output of an earlier run.
     let _ = fs::remove_dir_all(out);
 
-    // What is the same everywhere is one layer, stored once.
+    // Files that are equal on all platforms are one layer, stored once.
     let shared = layer_tar(
         [FileMapping::text("PORT=80\n", "/etc/app.conf")],
         LayerOptions::default().store(out),
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok::<_, oci_layout::Error>(image_manifest(config, layers, json!({}))?.tagged("latest"))
     };
 
-    // Two images under one tag become one index under that tag.
+    // Two images with one tag become one index with that tag.
     let layout = image_layout(out, [image("linux/amd64")?, image("linux/arm64")?], json!({}))?;
     assert_eq!(layout.index()?.manifests.len(), 1);
     for platform in ["linux/amd64", "linux/arm64"] {

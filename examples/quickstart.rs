@@ -1,4 +1,4 @@
-//! Packs this very program, with the libraries that it is running on, into an image that runs it.
+//! Packs this program and its libraries into an image that runs it.
 //!
 //! ```console
 //! $ cargo run --release --example quickstart [FOLDER]
@@ -16,34 +16,34 @@ const OUT: &str = "target/examples-out/quickstart";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let out = match env::args().nth(1) {
-        // This is how the image starts it.
+        // The image starts the program with this argument.
         Some(argument) if argument == "hello" => {
             println!("Hello from inside the image!");
             return Ok(());
         }
         Some(folder) => folder,
         None => {
-            // What an earlier run left.
+            // Removes the output of an earlier run.
             let _ = fs::remove_dir_all(OUT);
             OUT.to_owned()
         }
     };
 
-    // What to pack: the program, and each library at its own path.
+    // The files: the program, and each library at its own path.
     let libraries = libraries()?;
     println!("Packing this program and {} libraries.", libraries.len());
     let mut files = vec![FileMapping::new(env::current_exe()?, "/bin/quickstart")];
     files.extend(libraries.iter().map(FileMapping::at_source));
 
-    // A program with libraries is started by their loader, which need not lie where the program
-    // expects it if it is named here.
+    // A program with libraries is started by its loader. Naming the loader here works wherever it
+    // is.
     let loader = libraries.iter().find(|path| path.to_string_lossy().contains("/ld-"));
     let mut entrypoint: Vec<_> = loader.iter().map(|path| path.to_string_lossy()).collect();
     entrypoint.extend(["/bin/quickstart".into(), "hello".into()]);
     let options = json!({ "config": { "Entrypoint": entrypoint } });
 
-    // The image: a layer, whose blob is stored where the layout will be; a configuration; a
-    // manifest; the layout.
+    // The image: a layer, whose blob is stored in the future layout; a configuration; a manifest;
+    // the layout.
     let layer = layer_tar(files, LayerOptions::default().store(&out))?;
     println!("{} bytes of tar became {} bytes.", layer.tar_size(), layer.descriptor().size);
     let config = image_config([&layer], ConfigOptions::new(options).platform(this_platform()))?;
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("The image is {}.", image.digest());
     image_layout(&out, [image.tagged("latest")], json!({}))?;
 
-    // Everything that is wrong with it, all at once: nothing.
+    // All defects of the layout: none.
     let findings = verify(&out, &VerifyOptions::default())?;
     assert!(findings.is_empty(), "{findings:#?}");
 
@@ -62,17 +62,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The libraries that the system has loaded for this program; none if it is linked statically.
+/// The libraries that the system has loaded for this program. A static program has none.
 fn libraries() -> Result<BTreeSet<PathBuf>, Box<dyn Error>> {
     let maps = fs::read_to_string("/proc/self/maps")
         .map_err(|error| format!("this example needs Linux: {error}"))?;
-    // The sixth word of a line is the file; what is no file has none, or a name in brackets.
+    // The sixth word of a line is the file. Other mappings have none, or a name in brackets.
     let files = maps.lines().filter_map(|line| line.split_whitespace().nth(5)).map(PathBuf::from);
     Ok(files.filter(|path| path.to_string_lossy().contains(".so")).collect())
 }
 
-/// Images are for linux/amd64 unless one says otherwise; this one is for the machine that the
-/// program was built for.
+/// The default platform of images is linux/amd64. This image is for the platform of the program.
 fn this_platform() -> Platform {
     let architecture = match env::consts::ARCH {
         "x86_64" => "amd64",

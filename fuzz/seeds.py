@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the inputs that fuzzing begins with: `seeds.py fuzz/corpus` makes a folder in it for each target."""
+"""Writes the initial inputs for fuzzing: `seeds.py fuzz/corpus` creates a folder for each target."""
 
 import gzip
 import io
@@ -28,7 +28,7 @@ def packed(members, form=tarfile.PAX_FORMAT, **options):
     with tarfile.open(fileobj=out, mode="w", format=form, **options) as tar:
         for info, data in members:
             tar.addfile(info, io.BytesIO(data))
-    # Python pads to 10 KiB; two blocks of zeros are an end.
+    # Python pads to 10 KiB, but two blocks of zeros suffice.
     return out.getvalue().rstrip(b"\0").ljust(-(-len(out.getvalue().rstrip(b"\0")) // 512) * 512, b"\0") + bytes(1024)
 
 
@@ -78,7 +78,7 @@ def descriptor(part, media_type, **more):
 
 
 def document(kind, **members):
-    """JSON of which some members are text already."""
+    """JSON in which some members are already serialised."""
     texts = {key: value if isinstance(value, str) and value[:1] in "[{" else json.dumps(value) for key, value in members.items()}
     texts = {"schemaVersion": "2", "mediaType": json.dumps(kind), **texts}
     return ("{" + ",".join(f"{json.dumps(key)}:{value}" for key, value in texts.items()) + "}").encode()

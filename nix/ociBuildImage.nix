@@ -19,12 +19,12 @@
   - [layers] A list of layers (results of `ociLayerTar` and `ociClosureLayers`) that come below all others. The other layers
     omit their contents. They are separate derivations, and do not change when something else changes. Default: `[ ]`.
   - [fromImage] The base image; see `base` of `ociImageConfig`. The layers that this function builds take it as their
-    `base` (see `ociLayerTar`), and the customisation also lies above those of `layers` that contain more than closures:
+    `base` (see `ociLayerTar`), and the customisation is also above those of `layers` that contain more than closures:
     it then depends on their outputs. Set `base` yourself for the layers in `layers`. Default: `null`.
   - [maxLayers] The largest number of layers, including those of the base image. Each element of `layers` counts as one. The
     closure gets at least one layer, even if the base has more. Default: `20`.
   - [created] A time in the format of RFC 3339. `null` is 1970, so that equal contents give an equal image. Default: `null`.
-  - [extraConfig] Members of the image configuration beside `config`, for example `author` and `architecture`.
+  - [extraConfig] Members of the image configuration other than `config`, for example `author` and `architecture`.
     Default: `{ }`.
   - [extraManifest] As in `ociImageManifest`. Default: `{ }`.
   - [extraIndex] As in `ociImageLayout`. Default: `{ }`.

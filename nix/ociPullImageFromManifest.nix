@@ -1,5 +1,5 @@
 /**
-  Pulls an image from a registry by its manifest, a file beside the expression that is committed like a lock file. The
+  Pulls an image from a registry by its manifest, a file next to the expression that is committed like a lock file. The
   manifest contains every digest, so no hash is needed. Each blob is a derivation of its own, and images share blobs.
 
   # Arguments

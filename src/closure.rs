@@ -67,7 +67,7 @@ pub fn closure_layers(
     Ok(layers.into_iter().map(|layer| paths(&units, &layer)).collect())
 }
 
-/// Checks that the limit leaves room for what the hints require.
+/// Checks that the limit allows the layers that the hints require.
 fn check_limit(units: &[Unit], max_layers: usize) -> Result<()> {
     let alone = units.iter().filter(|unit| unit.is_alone).count();
     let levels: BTreeSet<_> =

@@ -261,7 +261,7 @@ pub fn open_image(dir: impl AsRef<Path>, trust: &RecipeTrust) -> Result<Image> {
     Ok(Image::new(descriptor, blobs))
 }
 
-/// A layer in a folder of its own; see [`open_layer`].
+/// A layer in a separate folder; see [`open_layer`].
 #[derive(Clone)]
 pub struct LayerFolder {
     blob: Arc<dyn Blob>,

@@ -1,12 +1,11 @@
-//! What fuzzers and the tests do with bytes of any kind: one function for each kind of input.
+//! Functions that fuzzers and tests call with arbitrary bytes: one for each kind of input.
 //!
-//! A function reads what it is given as a stranger's input would be read, and asserts what must
-//! hold whatever that is. A digest or a checksum that has to fit would keep random bytes from
-//! everything that is checked after it. The input therefore says only where one belongs, and `mend`
-//! computes it.
+//! A function reads its input as untrusted input is read, and asserts what must hold for any input.
+//! Random bytes rarely have a matching digest or checksum, so the code after such a check would
+//! never run. The input therefore only marks the place of a digest or checksum, and `mend` computes
+//! it.
 //!
-//! The module exists in tests, which replay `fuzz/corpus`, and where `cargo fuzz` sets
-//! `cfg(fuzzing)`.
+//! The module exists in tests, which replay `fuzz/corpus`, and if `cargo fuzz` sets `cfg(fuzzing)`.
 
 #[cfg(test)]
 pub(crate) mod corpus;
@@ -32,7 +31,7 @@ use crate::{
     pool::Pool,
 };
 
-/// The longest input. A longer one says nothing new, and takes longer.
+/// The maximum length of an input. Longer inputs find nothing new, and take longer.
 const LONGEST: usize = 64 << 10;
 
 /// A folder for one input.
@@ -40,18 +39,18 @@ fn scratch() -> TempDir {
     TempDir::new().expect("the folder for temporary files can be written")
 }
 
-/// Which of several things is done with an input. Each is done with some, and the next input has
-/// its turn sooner.
+/// Chooses one of several operations for an input. Each input runs only one, so that inputs stay
+/// fast.
 fn turn(data: &[u8], of: usize) -> usize {
     data.iter().map(|&byte| usize::from(byte)).sum::<usize>() % of
 }
 
-/// Few threads: the machine is the fuzzer's.
+/// Few threads, because the fuzzer uses all processors.
 fn pool() -> Pool {
     Pool::new(2)
 }
 
-/// All bytes of a blob, which are what its descriptor says.
+/// All bytes of a blob, which must match its descriptor.
 pub(crate) fn read(blob: &(impl Blob + ?Sized)) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = blob.open()?.read_to_end(&mut bytes);

@@ -35,7 +35,7 @@
     "how closures are split, `architecture.md` shows the parts.",
 )]
 //!
-//! # What else there is
+//! # Further functions
 //!
 //! | to | use |
 //! |---|---|

@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn never_more_threads_than_said() {
+    fn the_number_of_threads_is_never_exceeded() {
         struct Count<'a> {
             left: AtomicUsize,
             now: &'a AtomicUsize,

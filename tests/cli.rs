@@ -1,5 +1,5 @@
-//! The program: as a user meets it, on layouts of strangers, beside others of its kind, and when
-//! the machine fails.
+//! The program: normal use, untrusted layouts, several processes at once, and faults of the
+//! machine.
 
 mod common;
 

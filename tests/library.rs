@@ -1,9 +1,9 @@
-//! The library by its public interface: layers, images, layouts, archives, recipes, `verify`, and
-//! the byte format.
+//! The library through its public interface: layers, images, layouts, archives, recipes, `verify`,
+//! and the byte format.
 //!
 //! Each binary of integration tests is one file in `tests/`, and its modules are in the folder of
-//! the same name. That makes `common` a module of every binary by Rust's own rule, and five
-//! binaries link in a fifth of the time of thirty.
+//! the same name. This makes `common` a module of every binary without `#[path]`, and five binaries
+//! link in a fifth of the time of thirty.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! The functions of Nix, by real builds: in the sandbox, without nixpkgs, by an old version and by
-//! a newer one.
+//! The Nix functions, by real builds in the sandbox, without nixpkgs, with an old and a newer
+//! version of Nix.
 
 mod common;
 
@@ -28,9 +28,9 @@ mod nix {
 use common::tool::run;
 use nix::versions::{Nix, Version};
 
-/// When a version is missing, this says so before the other failures do.
+/// Reports a missing version before the other failures do.
 #[test]
-fn both_versions_are_here() {
+fn both_versions_of_nix_are_installed() {
     let version = |version| run(Nix::new(version).command("nix-build").arg("--version"));
     assert_ne!(version(Version::System), version(Version::Newer));
 }

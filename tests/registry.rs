@@ -1,4 +1,4 @@
-//! Images from registries and to them, and the registry over layouts.
+//! The client of registries, and the registry over layouts.
 
 mod common;
 

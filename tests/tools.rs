@@ -1,4 +1,4 @@
-//! Judges that others wrote: real programs take the layouts, and find in them what was put in.
+//! Programs that others wrote accept the layouts, and find in them what was put in.
 
 mod common;
 
@@ -41,9 +41,9 @@ use common::tool::{
     Containerd, Containers, Registry, crane, oci_image_tool, oras, schemas, skopeo, umoci,
 };
 
-/// When a program is missing, this says so before the other failures do.
+/// Reports a missing program before the other failures do.
 #[test]
-fn every_tool_is_here() {
+fn every_tool_is_installed() {
     let containers = Containers::new("/");
     let containerd = Containerd::start();
     for version in VERSIONS {

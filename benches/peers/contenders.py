@@ -1,4 +1,4 @@
-"""The commands that others have for a folder that shall become a layer."""
+"""Commands of other tools that make a layer of a folder."""
 
 import shlex
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from measure import shell
 
 @dataclass
 class Contender:
-    """A command that does the work; left out where a program that it needs is not there."""
+    """A command that does the work. It is omitted if a program that it needs is missing."""
 
     command: list
     needs: tuple = ()
-    # Run before, in the same folder, and not measured.
+    # Preparation in the same folder, which is not measured.
     prepare: list = None
-    # How much it works on, where that is what the case is about.
+    # The amount of work, in cases that compare amounts.
     amount: int = None
-    # The command prints the seconds that count.
+    # The command prints the measured seconds.
     prints_time: bool = False
 
 
@@ -30,7 +30,7 @@ def umoci(tree, compression):
 
 
 def tar_and(tree, compress):
-    """tar and a compressor, with the digests of what goes in and of what comes out."""
+    """tar and a compressor, with the digests of the input and of the output."""
     return Contender(shell(
         "mkfifo $out/tar\nsha256sum <$out/tar >$out/diff-id &\n"
         f"tar --sort=name -c -C {quote(tree)} . | tee $out/tar | {compress} | tee $out/blob | sha256sum\nwait"
@@ -42,7 +42,7 @@ def tar_sha256sum(tree):
 
 
 def crane(tree):
-    """It takes a tar, and writes one with the layer in it."""
+    """It reads a tar, and writes one that contains the layer."""
     return Contender(shell(
         f"tar --sort=name -cf $out/layer.tar -C {quote(tree)} . && "
         "crane append --oci-empty-base -t tag -f $out/layer.tar -o $out/image.tar && rm $out/layer.tar"
@@ -50,7 +50,7 @@ def crane(tree):
 
 
 def buildah(tree):
-    """With a storage of its own beside the output."""
+    """With a separate storage next to the output."""
     return Contender(shell(
         "buildah() { command buildah --root $out/../storage --runroot $out/../run --storage-driver vfs \"$@\"; }\n"
         f"buildah from --name new scratch && buildah copy --quiet new {quote(tree)} /tree && "
@@ -59,7 +59,7 @@ def buildah(tree):
 
 
 def colons(path):
-    """A path as the program takes it where a colon would end it."""
+    """A path escaped for an argument in which a colon ends it."""
     return str(path).replace("\\", "\\\\").replace(":", "\\:")
 
 

@@ -1,4 +1,4 @@
-"""Image layouts with many small images, written by nobody whose speed is measured."""
+"""Image layouts with many small images, written by none of the measured programs."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def layout(folder, images):
-    """A layout with this many images, each with its tag, that share their only layer: an empty tar."""
+    """A layout with this many tagged images, which share their only layer: an empty tar."""
     blobs = Path(folder, "blobs/sha256")
     blobs.mkdir(parents=True)
 

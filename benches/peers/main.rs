@@ -1,10 +1,10 @@
-//! What `benches/peers/run` measures, and no program does: layers side by side, described only, and
-//! what the libraries take that everything else is measured by.
+//! Measurements for `benches/peers/run` that no program can make: several layers in parallel,
+//! described layers, and the libraries that set the bounds.
 //!
 //! ```text
 //! peers describe COMPRESSION FOLDER…      a layer of each folder, all at once
 //! peers store DIR COMPRESSION FOLDER…     the same, into a folder
-//! peers hash FILE                         the seconds that sha2 alone takes
+//! peers hash FILE                         the seconds of sha2 alone
 //! peers unpack BLOB                       the digests of a blob and of the tar in it, by one thread
 //! ```
 
@@ -48,7 +48,7 @@ fn layers(options: LayerOptions, folders: &[&str]) -> Result<(), Box<dyn Error>>
     made.into_iter().try_for_each(|layer| layer.map(drop)).map_err(Into::into)
 }
 
-/// Reading is not counted, so that this is a bound and no peer.
+/// Reading is not counted, so this is a lower bound and not a peer.
 fn hash(file: &str) -> Result<(), Box<dyn Error>> {
     let mut file = File::open(file)?;
     let mut block = vec![0; 1 << 20];
@@ -62,14 +62,14 @@ fn hash(file: &str) -> Result<(), Box<dyn Error>> {
         hasher.update(&block[..n]);
         spent += start.elapsed();
     }
-    // Unless somebody looks at the result, the compiler may find that there is nothing to compute.
+    // Without a use of the result, the compiler may remove the computation.
     black_box(hasher.finalize());
     println!("{}", spent.as_secs_f64());
     Ok(())
 }
 
-/// What `verify` can't do without: every byte that is read and every byte that comes of it is
-/// hashed once.
+/// The minimum that `verify` needs: every byte that is read, and every decompressed byte, is hashed
+/// once.
 fn unpack(blob: &str) -> Result<(), Box<dyn Error>> {
     let mut start = [0; 4];
     File::open(blob)?.read_exact(&mut start)?;
@@ -93,7 +93,7 @@ fn drain(reader: impl Read) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Hashes what is read.
+/// Hashes the bytes as they are read.
 struct Hashing<R> {
     reader: R,
     hasher: Sha256,

@@ -1,4 +1,4 @@
-"""Runs commands and says what they took; and what machine that was."""
+"""Runs commands, and reports their time and memory, and the machine."""
 
 import json
 import os
@@ -10,18 +10,18 @@ import tempfile
 import time
 from pathlib import Path
 
-# getrusage counts in kilobytes, but for macOS.
+# getrusage counts in kilobytes, except on macOS.
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
-# A process is whoever starts it until it becomes its program, and less memory than that is not seen: another Python
-# starts the command, with nothing in it but this. It writes the seconds that passed, and those that cores were busy, of
-# this child and of those that it waited for, and of no other; its peak; and that of a program that needs nothing.
+# Until a process executes its program, it has the memory of its parent, which hides a smaller peak. Therefore a minimal
+# Python starts the command. It writes the elapsed seconds, the processor seconds of this child and of its own children,
+# its peak memory, and the peak of a program that needs nothing.
 LAUNCH = """
 import os, sys, time
 def run(command):
     start = time.monotonic()
-    # Python ignores a broken pipe and a file that is too large, which programs do not.
+    # Python ignores the signals for a broken pipe and for a file that is too large. Other programs do not.
     pid = os.posix_spawnp(command[0], command, os.environ, setsigdef=[13, 25])
     _, status, usage = os.wait4(pid, 0)
     return status, time.monotonic() - start, usage
@@ -35,12 +35,12 @@ sys.exit(code if code >= 0 else 128 - code)
 
 
 def shell(script):
-    """A command of several programs: bash, which fails if any of a pipe does."""
+    """A command of several programs: bash, which fails if any program of a pipe fails."""
     return ["bash", "-euo", "pipefail", "-c", script]
 
 
 def run(command, out):
-    """Runs a command, in whose words $out is a folder that is new, and returns what it took."""
+    """Runs a command, in which $out is a new folder, and returns its time and memory."""
     command = [word.replace("$out", str(out)) for word in command]
     with (
         tempfile.TemporaryFile() as output,
@@ -58,7 +58,7 @@ def run(command, out):
         return {
             "time": wall,
             "busy": busy / wall,
-            # Of the largest process.
+            # The peak of the largest process.
             "peak": peak * RSS_UNIT,
             "least peak seen": least * RSS_UNIT,
             "output": output.read().decode(errors="replace"),
@@ -66,8 +66,7 @@ def run(command, out):
 
 
 def run_in(folder, command, prepare=None, room=0):
-    """As `run`, in a new folder that is removed again; with the size of the largest file that was made there, and of
-    all together."""
+    """Like `run`, in a temporary folder. Also returns the size of the largest file in it, and of all files."""
     touch(folder, room)
     out = Path(folder, "run", "out")
     out.mkdir(parents=True)
@@ -82,8 +81,8 @@ def run_in(folder, command, prepare=None, room=0):
 
 
 def touch(folder, room):
-    """Writes as many bytes as the output will have, and removes them again. A virtual machine's memory is its host's
-    work when it is touched first, which takes longer than to write a layer, and falls on whoever happens to be next."""
+    """Writes as many bytes as the output will have, and removes them. In a virtual machine, the host provides memory at
+    the first access, which takes longer than writing a layer, and would be added to the next command."""
     path = Path(folder, "touched")
     with path.open("wb") as file:
         for _ in range(room >> 20):
@@ -92,7 +91,7 @@ def touch(folder, room):
 
 
 def machine(programs):
-    """What is said beside the figures."""
+    """The description next to the figures."""
     return {
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -111,7 +110,7 @@ def processor():
 
 
 def version(program):
-    """The first line of what the program says of itself, with its name."""
+    """The name of the program, and the first line of its version."""
     name = Path(program).name
     for argument in ("--version", "version"):
         said = subprocess.run([program, argument], capture_output=True, text=True, stdin=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""What is measured, and the bar for it: one function for each row, which yields its cases."""
+"""The rows of the measurement, with their bars: one function for each row, which yields its cases."""
 
 import shutil
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MIB, GIB = 1 << 20, 1 << 30
 
 @dataclass
 class Bar:
-    """The largest value of a figure (or the smallest), or of its ratio to a peer's."""
+    """The largest (or smallest) value of a figure, or of its ratio to that of a peer."""
 
     figure: str
     ours: str
@@ -28,13 +28,13 @@ class Case:
     name: str
     contenders: dict
     bars: list
-    # More of them would take long and say nothing new.
+    # More rounds would take long without a new result.
     most_rounds: int = 100
 
 
 @dataclass
 class Bench:
-    """Where everything is."""
+    """The paths of all inputs and outputs."""
 
     program: str
     peers: str
@@ -44,11 +44,11 @@ class Bench:
     quick: bool
 
     def number(self, whole):
-        """How many, or few where it only matters that all runs."""
+        """The number, or a small one with `--quick`."""
         return whole // 50 if self.quick else whole
 
     def size(self, whole):
-        """How many bytes, or few."""
+        """The number of bytes, or a small one with `--quick`."""
         return whole // 5000 if self.quick else whole
 
     def slices(self):
@@ -58,7 +58,7 @@ class Bench:
         return trees.large_files(self.folder / name, self.slices(), self.size(size), self.size(16 * MIB))
 
     def parts(self, number):
-        """This many folders of 800 MB together, in files of 20 kB."""
+        """This many folders with 800 MB in total, in files of 20 kB."""
         slices, files = self.slices(), self.number(40_000 // number)
         folders = (trees.many_files(self.folder / f"part-{part}", slices, files, 20_000) for part in range(number))
         return [str(folder) for folder in folders]
@@ -157,7 +157,7 @@ def eight_layers(bench):
 
 
 def one_file(bench):
-    """One file of 4 GiB, beside the same command held to one core."""
+    """One file of 4 GiB, compared with the same command on one core."""
     tree = bench.folder / "tree"
     tree.mkdir()
     bench.slices().write(tree / "file", bench.size(4 * GIB))
@@ -186,12 +186,12 @@ def memory(bench):
 
 
 def append(bench):
-    """One image more in a layout of 2,000, and in one of 10."""
+    """Appending one image to a layout of 2,000, and to one of 10."""
     image = layouts.layout(bench.folder / "image", 1)
     contenders = {}
     for number in (10, 2_000):
         layout = layouts.layout(bench.folder / f"layout-{number}", bench.number(number) or 1)
-        # Files are replaced and never written to, so that hard links are as good as copies.
+        # Files are replaced and never written to, so hard links are as good as copies.
         copy = ["cp", "-rl", str(layout), "$out/layout"]
         command = [bench.program, "append", f"new={colons(image)}", "-o", "$out/layout"]
         contenders[f"{number} images"] = Contender(command, prepare=copy)
@@ -199,7 +199,7 @@ def append(bench):
 
 
 def verify(bench):
-    """A layout of one image of the python tree, beside decompressing its layer and hashing it."""
+    """A layout of one image of the python tree, compared with decompressing and hashing its layer."""
     pipes = {"none": "cat", "gzip": "pigz -dc", "zstd": "zstd -q -dc"}
     for compression, unpack in pipes.items():
         layout = bench.folder / compression
@@ -216,8 +216,8 @@ def verify(bench):
 
 
 def linear(bench):
-    """Time by layers, files and bytes: at the end of each line, each takes at most 1.2 times what it took in the step
-    before."""
+    """Time by layers, files and bytes: at the end of each line, the time per unit is at most 1.2 times that of the
+    previous step."""
     folders = bench.parts(16)
     store = [bench.peers, "store", "$out", "gzip"]
     yield line("layers of 50 MB, gzip", {

@@ -1,4 +1,4 @@
-"""Trees that are made of the bytes of another one."""
+"""Trees with the bytes of another one."""
 
 import os
 from itertools import count
@@ -23,7 +23,7 @@ def warm(folder):
 
 
 class Slices:
-    """The bytes of all files of a tree one after the other, and again from the first when there are no more."""
+    """The bytes of all files of a tree, repeated endlessly."""
 
     def __init__(self, folder):
         self.bytes = self.endless(folder)
@@ -50,7 +50,7 @@ class Slices:
 
 
 def many_files(folder, slices, number, size):
-    """So many files of this size, at most 500 in each folder."""
+    """This many files of this size, at most 500 in each folder."""
     for index in range(number):
         below = Path(folder, f"{index // 500:03}")
         below.mkdir(parents=True, exist_ok=True)
@@ -59,8 +59,8 @@ def many_files(folder, slices, number, size):
 
 
 def large_files(folder, slices, size, piece, distinct=64):
-    """Files of one size and one for the rest. The first 64 are files of their own; more are hard links to them, which
-    are packed like files and cost no memory here."""
+    """Files of one size, and one for the rest. The first 64 are separate files. Further ones are hard links to them,
+    which are packed like files and take no memory here."""
     folder.mkdir(parents=True)
     for index in range(0, -(-size // piece)):
         path = folder / f"{index:03}"

@@ -1,4 +1,4 @@
-//! The trees that are packed: made from a seed, the same on every machine.
+//! The trees that are packed: generated from a seed, the same on every machine.
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
 #[path = "../../tests/common/random.rs"]
@@ -10,13 +10,13 @@ use tempfile::TempDir;
 
 use self::random::{Random, text};
 
-/// A folder of files, and what is in it.
+/// A folder of files, and its properties.
 pub struct Tree {
-    /// What the benchmark calls it.
+    /// The name in the benchmark.
     pub name: &'static str,
-    /// How many files there are.
+    /// The number of files.
     pub files: u64,
-    /// The sum of their sizes.
+    /// The total size of the files.
     pub bytes: u64,
     dir: TempDir,
 }
@@ -32,12 +32,12 @@ impl Tree {
         Self::new("large", &[(4, 16 << 20)])
     }
 
-    /// Small, middling and large ones.
+    /// Small, medium and large files.
     pub fn mixed() -> Self {
         Self::new("mixed", &[(2_000, 8 << 10), (100, 256 << 10), (2, 16 << 20)])
     }
 
-    /// Files with nothing in them.
+    /// Empty files.
     pub fn empty() -> Self {
         Self::new("empty", &[(10_000, 0)])
     }
@@ -46,7 +46,7 @@ impl Tree {
         self.dir.path()
     }
 
-    /// A tree of so many files of about that size, for each of the pairs.
+    /// A tree with this many files of about this size, for each of the pairs.
     fn new(name: &'static str, kinds: &[(usize, usize)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut random = Random(4);
@@ -59,7 +59,7 @@ impl Tree {
         tree
     }
 
-    /// Every other file is text, and every other one has bytes that do not compress in between, as
+    /// Every second file is text, and every other one contains incompressible bytes too, as
     /// programs do.
     fn add_file(&mut self, size: usize, seed: u64) {
         let mut content = text(size, seed);
@@ -77,8 +77,7 @@ impl Tree {
     }
 }
 
-/// Whether everything is run once, to see that it works, and nothing is measured: criterion's own
-/// rule.
+/// Whether everything runs once without being measured, by criterion's own rule.
 pub fn is_test() -> bool {
     let is_given = |flag| env::args().any(|argument| argument == flag);
     is_given("--test") || !is_given("--bench")

@@ -181,7 +181,7 @@ pub(crate) fn narrowed(images: &[Image], platform: &Platform) -> Result<Vec<Imag
     }
 }
 
-/// Returns the image for one platform as an image of its own.
+/// Returns the image for one platform as a separate image.
 fn narrowed_to(image: &Image, container: Container) -> Result<Image> {
     let Container { mut descriptor, manifest, platform } = container;
     let blobs = manifest.layers.iter().chain([&manifest.config, &descriptor]);

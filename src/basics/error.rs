@@ -1,13 +1,16 @@
 //! Errors. Each names the path, digest or mapping that failed and says what to do.
 
+mod new;
+mod sentence;
+
 use std::{io, net::SocketAddr, path::PathBuf};
 
 use crate::basics::{
     byte_format::BYTE_FORMAT,
     digest::{Digest, ParseDigestError},
+    error::sentence::{existing, other_platforms, several, without},
     printable::Printable,
     registry_error::RegistryErrorKind,
-    text,
     warning::Warning,
 };
 
@@ -163,7 +166,7 @@ pub enum Error {
         source_name: String,
     },
     /// A layer that was made without its base replaces a file, link or directory of that base.
-    #[error("{0}; or allow the replacement (replace)")]
+    #[error("{0}, or allow the replacement (replace)")]
     Replaced(Warning),
     /// A glob has invalid syntax.
     #[error("glob {glob:?} is not valid: {reason}", reason = Printable(reason))]
@@ -442,120 +445,6 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
-}
-
-/// The end of the sentence about a member that does not exist.
-fn existing(closest: Option<&str>, known: &[String]) -> String {
-    match closest {
-        Some(closest) => format!("did you mean {closest:?}?"),
-        None => format!("expected one of {}", known.join(", ")),
-    }
-}
-
-/// The end of the sentence about an image that a layout lacks.
-fn without(name: Option<&str>, available: &[String]) -> String {
-    let Some(name) = name else { return String::new() };
-    let is_digest = name.starts_with("sha256:") || name.contains('@');
-    let kind = if is_digest { "digest" } else { "tag" };
-    format!(" with the {kind} {name:?}: it has {}", list(available))
-}
-
-/// The end of the sentence about images of which one must be chosen.
-fn several(name: Option<&str>, available: &[String]) -> String {
-    if let Some(name) = name {
-        return format!(
-            " with the tag {name:?}: choose one by its digest, as in LAYOUT@sha256:HEX"
-        );
-    }
-    let has_tags = available.iter().any(|name| !name.starts_with("sha256:"));
-    let by = if has_tags { "its tag" } else { "its digest (or platform)" };
-    format!(": choose one by {by}; it has {}", list(available))
-}
-
-/// The end of the sentence about a platform that an image lacks.
-fn other_platforms(platform: &str, available: &[String]) -> String {
-    match available {
-        [] => "of a container".to_owned(),
-        available => format!("for {platform}; it has {}", available.join(", ")),
-    }
-}
-
-fn list(names: &[String]) -> String {
-    const MOST: usize = 12;
-    match names {
-        [] => "none".to_owned(),
-        names if names.len() <= MOST => names.join(", "),
-        names => format!("{}, and {} more", names[..MOST].join(", "), names.len() - MOST),
-    }
-}
-
-impl Error {
-    /// The error for a source file that could not be read.
-    pub(crate) fn source(path: impl Into<PathBuf>, cause: io::Error) -> Self {
-        let path = path.into();
-        match cause.kind() {
-            io::ErrorKind::NotFound => Self::SourceMissing { path },
-            _ => Self::SourceUnreadable { path, cause },
-        }
-    }
-
-    /// The error for an output that could not be written.
-    pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        |cause| Self::Write { path, cause }
-    }
-
-    /// The error of a caller's writer. If it wraps one of our errors, which names a file, returns
-    /// that one.
-    pub(crate) fn sink(cause: io::Error) -> Self {
-        cause.downcast().unwrap_or_else(Self::write("output"))
-    }
-
-    /// The error for a file of a layout that could not be read.
-    pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        |cause| Self::Read { path, cause }
-    }
-
-    /// The error for a blob that could not be read. `Read` returns `io::Error`, which may wrap one
-    /// of our errors, for example about a source. In that case, returns the wrapped error.
-    pub(crate) fn blob(digest: Digest, cause: io::Error) -> Self {
-        match cause.downcast() {
-            Ok(error) => error,
-            Err(cause) => Self::BlobUnreadable { digest, cause },
-        }
-    }
-
-    /// Returns the first warning as an error if `strict` is set.
-    pub(crate) fn refuse_warnings(warnings: &[Warning], strict: bool) -> Result<()> {
-        match warnings.first() {
-            Some(warning) if strict => Err(Self::Warning(warning.clone())),
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn invalid(what: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::Invalid { what: what.into(), reason: reason.into() }
-    }
-
-    /// For the program, which reads objects of its own.
-    #[doc(hidden)]
-    pub fn unknown_member(what: impl Into<String>, member: &str, known: &[&str]) -> Self {
-        Self::UnknownMember {
-            what: what.into(),
-            member: member.to_owned(),
-            closest: text::closest(member, known).map(str::to_owned),
-            known: known.iter().map(|&name| name.to_owned()).collect(),
-        }
-    }
-
-    pub(crate) fn layout(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
-        Self::Layout { path: path.into(), reason: reason.into() }
-    }
-
-    pub(crate) fn not_a_layout(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
-        Self::NotALayout { path: path.into(), reason: reason.into() }
-    }
 }
 
 impl From<Error> for io::Error {

@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_written_as_the_specification_does() {
+    fn keys_get_the_case_of_the_specification() {
         let known = ["Entrypoint", "Cmd"];
         let members =
             with_known_keys("config", json!({ "entrypoint": 1, "Cmd": 2 }), &known).unwrap();

@@ -115,7 +115,7 @@ mod tests {
 
     /// Python knows the general category of each character, from an older version of Unicode.
     #[test]
-    fn characters_are_plain_by_their_category() {
+    fn printable_characters_are_chosen_by_category() {
         let program = "import sys, unicodedata\n\
                        for c in range(0x110000):\n    print(unicodedata.category(chr(c)))";
         let categories = Command::new("python3").args(["-c", program]).output().unwrap();

@@ -23,12 +23,12 @@ pub enum RegistryErrorKind {
     },
     /// The blob or manifest exceeds a limit of the registry, or of a proxy before it.
     TooLarge,
-    /// There is no connection: the name is wrong, or the network or the proxy does not work.
+    /// The client cannot connect: the name is wrong, or the network or the proxy does not work.
     Unreachable,
-    /// There is no trusted connection: the registry does not use TLS, or a certificate is not
-    /// accepted.
+    /// The client cannot connect securely: the registry does not use TLS, or its certificate is not
+    /// trusted.
     Tls,
-    /// The connection ended before the answer did.
+    /// The connection was closed before the response was complete.
     Interrupted,
     /// The answer does not come, or comes too slowly.
     TimedOut,

@@ -1,4 +1,4 @@
-//! Values that documents represent as text, and names that are similar.
+//! Text: values that documents represent as text, similar names, and lists of names.
 
 use std::{fmt, iter};
 
@@ -35,6 +35,16 @@ where
     deserializer.deserialize_str(Text(what, parse))
 }
 
+/// Joins names for a sentence: the first twelve, and how many more there are.
+pub(crate) fn list(names: &[String]) -> String {
+    const MOST: usize = 12;
+    match names {
+        [] => "none".to_owned(),
+        names if names.len() <= MOST => names.join(", "),
+        names => format!("{}, and {} more", names[..MOST].join(", "), names.len() - MOST),
+    }
+}
+
 /// Returns the name most similar to a misspelt one, unless they differ in more than a third of the
 /// letters. The case of letters does not count.
 pub(crate) fn closest<'a>(misspelt: &str, names: &[&'a str]) -> Option<&'a str> {
@@ -68,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closest_name_is_a_slip_away() {
+    fn the_closest_name_is_suggested_for_a_typo() {
         let names = ["Entrypoint", "Env", "Cmd", "User", "WorkingDir"];
         for (misspelt, expected) in [
             ("Entripoint", Some("Entrypoint")),

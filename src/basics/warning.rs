@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::basics::{digest::Digest, printable::Printable};
+use crate::basics::{digest::Digest, printable::Printable, text::list};
 
 /// A probable mistake in the input. `Display` writes a sentence that names the file or member and
 /// the remedy. Like an [`Error`](crate::Error), it is safe for terminals and logs.
@@ -24,8 +24,8 @@ pub enum Warning {
     /// An index refers to images that are missing from the layout. `docker save` writes such
     /// layouts if not all platforms of an image were pulled.
     #[error(
-        "{layout:?} lacks the images of its index {index} for {}: every copy of that index lacks \
-         them too",
+        "{layout:?} lacks the images of its index {index} for {}, and so does every copy of that \
+         index: copy or pull the image again with all platforms",
         Printable(list(.absent))
     )]
     ImagesAbsent {
@@ -50,7 +50,8 @@ pub enum Warning {
     /// An archive has a layout, but no docker-archive.
     #[error(
         "the archive has no manifest.json, which older releases of docker need to load it, \
-         because it contains no container image"
+         because it contains no container image: add one, or load the archive with a program that \
+         reads oci-archives"
     )]
     NoManifestJson,
     /// Some images of a layout were omitted.
@@ -83,7 +84,8 @@ pub enum Warning {
     },
     /// A configuration contains a value that engines accept, but that is probably a mistake.
     #[error(
-        "image configuration, {member} (set by {source_name}): is {found} and should be {expected}",
+        "image configuration, {member} (set by {source_name}): is {found} and should be {expected}: \
+         correct it",
         member = Printable(member), source_name = Printable(source_name),
         found = Printable(found), expected = Printable(expected)
     )]
@@ -116,7 +118,7 @@ pub enum Warning {
     /// One source sets a variable twice.
     #[error(
         "image configuration, config.Env, variable {variable} (set by {source_name}): is set \
-         twice, and the last value counts",
+         twice, and the last value counts: remove one",
         variable = Printable(variable), source_name = Printable(source_name)
     )]
     VariableTwice {
@@ -127,7 +129,8 @@ pub enum Warning {
     },
     /// A variable cannot be removed, because the base image does not set it.
     #[error(
-        "environment variable {name} is not removed: the base image does not set it",
+        "environment variable {name} cannot be removed, because the base image does not set it: \
+         correct the name, or do not remove it",
         name = Printable(name)
     )]
     VariableNotSet {
@@ -154,7 +157,10 @@ pub enum Warning {
         most: usize,
     },
     /// A whiteout removes a path that the base does not have. The layer omits the whiteout.
-    #[error("the whiteout of {path:?} removes nothing: the base has no such file")]
+    #[error(
+        "the whiteout of {path:?} removes nothing, because the base has no such file: correct its \
+         path, or remove the whiteout"
+    )]
     WhiteoutOfNothing {
         /// The path of the whiteout.
         path: PathBuf,
@@ -186,7 +192,10 @@ pub enum Warning {
         count: u64,
     },
     /// A layer replaces a file of its base by a directory.
-    #[error("{path:?} is a directory in the layer and replaces a file of the base")]
+    #[error(
+        "{path:?} is a directory in the layer and replaces a file of the base: choose another \
+         destination"
+    )]
     FileReplaced {
         /// The path in the image.
         path: PathBuf,
@@ -194,7 +203,7 @@ pub enum Warning {
     /// A layer replaces a directory of its base, and everything in it, by a file or link.
     #[error(
         "{path:?} is a file or link in the layer and replaces a directory of the base: everything \
-         in the directory is lost"
+         in the directory is lost: choose another destination"
     )]
     DirectoryReplaced {
         /// The path in the image.
@@ -391,7 +400,7 @@ pub enum Warning {
     /// The number of an owner or group is larger than systems support.
     #[error(
         "{path:?} has the owner or group {id}, but systems support at most 4294967294: the \
-         unpacked file will belong to root or to nobody"
+         unpacked file will belong to root or to nobody; choose a smaller number"
     )]
     OwnerTooLarge {
         /// The first such path in the layer.
@@ -424,7 +433,10 @@ pub enum Warning {
         count: u64,
     },
     /// A member of a source tar that is not a file was omitted.
-    #[error("tar {path:?}: the member {member:?} is {what}, which is omitted")]
+    #[error(
+        "tar {path:?}: the member {member:?} is {what}, which a layer cannot contain, and is \
+         omitted: pack the tar again without it"
+    )]
     MemberIgnored {
         /// The tar.
         path: PathBuf,
@@ -433,12 +445,4 @@ pub enum Warning {
         /// What it is.
         what: &'static str,
     },
-}
-
-/// Joins the first words of a list, and says how many more there are.
-fn list(words: &[String]) -> String {
-    const MOST: usize = 6;
-    let more = words.len().saturating_sub(MOST);
-    let shown = words[..words.len() - more].join(", ");
-    if more > 0 { format!("{shown} and {more} more") } else { shown }
 }

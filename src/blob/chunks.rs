@@ -133,8 +133,9 @@ fn check_size(Descriptor { media_type, digest, size, .. }: &Descriptor) -> Resul
     if *size <= MAX_DOCUMENT {
         return Ok(());
     }
-    let reason =
-        format!("it has {size} bytes, more than the {MAX_DOCUMENT} that a document may have here");
+    let reason = format!(
+        "it has {size} bytes, more than the maximum of {MAX_DOCUMENT}: make or fetch it again"
+    );
     Err(Error::invalid(format!("{media_type} {digest}"), reason))
 }
 
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn right_bytes_come_whole() {
+    fn matching_bytes_are_returned_completely() {
         for size in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
             let bytes = vec![7; size as usize];
             let blob = MemoryBlob::new(MediaType::LAYER, bytes);
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_chunk_of_wrong_bytes_never_comes() {
+    fn the_last_chunk_of_a_damaged_blob_is_withheld() {
         for size in [0, 1, CHUNK, 2 * CHUNK, 2 * CHUNK + 5] {
             let bytes = vec![7; size as usize];
             let right = Descriptor::of(MediaType::LAYER, &bytes);

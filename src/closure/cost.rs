@@ -5,7 +5,7 @@ use crate::closure::{
     unit::Unit,
 };
 
-/// The minimum cost of pushing a layer, because each request has a cost of its own.
+/// The minimum cost of pushing a layer, because each request costs time.
 const LEAST_PUSH: f64 = 512.0 * 1024.0;
 
 /// The number of related images that are built for each update of this one.

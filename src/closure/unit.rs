@@ -23,7 +23,7 @@ pub(crate) struct Unit<'a> {
     pub(crate) size: f64,
     /// The units that this one refers to, without itself.
     pub(crate) references: Vec<usize>,
-    /// Whether it gets a layer of its own.
+    /// Whether it gets a separate layer.
     pub(crate) is_alone: bool,
     /// Units that stand alone divide the others into levels: a unit above such a unit has a higher
     /// level than the units below it. Only units of the same level may share a layer. Thus every

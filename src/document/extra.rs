@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_is_kept_and_written_sorted() {
+    fn unknown_members_are_kept_and_written_sorted() {
         let text = r#" {"z": {"b": [1, {"d": 1E2, "c": "\u0041"}], "a": null}, "someName": 1, "x" :2, "list": [{"y":[ ],"someName":2}], "x": 3} "#;
         let thing: Thing = serde_json::from_str(text).unwrap();
         assert_eq!(thing.some_name, 1);
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_those_of_serde() {
+    fn errors_match_those_of_serde() {
         for (text, expected) in [
             ("[]", "expected struct Thing"),
             ("{}", "missing field `someName`"),

@@ -1,8 +1,8 @@
-//! Every file of `fuzz/corpus` once more, as the fuzzers had it.
+//! Replays every file of `fuzz/corpus` as the fuzzers ran it.
 
 use std::{fs, path::Path};
 
-/// A package of a registry has no folder `fuzz`, and nothing to replay.
+/// A published package lacks the folder `fuzz`.
 fn replay(target: &str, run: fn(&[u8])) {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     if !fuzz.exists() {
@@ -14,13 +14,13 @@ fn replay(target: &str, run: fn(&[u8])) {
     files.sort();
     assert!(files.len() > 2, "{corpus:?} has inputs");
     for file in files {
-        // What a failure shows is the name of its input.
+        // A failure prints the name of its input.
         println!("{}", file.display());
         run(&fs::read(&file).unwrap());
     }
 }
 
-/// A corpus is kept for good, by everybody who clones the repository.
+/// A corpus stays in the history of the repository, which everyone clones.
 #[test]
 fn the_corpus_is_small() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
@@ -39,7 +39,7 @@ macro_rules! replays {
             replay(stringify!($target), super::$target);
         })*
 
-        /// Each target of `fuzz/Cargo.toml` is one of these, and calls the function of its name.
+        /// Each target of `fuzz/Cargo.toml` is in this list, and calls the function of its name.
         #[test]
         fn all_targets_are_replayed() {
             let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");

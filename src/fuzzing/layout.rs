@@ -1,4 +1,4 @@
-//! Layouts in folders and archives, whose documents are anything.
+//! Layouts in folders and archives with arbitrary documents.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -22,17 +22,17 @@ use crate::{
     },
 };
 
-/// The most that a layer may unpack to.
+/// The maximum size of an unpacked layer.
 const MOST: u64 = 8 << 20;
 
-/// The formats that an image is exported in.
+/// The formats of exports.
 const FORMATS: [ArchiveFormat; 3] =
     [ArchiveFormat::Oci, ArchiveFormat::Docker, ArchiveFormat::Both];
 
 /// Reads a layout in a folder, edits it, and exports it. The first part of the input is its index,
-/// the others are blobs.
+/// and the others are blobs.
 ///
-/// Collecting garbage and removing tags make no new defect, and what `verify` finds no error in is
+/// Collecting garbage and removing tags add no defect, and a layout without errors of `verify` is
 /// exported without one.
 pub fn document(data: &[u8]) {
     if data.len() > LONGEST {
@@ -74,10 +74,10 @@ pub fn document(data: &[u8]) {
     }
 }
 
-/// Reads an archive. The first byte says what the rest is: a tar, a compressed one, or members in
-/// parts. The first part has their names, each in a line: `@` is that of a blob.
+/// Reads an archive. The first byte selects the form of the rest: a tar, a compressed tar, or
+/// members in parts. The first part has their names, one per line; `@` is the name of a blob.
 ///
-/// What `verify` finds no error in is exported without one.
+/// An archive without errors of `verify` is exported without one.
 pub fn archive(data: &[u8]) {
     let Some((&flags, rest)) = data.split_first().filter(|_| data.len() <= LONGEST) else { return };
     let mut tar = match flags & 1 {
@@ -104,7 +104,7 @@ pub fn archive(data: &[u8]) {
     export(&opened, FORMATS[turn(data, 3)], dir.path(), errors.is_empty());
 }
 
-/// A tar without checksums. A name without contents has those of the file that every layout has.
+/// A tar without checksums. A name without contents gets those of the file `oci-layout`.
 fn members(data: &[u8]) -> Vec<u8> {
     let (names, contents) = mend::first_part(data);
     let contents = mend::documents(contents);
@@ -129,8 +129,7 @@ fn members(data: &[u8]) -> Vec<u8> {
     tar
 }
 
-/// What `verify` finds that breaks the specification, and if it is asked for, that it finds the
-/// same with more threads.
+/// The errors of `verify`. Optionally checks that more threads find the same.
 fn errors(path: &Path, scratch: &Path, twice: bool) -> BTreeSet<String> {
     let options = VerifyOptions::default().max_layer_size(MOST).scratch(scratch);
     let find = |threads| {
@@ -145,12 +144,12 @@ fn errors(path: &Path, scratch: &Path, twice: bool) -> BTreeSet<String> {
         .iter()
         .filter(|finding| finding.severity() == Severity::Error)
         .map(ToString::to_string);
-    // What a subject needs is neither kept nor exported with it: it may be there for something else
-    // with the same bytes.
+    // The blobs of a subject are neither kept nor exported with it. Another reference may need the
+    // same bytes.
     errors.filter(|error| !error.contains(", subject, ")).collect()
 }
 
-/// Everything that only reads.
+/// All operations that only read.
 fn look(layout: &ImageLayout) {
     let _ = layout.tags();
     let _ = layout.artifacts();
@@ -183,8 +182,7 @@ fn look(layout: &ImageLayout) {
     }
 }
 
-/// Exports all images; what was written is an archive again, with the same images if it is a
-/// layout.
+/// Exports all images. The result is an archive again, with the same images if it is a layout.
 fn export(layout: &ImageLayout, format: ArchiveFormat, scratch: &Path, is_valid: bool) {
     let (Ok(images), index) = (layout.images(), layout.index().ok().cloned()) else { return };
     let path = scratch.join("exported");

@@ -1,4 +1,4 @@
-//! Checksums and digests that fit, so that an input gets past them.
+//! Computes checksums and digests, so that an input passes their checks.
 
 use std::io::Write;
 
@@ -8,8 +8,8 @@ use crate::basics::digest::Digest;
 
 const BLOCK: usize = 512;
 
-/// Writes the checksum into every header block of a tar. A block is one if it stands where an entry
-/// before it ends.
+/// Writes the checksum into every header block of a tar: the blocks after the end of the entry
+/// before.
 pub(crate) fn checksums(tar: &mut [u8]) {
     let mut at = 0;
     while let Some(header) = tar.get_mut(at..at + BLOCK) {
@@ -45,22 +45,22 @@ pub(crate) fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).expect("memory takes everything")
 }
 
-/// What stands between two parts of an input.
+/// The separator between two parts of an input.
 const BETWEEN: &[u8] = b"\n==\n";
 
-/// Documents that name one another, from an input in parts with a line `==` between them.
+/// Documents that refer to each other, from an input in parts, separated by lines `==`.
 ///
-/// Each part is a document. One that begins with `tar:` is a tar without its checksums, with `gz:`
-/// or `zst:` a compressed one. What stands in a part for part 3, which comes after it, is:
+/// Each part is a document. A part that starts with `tar:` is a tar without its checksums, and with
+/// `gz:` or `zst:` a compressed tar. A part refers to a later one, for example part 3, with:
 ///
-/// | written | is |
+/// | input | meaning |
 /// |---|---|
 /// | `@d3` | the digest |
-/// | `@h3` | the same, without the algorithm |
-/// | `@u3` | the digest of what is compressed in it |
+/// | `@h3` | the digest without the algorithm |
+/// | `@u3` | the digest of the uncompressed bytes |
 /// | `@s3` | the size |
 ///
-/// What is written for a part that does not come after it is the digest of a blob that is missing.
+/// A reference to the part itself or to an earlier one becomes the digest of a missing blob.
 pub(crate) fn documents(data: &[u8]) -> Vec<Vec<u8>> {
     let parts = split(data);
     let mut done: Vec<(Vec<u8>, Digest)> = Vec::new();
@@ -84,13 +84,13 @@ pub(crate) fn documents(data: &[u8]) -> Vec<Vec<u8>> {
     done.into_iter().rev().map(|(bytes, _)| bytes).collect()
 }
 
-/// The first part, and all after it; both are empty where there is none.
+/// The first part, and the rest. Missing parts are empty.
 pub(crate) fn first_part(data: &[u8]) -> (&[u8], &[u8]) {
     let at = data.windows(BETWEEN.len()).position(|window| window == BETWEEN);
     at.map_or((data, &[]), |at| (&data[..at], &data[at + BETWEEN.len()..]))
 }
 
-/// At most ten, each of which a digit names.
+/// At most ten, because a digit names each.
 fn split(data: &[u8]) -> Vec<&[u8]> {
     let (mut parts, mut rest) = (Vec::new(), data);
     while parts.len() < 9 && rest.windows(BETWEEN.len()).any(|window| window == BETWEEN) {
@@ -102,7 +102,7 @@ fn split(data: &[u8]) -> Vec<&[u8]> {
     parts
 }
 
-/// The bytes of a part, and of a tar the digest of what is compressed.
+/// The bytes of a part, and for a compressed tar the digest of the uncompressed bytes.
 fn transformed(part: &[u8]) -> (Vec<u8>, Option<Digest>) {
     type Compress = fn(&[u8]) -> Vec<u8>;
     let all: [(&[u8], Compress); 3] = [(b"tar:", <[u8]>::to_vec), (b"gz:", gzip), (b"zst:", zstd)];

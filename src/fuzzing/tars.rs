@@ -1,4 +1,4 @@
-//! Tars: read, and as the sources of layers.
+//! Tars: read, and as sources of layers.
 
 use std::io::{Cursor, Read, Write};
 
@@ -25,13 +25,13 @@ use crate::{
     },
 };
 
-/// The most bytes that an input may unpack to.
+/// The maximum unpacked size of an input.
 const MOST: u64 = 8 << 20;
 
-/// Reads a tar. The first byte says whether its checksums are mended, and how it is compressed
-/// then.
+/// Reads a tar. The first byte selects whether its checksums are computed, and its compression.
 ///
-/// It is the same read as a stream and with seeking, and the contents of files lie inside it.
+/// Reading it as a stream and with seeking gives the same result, and the contents of files are
+/// inside the tar.
 pub fn tar(data: &[u8]) {
     let Some((&flags, rest)) = data.split_first().filter(|_| data.len() <= LONGEST) else { return };
     let mut tar = rest.to_vec();
@@ -42,20 +42,20 @@ pub fn tar(data: &[u8]) {
         0 => tar,
         1 => mend::gzip(&tar),
         2 => mend::zstd(&tar),
-        // Cut off.
+        // A truncated tar.
         _ => mend::gzip(&tar).split_off(1),
     };
     let Ok((_, stream)) = decompress(&packed[..]) else {
         return;
     };
     let mut unpacked = Vec::new();
-    // What was read before an error is a tar that was cut off.
+    // The entries before an error are those of the truncated tar.
     let _ = stream.take(MOST).read_to_end(&mut unpacked);
     let streamed = all_entries(TarReader::new(&unpacked[..]));
     let seeking =
         all_entries(TarReader::seekable(Cursor::new(&unpacked)).expect("memory has an end"));
     let (entries, ending) = match (streamed, seeking) {
-        // Where the length is known, it is noticed sooner that a tar is cut off.
+        // If the length is known, a truncated tar is noticed earlier.
         (Err(_), Err(_)) => return,
         (streamed, seeking) => {
             assert_eq!(streamed, seeking, "a stream and a file are read as the same");
@@ -86,7 +86,7 @@ fn all_entries<R: Read>(mut reader: TarReader<R>) -> Result<(Vec<TarEntry>, Endi
     Ok((entries, reader.ending()?))
 }
 
-/// The contents are those that the extents say, also when they are read in two parts.
+/// The contents match the extents, also when they are read in two parts.
 fn check_contents(tar: &[u8], entry: &TarEntry) {
     let mut file = tempfile::tempfile().expect("the folder for temporary files can be written");
     file.write_all(tar).expect("the folder for temporary files can be written");
@@ -103,10 +103,10 @@ fn check_contents(tar: &[u8], entry: &TarEntry) {
     assert!(contents == expected, "contents are where their extents say");
 }
 
-/// Makes a layer of a tar. The first byte says how.
+/// Makes a layer of a tar. The first byte selects the options.
 ///
-/// The `tar` crate reads the layer; the bytes do not depend on the number of threads, a second
-/// build gives the same bytes, and packing the layer itself reproduces it; `verify` finds no error
+/// The `tar` crate reads the layer. The bytes do not depend on the number of threads, a second
+/// build gives the same bytes, and packing the layer itself reproduces it. `verify` finds no error
 /// in an image of it.
 pub fn source_tar(data: &[u8]) {
     let Some((&flags, rest)) = data.split_first().filter(|_| data.len() <= LONGEST) else { return };
@@ -174,8 +174,8 @@ fn check_recipe(recipe: &Recipe, bytes: &[u8]) {
     );
 }
 
-/// What must hold of any layer that is made: sorted entries without a second one of any name, which
-/// others read.
+/// What holds for any layer: entries are sorted, no name occurs twice, and other programs can read
+/// them.
 pub(crate) fn check_layer(tar: &[u8]) {
     let (entries, ending) = all_entries(TarReader::new(tar)).expect("our own tar");
     assert_eq!(ending, Ending { zero_blocks: 2, garbage: None });

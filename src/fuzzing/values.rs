@@ -1,4 +1,4 @@
-//! JSON that says what is to be made.
+//! JSON that describes layers: recipes, specifications and reference graphs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,9 +18,9 @@ use crate::{
 };
 
 /// Reads a recipe, writes it, and reads it again. Paths below `/scratch` are in a folder with some
-/// files; a recipe that names no others is followed.
+/// files. A recipe that names no other paths is followed.
 ///
-/// What it gives has the digest that it names, whatever the files are.
+/// The resulting blob has the digest in the recipe, whatever the files contain.
 pub fn recipe(data: &[u8]) {
     if data.len() > LONGEST {
         return;
@@ -52,8 +52,8 @@ pub fn recipe(data: &[u8]) {
 
 /// Makes a layer of a specification. Sources are in a folder with some files.
 ///
-/// The specification is written and read as the same. The layer is the same whatever the threads,
-/// and by its recipe.
+/// The specification survives writing and reading. The layer does not depend on the number of
+/// threads, and its recipe makes the same layer.
 pub fn spec(data: &[u8]) {
     if data.len() > LONGEST {
         return;
@@ -74,7 +74,7 @@ pub fn spec(data: &[u8]) {
         }
     }
     let is_plain = spec.options.compression == Compression::None;
-    // The highest levels take memory and seconds, for bytes that are the codec's.
+    // The highest levels take memory and seconds, and only test the codec.
     let compression = if is_plain { Compression::None } else { Compression::GZIP };
     let options = LayerOptions { compression, ..spec.options }
         .unpack_limit(1 << 20)
@@ -100,10 +100,10 @@ pub fn spec(data: &[u8]) {
     }
 }
 
-/// Splits a reference graph into layers. The first byte says whether it is JSON, or bytes that
-/// number paths.
+/// Splits a reference graph into layers. The first byte selects whether the rest is JSON, or bytes
+/// that number paths.
 ///
-/// Each path is in one layer, and a layer is above those that it refers to.
+/// Each path is in one layer, and a layer is above those to which it refers.
 pub fn graph(data: &[u8]) {
     let Some((&flags, rest)) = data.split_first().filter(|_| data.len() <= LONGEST) else { return };
     let value = match flags & 1 {
@@ -158,7 +158,7 @@ pub fn graph(data: &[u8]) {
     );
 }
 
-/// The closure of a path, found by adding until nothing more is added.
+/// The closure of a path: adds references until nothing is added.
 fn check_closure(graph: &ReferenceGraph, root: &Path) {
     let mut expected = BTreeSet::from([root.to_owned()]);
     loop {
@@ -173,7 +173,7 @@ fn check_closure(graph: &ReferenceGraph, root: &Path) {
     assert_eq!(graph.closure([root]).expect("it is in the graph"), expected);
 }
 
-/// A graph of at most 96 paths: a size, and for each two bytes a reference.
+/// A graph of at most 96 paths: a size each, and one reference for every two bytes.
 fn numbered(bytes: &[u8]) -> Value {
     let count = 1 + bytes.first().map_or(0, |&byte| usize::from(byte) % 96);
     let path = |number: usize| {
@@ -188,7 +188,7 @@ fn numbered(bytes: &[u8]) -> Value {
     references.into_iter().enumerate().map(entry).collect()
 }
 
-/// Files to be made layers of.
+/// Files to make layers of.
 fn fill(dir: &Path) {
     let files = dir.join("files");
     std::fs::create_dir_all(files.join("folder"))
@@ -202,7 +202,7 @@ fn fill(dir: &Path) {
     write(dir.join("tar"), &tar.into_inner().expect("memory takes everything"));
 }
 
-/// The path in the folder that one below `/scratch` stands for.
+/// The path in the folder for one below `/scratch`.
 fn inside(dir: &Path, path: &str) -> Option<PathBuf> {
     let below = Path::new(path).strip_prefix("/scratch").ok()?;
     let is_plain = below.components().all(|part| matches!(part, std::path::Component::Normal(_)));

@@ -57,9 +57,10 @@ impl<'a, G: Graph> Containers<'a, G> {
         found: &mut dyn FnMut(&Descriptor, Manifest) -> Result<()>,
     ) -> Result<()> {
         if depth > MAX_DEPTH {
-            return Err(self
-                .graph
-                .refuse(format!("has indexes that are nested more than {MAX_DEPTH} deep")));
+            return Err(self.graph.refuse(format!(
+                "has indexes that are nested more than {MAX_DEPTH} deep: make the image again with \
+                 fewer levels"
+            )));
         }
         if !(self.may_be)(descriptor) || !self.seen.insert(descriptor.digest) {
             return Ok(());
@@ -100,7 +101,7 @@ impl Container {
             &mut |descriptor, manifest| {
                 let platform = match &descriptor.platform {
                     Some(platform) => platform.clone(),
-                    // Whoever needs the configuration reports that it is not that of a container.
+                    // A later read of the configuration reports that it is not that of a container.
                     None => match image.read::<Configuration>(&manifest.config) {
                         Ok(configuration) => configuration.platform(),
                         Err(Error::Invalid { .. }) => Platform::default(),
@@ -139,7 +140,7 @@ impl Container {
     }
 }
 
-/// The error if nothing is for a platform, with the platforms that there are.
+/// The error if no image is for a platform, with the available platforms.
 pub(crate) fn no_platform<'a>(
     of: String,
     wanted: &Platform,

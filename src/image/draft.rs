@@ -147,7 +147,7 @@ impl Part {
     }
 }
 
-/// Suggests a member of `config` for one that was given beside `config`.
+/// Suggests a member of `config` for a member with its name outside of `config`.
 fn in_config(error: Error) -> Error {
     match error {
         Error::UnknownMember { what, member, closest: None, known } => {

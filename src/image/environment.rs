@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_set_stays() {
+    fn references_to_unset_variables_are_not_expanded() {
         for text in [
             "a:$NONE", "${NONE}b", "${", "${A", "${}", "${1}", "${A:?x}", "${A:x}", "$NONEé",
             "${A/b/c}",

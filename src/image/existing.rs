@@ -190,7 +190,7 @@ mod tests {
     use crate::basics::Digest;
 
     #[test]
-    fn documents_are_told_by_what_they_say() {
+    fn media_types_are_derived_from_the_members_of_documents() {
         let config = r#""config": {"mediaType": "a/b", "digest": "DIGEST", "size": 1}"#
             .replace("DIGEST", &Digest::of(b"").to_string());
         let docker = "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_is_no_manifest() {
+    fn an_index_is_refused_as_a_manifest() {
         let error =
             Image::from_manifest(*br#"{"schemaVersion": 2, "manifests": []}"#, |_| unreachable!())
                 .unwrap_err();

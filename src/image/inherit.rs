@@ -45,7 +45,7 @@ pub struct Inherit {
     /// The entries of `history`. Without them, the layers of the base get one entry each, without
     /// details.
     pub history: bool,
-    /// `author` and the unknown members beside `config`. Never `created`, which the new image sets.
+    /// `author` and the unknown members outside of `config`. Never `created`, which the new image sets.
     pub metadata: bool,
 }
 

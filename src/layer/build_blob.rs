@@ -82,7 +82,9 @@ impl Read for MadeReader {
             if n > 0 || buffer.is_empty() {
                 return Ok(n);
             }
-            let gone = |_| io::Error::other("the thread that builds the blob ended early");
+            let gone = |_| {
+                io::Error::other("the thread that builds the blob panicked: report this defect")
+            };
             let next = receiver.recv().map_err(gone)??;
             if next.is_empty() {
                 self.0 = State::Ended;

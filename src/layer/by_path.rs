@@ -149,7 +149,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_holds_what_a_map_holds(steps in proptest::collection::vec(step(), 0..400), from in any::<u8>()) {
+        fn it_behaves_like_a_btree_map(steps in proptest::collection::vec(step(), 0..400), from in any::<u8>()) {
             let (mut values, mut map) = (ByPath::default(), BTreeMap::new());
             for (count, step) in steps.into_iter().enumerate() {
                 match step {

@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_are_a_set_and_themselves() {
+    fn brackets_match_a_set_and_themselves() {
         let globs = globs(&["app/[slug]", "x/[[...rest]]/*.js", r"y/\[z\]"], Use::Exclude);
         for (path, matched) in [
             ("app/[slug]", true),
@@ -410,7 +410,7 @@ mod tests {
 
     /// The examples in Docker's documentation of `.dockerignore`.
     #[test]
-    fn an_exclamation_mark_takes_back() {
+    fn an_exclamation_mark_includes_again() {
         let rows: [(&[&str], &[&str], &[&str]); 4] = [
             (&["*.md", "!README.md"], &["a.md"], &["README.md", "x.rs"]),
             (
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_passed_over_may_have_matched() {
+    fn globs_below_an_excluded_folder_count_as_used() {
         let globs = globs(&["target", "target/debug", "**/*.o", "tests"], Use::Exclude);
         assert!(globs.excludes(Path::new("target")));
         globs.pass_over(Path::new("target"));

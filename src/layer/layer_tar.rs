@@ -163,8 +163,8 @@ fn can_be_described(files: &[FileMapping]) -> Result<bool> {
 /// directory.
 fn with_absolute_sources(mut files: Vec<FileMapping>) -> Result<Vec<FileMapping>> {
     for mapping in &mut files {
-        if let Some(source) = mapping.source.path_mut() {
-            *source = absolute(&*source).map_err(|cause| Error::source(&*source, cause))?;
+        if let Source::Path(path) | Source::Tar(path) = &mut mapping.source {
+            *path = absolute(&*path).map_err(|cause| Error::source(&*path, cause))?;
         }
     }
     Ok(files)

@@ -281,7 +281,7 @@ mod tests {
     use crate::basics::error::Error;
 
     #[test]
-    fn of_what_fails_the_first_in_the_layer_is_said() {
+    fn the_error_of_the_first_path_in_the_layer_is_returned() {
         let dir = tempfile::TempDir::new().unwrap();
         for n in 100..700 {
             fs::write(dir.path().join(n.to_string()), "").unwrap();
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_apart_that_have_nothing_at_them_above_or_below() {
+    fn independent_destinations_are_detected() {
         let names =
             ["/b/c", "/a", "/b-c", "/d/e/f", "/b", "/d/e", "/f", "/g/h", "/f", "/g/i", "/d/g"];
         let places = names.map(|name| LayerPath::parse(Path::new(name)).unwrap());

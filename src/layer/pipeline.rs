@@ -6,10 +6,10 @@
 //! their compressed form, in order. The bytes therefore do not depend on the number of threads, and
 //! the memory not on the size of the tar.
 
+mod queue;
+
 use std::{
-    collections::VecDeque,
     io::Write,
-    mem,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -17,6 +17,7 @@ use crate::{
     basics::{Digest, Error, Hasher, Result},
     layer::{
         listing::{ListTask, Listing},
+        pipeline::queue::{Block, Output, Part, Queue},
         stream::TarStream,
     },
     pool::{Buffer, Claim, Job, May, Pool, lock},
@@ -93,10 +94,6 @@ fn room(threads: usize, block_size: u64) -> usize {
     threads.saturating_mul(2).saturating_add(threads / 4 + more)
 }
 
-/// The number of blocks that one task hashes, if they are ready. The end of a task wakes waiting
-/// threads, which takes some time.
-const HASHED_AT_ONCE: usize = 2;
-
 struct Pipeline<'a> {
     tar: Tar<'a>,
     block_size: u64,
@@ -112,47 +109,6 @@ struct Pipeline<'a> {
     queue: Mutex<Queue>,
     diff_id: Mutex<(Hasher, &'a mut EachBlock<'a>)>,
     blob: Mutex<(Hasher, Option<&'a mut (dyn Write + Send + 'a)>)>,
-}
-
-/// The blocks in memory, and the tasks at work on them.
-#[derive(Default)]
-struct Queue {
-    /// The blocks from the first one that is not done.
-    blocks: VecDeque<Block>,
-    /// The number of blocks that are done, which is the number of the first of `blocks`.
-    done: u64,
-    /// The number of blocks whose tar bytes are hashed.
-    hashed: u64,
-    /// Whether a thread hashes blocks of the tar.
-    hashing: bool,
-    /// Whether a thread hashes and writes a part of the blob.
-    emitting: bool,
-    failed: Option<Error>,
-    aborted: bool,
-}
-
-/// A block between reading and writing.
-#[derive(Default)]
-struct Block {
-    /// The bytes of the tar, once they are read and as long as a task needs them.
-    tar: Option<Arc<Buffer>>,
-    output: Output,
-}
-
-/// The part of the blob that a block becomes.
-#[derive(Default)]
-enum Output {
-    #[default]
-    Unclaimed,
-    /// A thread compresses the block, or its output is written.
-    Claimed,
-    Ready(Part),
-}
-
-/// A part of the blob.
-enum Part {
-    Tar(Arc<Buffer>),
-    Compressed(Buffer),
 }
 
 enum Task<'a> {
@@ -188,8 +144,8 @@ impl<'a> Job for Pipeline<'a> {
         if !may.work {
             return Claim::Wait;
         }
-        // Hashing alone leaves time for listing. Without time to spare, an error, and how much
-        // there is to do, had better be known early.
+        // If the threads only hash, they have time for listing anyway. Otherwise, list first, so
+        // that errors and the total size are known early.
         let lists_first = self.compresses || self.tar.pool.threads() == 1;
         let emit = queue.claim_output().map(Task::Emit);
         emit.or_else(|| queue.claim_hash().map(Task::Hash))
@@ -341,55 +297,5 @@ impl<'a> Pipeline<'a> {
         if let Some(block) = queue.blocks.get_mut(position as usize) {
             note(block, hashed);
         }
-    }
-}
-
-impl Block {
-    /// Releases the buffer for another block or its output.
-    fn forget_tar(&mut self, hashed: bool) {
-        if hashed && matches!(self.output, Output::Ready(_)) {
-            self.tar = None;
-        }
-    }
-
-    fn is_unclaimed(&self) -> bool {
-        matches!(self.output, Output::Unclaimed)
-    }
-}
-
-impl Queue {
-    /// Claims the output of the oldest block, once its tar bytes are hashed.
-    fn claim_output(&mut self) -> Option<Part> {
-        if self.emitting || self.hashed == self.done {
-            return None;
-        }
-        let output = &mut self.blocks.front_mut()?.output;
-        match mem::replace(output, Output::Claimed) {
-            Output::Ready(part) => {
-                self.emitting = true;
-                Some(part)
-            }
-            other => {
-                *output = other;
-                None
-            }
-        }
-    }
-
-    /// Claims the next blocks that are read and not hashed.
-    fn claim_hash(&mut self) -> Option<Vec<Arc<Buffer>>> {
-        let hashed = (self.hashed - self.done) as usize;
-        let ready = self.blocks.range(hashed..).map_while(|block| block.tar.clone());
-        let ready: Vec<_> = ready.take(HASHED_AT_ONCE).collect();
-        if self.hashing || ready.is_empty() {
-            return None;
-        }
-        self.hashing = true;
-        Some(ready)
-    }
-
-    fn finish_block(&mut self) {
-        self.done += 1;
-        self.blocks.pop_front();
     }
 }

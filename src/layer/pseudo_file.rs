@@ -19,7 +19,7 @@ use crate::basics::{Error, Result};
 /// [`Error::SourceSize`] if it is not empty. [`Error::SourceUnreadable`] if it cannot be read.
 pub(crate) fn check_empty(path: &Path) -> Result<()> {
     let unreadable = |cause| Error::source(path, cause);
-    let lies = || Error::SourceSize { path: path.to_owned(), size: 0, found: "more" };
+    let wrong_size = || Error::SourceSize { path: path.to_owned(), size: 0, found: "more" };
     // Reading some files of the kernel waits for an event.
     let mut file = OpenOptions::new();
     let mut file = file
@@ -29,8 +29,8 @@ pub(crate) fn check_empty(path: &Path) -> Result<()> {
         .map_err(unreadable)?;
     match file.read(&mut [0]) {
         Ok(0) => Ok(()),
-        Ok(_) => Err(lies()),
-        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(lies()),
+        Ok(_) => Err(wrong_size()),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Err(wrong_size()),
         Err(cause) => Err(unreadable(cause)),
     }
 }

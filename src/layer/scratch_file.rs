@@ -17,7 +17,9 @@ pub(crate) fn unpack(path: &Path, stream: impl Read, folder: &Path, limit: u64) 
         Copied::File(file) => file,
         Copied::TooLarge => return Err(too_large(path, limit)),
         Copied::Unreadable(offset, cause) => {
-            return Err(damaged(path, offset, format!("it cannot be decompressed: {cause}")));
+            let reason =
+                format!("it cannot be decompressed ({cause}): make or fetch the tar again");
+            return Err(damaged(path, offset, reason));
         }
     };
     let stat = fstat(&file).map_err(|cause| Error::write(folder)(cause.into()))?;

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_became_something_else_after_it_was_found_is_refused() {
+    fn a_source_whose_type_changes_after_listing_is_refused() {
         let dir = tempfile::TempDir::new().unwrap();
         let at = |name: &str| dir.path().join(name);
         fs::create_dir(at("folder")).unwrap();

@@ -78,6 +78,9 @@ pub(crate) fn members(
 ) -> Result<impl Iterator<Item = Member> + use<>> {
     let tar = Arc::new(open(source.path, options)?);
     let damaged = |error: TarError| damaged(&tar.source.path, error.offset, error.reason);
+    let unreadable_tar = |TarError { offset, reason }| {
+        damaged(TarError { offset, reason: format!("{reason}: make or fetch the tar again") })
+    };
     let unreadable = |cause| Error::source(source.path, cause);
     if tar.source.size == 0 {
         return Err(damaged(TarError {
@@ -96,7 +99,7 @@ pub(crate) fn members(
         holes: 0,
         kept: 0,
     };
-    while let Some(entry) = reader.next_entry().map_err(damaged)? {
+    while let Some(entry) = reader.next_entry().map_err(unreadable_tar)? {
         let wanted = source.wanted.takes(&relative(&entry.path));
         let offset = entry.offset;
         match extraction.add(entry, wanted) {
@@ -108,7 +111,7 @@ pub(crate) fn members(
             return Err(too_large(source.path, options.unpack_limit));
         }
     }
-    let ending = reader.ending().map_err(damaged)?;
+    let ending = reader.ending().map_err(unreadable_tar)?;
     if let Some(offset) = ending.garbage {
         let reason = "data follows the end of the tar: if it is another tar, add each as a source"
             .to_owned();
@@ -206,7 +209,7 @@ impl Extraction<'_> {
         if self.kept.saturating_add(weight) > MOST_KEPT {
             let most = MOST_KEPT >> 20;
             return Err(format!(
-                "has extended attributes, or is sparse, and together with the members before it \
+                "{name} has extended attributes, or is sparse, and together with the members before it \
                  takes more than {most} MiB of memory for that: exclude it, or pack the tar again \
                  without attributes and holes"
             ));
@@ -316,8 +319,8 @@ impl Extraction<'_> {
             EntryType::Symlink => Kind::Symlink(entry.link),
             EntryType::Char if (major, minor) == (0, 0) => {
                 return Err(
-                    "is a character device 0:0, with which overlay file systems remove a file of \
-                     lower layers: use a whiteout instead"
+                    "is a character device 0:0, with which overlay file systems, unlike layers, \
+                     remove a file of lower layers"
                         .into(),
                 );
             }

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tar_that_grew_in_parts_is_the_one_that_was_there_at_once() {
+    fn a_tar_listed_in_parts_equals_one_listed_at_once() {
         let entries =
             [file("/a", &[7; 700]), file("/a-b", b""), file("/c", &[8; 512]), file("/d", b"d")];
         let (whole, grown) = (TarStream::default(), TarStream::default());
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_shows_twice_is_a_source_that_changes() {
+    fn a_name_listed_twice_is_a_source_that_changed() {
         for parts in
             [vec![vec![file("/a", b"1"), file("/a", b"1")]], vec![vec![file("/a", b"1")]; 2]]
         {

@@ -109,7 +109,7 @@ impl<'a> Tree<'a> {
                     let what = format!("symbolic link {:?}", mapping.destination);
                     return Err(Error::invalid(
                         what,
-                        "its target is empty or has a NUL byte: no link can have it",
+                        "its target is empty or has a NUL byte: write another target",
                     ));
                 }
                 self.add(index, path, Kind::Symlink(target.to_vec()), nowhere)

@@ -177,7 +177,7 @@ impl Archive {
     }
 
     pub(crate) fn kind(&self, name: &str) -> Option<FileKind> {
-        // A folder may have no member of its own.
+        // A folder may lack a member.
         let folder = || self.names_in(name).next().map(|_| FileKind::Folder);
         self.members.get(name).map(|member| member.kind).or_else(folder)
     }

@@ -9,7 +9,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    io::Read,
+    io::{self, Read},
 };
 
 use serde::{Deserialize, Deserializer};
@@ -54,9 +54,12 @@ fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Strin
 /// has no layout.
 pub(crate) fn layout(archive: &Archive) -> Result<BTreeMap<String, Member>, String> {
     let bytes = small(archive, MANIFEST)?
-        .ok_or_else(|| format!("is a docker-archive without {MANIFEST}"))?;
+        .ok_or_else(|| format!("is a docker-archive without {MANIFEST}: save the image again"))?;
     let saved: Vec<Saved> = json::from_slice(&bytes).map_err(|error| {
-        format!("is a docker-archive with a {MANIFEST} that cannot be read: {error}")
+        format!(
+            "is a docker-archive with a {MANIFEST} that cannot be read ({error}): save the image \
+             again"
+        )
     })?;
     let mut view = View { archive, members: BTreeMap::new(), layers: HashMap::new() };
     let images = saved.iter().map(|image| view.image(image)).collect::<Result<Vec<_>, _>>()?;
@@ -146,8 +149,7 @@ impl View<'_> {
         if let Some(known) = self.layers.get(&key) {
             return Ok(known.clone());
         }
-        let unreadable =
-            |cause| format!("is an archive whose member {path:?} cannot be read: {cause}");
+        let unreadable = |cause| unreadable(path, &cause);
         let mut start = Vec::new();
         let mut beginning = self.archive.contents(member).take(Packing::START as u64);
         beginning.read_to_end(&mut start).map_err(unreadable)?;
@@ -255,16 +257,17 @@ fn small(archive: &Archive, path: &str) -> Result<Option<Vec<u8>>, String> {
     if member.size > MAX_DOCUMENT {
         let size = member.size;
         return Err(format!(
-            "is a docker-archive whose {path:?} has {size} bytes, more than the {MAX_DOCUMENT} \
-             that are read"
+            "is a docker-archive whose {path:?} has {size} bytes, more than the maximum of \
+             {MAX_DOCUMENT}: save the image again"
         ));
     }
     let mut bytes = Vec::new();
-    archive
-        .contents(member)
-        .read_to_end(&mut bytes)
-        .map_err(|cause| format!("is an archive whose member {path:?} cannot be read: {cause}"))?;
+    archive.contents(member).read_to_end(&mut bytes).map_err(|cause| unreadable(path, &cause))?;
     Ok(Some(bytes))
+}
+
+fn unreadable(path: &str, cause: &io::Error) -> String {
+    format!("is an archive whose member {path:?} cannot be read ({cause}): save the image again")
 }
 
 fn absent(what: &str, path: &str) -> String {

@@ -200,7 +200,8 @@ impl ImageLayout {
         let Some(bytes) = edited else { return Ok(false) };
         if bytes.len() as u64 > MAX_DOCUMENT {
             let reason = format!(
-                "would have {} bytes, more than the {MAX_DOCUMENT} that an index may have",
+                "would have {} bytes, more than the {MAX_DOCUMENT} that an index may have: put the \
+                 image into another layout",
                 bytes.len()
             );
             return Err(Error::layout(dir.join(INDEX), reason));

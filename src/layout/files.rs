@@ -127,7 +127,8 @@ impl LayoutFiles {
             Ok(Some(found)) if !found.metadata.is_file() => {
                 let kind = FileKind::from(found.metadata.file_type()).name();
                 let reason = format!(
-                    "is a {kind}, and every file of a layout is a regular file inside of it"
+                    "is a {kind}, but every file of a layout must be a regular file inside it: \
+                     make or fetch the layout again"
                 );
                 Err(Error::layout(self.path.join(name), reason))
             }
@@ -247,8 +248,9 @@ impl LayoutFiles {
         most: u64,
     ) -> Result<Vec<u8>> {
         if size > most {
-            let reason =
-                format!("has {size} bytes, more than the {most} that a document may have here");
+            let reason = format!(
+                "has {size} bytes, more than the maximum of {most}: make or fetch the layout again"
+            );
             return Err(Error::layout(self.path.join(name), reason));
         }
         // One extra byte, so that reaching the end needs no larger buffer.

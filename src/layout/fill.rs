@@ -78,7 +78,7 @@ fn remove_file(path: &Path) -> Result<()> {
     }
 }
 
-/// A blob that is stored beside its recipe.
+/// A blob that is stored, and still has its recipe.
 struct Filled {
     descriptor: Descriptor,
     is_new: bool,

@@ -43,12 +43,14 @@ pub(crate) fn open(path: &Path, scratch: Option<&Path>) -> Result<Archive> {
     let reader = BufReader::new(archive.tar.try_clone().map_err(Error::read(path))?);
     let mut tar = TarReader::seekable(reader).map_err(Error::read(path))?;
     if let Err(error) = archive.list(&mut tar) {
-        let kind = if archive.members.is_empty() {
-            "is neither the folder of an image layout, an oci-archive nor a docker-archive"
+        archive.damage = Some(if archive.members.is_empty() {
+            format!(
+                "is neither the folder of an image layout, an oci-archive nor a docker-archive \
+                 ({error}): give one of these"
+            )
         } else {
-            "is a damaged archive"
-        };
-        archive.damage = Some(format!("{kind}: {error}"));
+            format!("is a damaged archive ({error}): make or fetch it again")
+        });
     } else if archive.lacks(MARKER) && !archive.lacks(docker_archive::MANIFEST) {
         match docker_archive::layout(&archive) {
             Ok(members) => {

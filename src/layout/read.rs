@@ -209,11 +209,15 @@ pub(crate) fn read_index(files: &LayoutFiles) -> Result<Vec<u8>> {
     if files.small_file(MARKER)?.is_none() {
         return Err(Error::not_a_layout(
             &files.path,
-            "has no oci-layout file: it is no image layout",
+            "is not an image layout, because it has no oci-layout file: give the folder of an \
+             image layout, or an archive of images",
         ));
     }
     let bytes = files.small_file(INDEX)?;
-    bytes.ok_or_else(|| Error::layout(&files.path, "has no index.json: its making did not end"))
+    bytes.ok_or_else(|| {
+        let reason = "has no index.json, because it is incomplete: make or fetch it again";
+        Error::layout(&files.path, reason)
+    })
 }
 
 pub(crate) fn parse_index<'a, T: serde::Deserialize<'a>>(
@@ -221,7 +225,8 @@ pub(crate) fn parse_index<'a, T: serde::Deserialize<'a>>(
     bytes: &'a [u8],
 ) -> Result<T> {
     json::from_slice(bytes).map_err(|error| {
-        Error::layout(files.path.join(INDEX), format!("is no image index: {error}"))
+        let reason = format!("is not an image index ({error}): make or fetch the layout again");
+        Error::layout(files.path.join(INDEX), reason)
     })
 }
 
@@ -232,7 +237,7 @@ fn parse<T: serde::de::DeserializeOwned>(
     let bytes = files.document(descriptor)?;
     json::from_slice(&bytes).map_err(|error| {
         let reason = format!(
-            "has a blob {} that is no {}: {error}",
+            "has a blob {} that cannot be read as {} ({error}): make or fetch the image again",
             descriptor.digest, descriptor.media_type
         );
         Error::layout(&files.path, reason)

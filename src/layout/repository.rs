@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_made_of_paths() {
+    fn repository_names_are_derived_from_paths() {
         for (path, name) in [
             ("/image", "image"),
             ("/a/b/My App/", "my-app"),

@@ -163,7 +163,10 @@ impl ImageLayout {
         if depth > MAX_DEPTH {
             return Err(Error::layout(
                 self.path(),
-                format!("has indexes that are nested more than {MAX_DEPTH} deep"),
+                format!(
+                    "has indexes that are nested more than {MAX_DEPTH} deep: make the image again \
+                     with fewer levels"
+                ),
             ));
         }
         match Below::of(&descriptor.media_type) {
@@ -187,7 +190,8 @@ impl ImageLayout {
                 serde_json::from_value(blobs.unwrap_or_else(|| Value::Array(Vec::new()))).map_err(
                     |error| {
                         let reason = format!(
-                            "has an artifact manifest {} that cannot be read: {error}",
+                            "has an artifact manifest {} that cannot be read ({error}): make or fetch it \
+                             again",
                             descriptor.digest
                         );
                         Error::layout(self.path(), reason)
@@ -211,7 +215,8 @@ impl ImageLayout {
             Some(own) => {
                 let (digest, said) = (said.digest, &said.media_type);
                 let reason = format!(
-                    "names {digest} as {said}, and its contents are those of {own}: make it again"
+                    "names {digest} as {said}, but its contents are those of {own}: make the \
+                     image again"
                 );
                 Err(Error::layout(self.path(), reason))
             }
@@ -323,7 +328,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_blob_refers_to_follows_from_its_media_type() {
+    fn references_of_a_blob_follow_from_its_media_type() {
         for (media_type, below) in [
             ("application/vnd.docker.distribution.manifest.list.v2+json", Below::Entries),
             ("application/vnd.oci.image.manifest.v1+json", Below::ConfigAndLayers),

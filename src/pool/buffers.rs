@@ -1,4 +1,4 @@
-//! Buffers for blocks of bytes, used again while there are jobs.
+//! Buffers for blocks of bytes, reused while there are jobs.
 
 use std::{mem, ops::Deref, sync::Arc};
 

@@ -29,7 +29,7 @@ impl AtWork {
 struct Line<'a> {
     blocks: usize,
     /// Whether a block is only taken when the next one is read. In that case, progress requires a
-    /// thread that works beside the output.
+    /// thread that works in parallel with the output.
     takes_late: bool,
     state: Mutex<State>,
     /// Signals that a block was read.
@@ -144,7 +144,7 @@ fn model_of_buffers() {
             let mut buffer = pool.buffer();
             buffer.room(4).fill(number as u8);
             thread::yield_now();
-            assert!(buffer.iter().all(|&byte| byte == number as u8), "nobody else has this buffer");
+            assert!(buffer.iter().all(|&byte| byte == number as u8), "the buffer is not shared");
             let in_use = pool.0.buffers.in_use();
             assert!((1..=2).contains(&in_use));
             number

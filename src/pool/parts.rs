@@ -9,7 +9,7 @@ use crate::{
 
 impl Pool {
     /// Like [`Pool::map`], for functions that start nothing on the pool, so that they count as its
-    /// work. Finding the parts counts too, except for the first two, and goes on beside the
+    /// work. Finding the parts counts too, except for the first two, and runs in parallel with the
     /// functions.
     pub(crate) fn map_parts<T: Send, R: Send>(
         &self,

@@ -128,7 +128,7 @@ impl Recipe {
                 let path = values::path(file).map_err(|reason| invalid(", file", reason))?;
                 let offset = offset.unwrap_or(0);
                 if offset.checked_add(descriptor.size).is_none() {
-                    return Err(invalid(", offset", "it exceeds the size of any file"));
+                    return Err(invalid(", offset", "the end exceeds the size of any file"));
                 }
                 Origin::File { path: absolute(path, ", file")?, offset }
             }
@@ -143,7 +143,7 @@ impl Recipe {
         let seal = match seal.map(|seal| numbers(", seal", &seal)).transpose()?.as_deref() {
             None => None,
             Some([seal]) => Some(*seal),
-            Some(_) => return Err(invalid(", seal", "it has 32 bytes")),
+            Some(_) => return Err(invalid(", seal", "expected 32 bytes")),
         };
         Ok(Self { diff_id, created_by, seal, ..Self::new(descriptor, origin) })
     }
@@ -180,7 +180,7 @@ fn read_tar(descriptor: &Descriptor, diff_id: Option<Digest>, tar: Value) -> Res
     if prefixes.len() as u64 != size.div_ceil(compression.block_size()) {
         return Err(invalid(
             ", tar, prefixes",
-            format!("found {} for a tar of {size} bytes", prefixes.len()),
+            format!("found {} digests, which do not fit a tar of {size} bytes", prefixes.len()),
         ));
     }
     if prefixes.last().is_none() || prefixes.last() != diff_id.as_ref() {
@@ -219,5 +219,6 @@ fn absolute(path: PathBuf, what: &str) -> Result<PathBuf> {
 }
 
 fn invalid(what: &str, reason: impl Into<String>) -> Error {
-    Error::invalid(format!("recipe{what}"), reason)
+    let reason = reason.into();
+    Error::invalid(format!("recipe{what}"), format!("{reason}: make the image again"))
 }

@@ -82,19 +82,9 @@ pub enum Source {
 }
 
 impl Source {
-    /// The path that it reads. Recipes of others are checked by this, so every kind is named here.
+    /// The path that it reads. This decides whether recipes of others are trusted, so every kind is
+    /// listed here.
     pub(crate) fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Path(path) | Self::Tar(path) => Some(path),
-            Self::Bytes(_)
-            | Self::Symlink(_)
-            | Self::Directory
-            | Self::Whiteout
-            | Self::OpaqueWhiteout => None,
-        }
-    }
-
-    pub(crate) fn path_mut(&mut self) -> Option<&mut PathBuf> {
         match self {
             Self::Path(path) | Self::Tar(path) => Some(path),
             Self::Bytes(_)

@@ -3,7 +3,7 @@
 //! leniently as other clients do.
 //!
 //! Registries and proxies send values that the grammar does not allow: realms without quotes or
-//! with non-ASCII letters, semicolons for commas, tabs. The meaning is clear all the same.
+//! with non-ASCII letters, semicolons for commas, tabs. Their meaning is still clear.
 
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_grammar_allows() {
+    fn challenges_of_the_grammar_are_parsed() {
         for (text, expected) in [
             // RFC 9110, section 11.6.1.
             (
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_all_the_same() {
+    fn challenges_that_violate_the_grammar_are_parsed() {
         for (text, expected) in [
             ("Basic\trealm=\"x\"", "Basic realm=x"),
             ("Basic realm=\"Regístre\"", "Basic realm=Regístre"),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn every_text_comes_to_an_end() {
+    fn parsing_terminates_for_any_text() {
         for text in [
             "é",
             "(((",

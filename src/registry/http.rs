@@ -85,8 +85,8 @@ impl Http {
         })
     }
 
-    /// Whether the registry at this `https` address uses TLS. A server without TLS may wait for the
-    /// rest of what it takes for a request, so a response must arrive within `patience`.
+    /// Whether the registry at this `https` address uses TLS. A server without TLS may parse the
+    /// handshake as a request and wait for its rest, so a response must arrive within `patience`.
     pub(crate) fn speaks_tls(&self, root: &Url, patience: Duration) -> bool {
         *self.speaks_tls.get_or_init(|| {
             let get = |url: Url, limit| {
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_identity_token_stays_at_home() {
+    fn an_identity_token_stays_with_its_origin() {
         for (from, to, leaves) in [
             ("https://a.b/x", "https://a.b/y", false),
             ("https://a.b/x", "https://a.b:443/x", false),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn no_redirect_leaves_tls() {
+    fn redirects_from_https_to_http_are_detected() {
         for (from, to, leaves) in [
             ("https://a.b/", "http://a.b/", true),
             ("https://a.b:1/", "http://a.b:1/", true),

@@ -481,14 +481,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_registries_say_cannot_do_anything() {
+    fn messages_of_registries_are_safe_to_print() {
         assert_eq!(quote(" no\x1b[2J\nway "), " (no [2J way)");
         assert_eq!(quote(" \n"), "");
         assert_eq!(printable(&"x".repeat(300)), "x".repeat(200) + "…");
     }
 
     #[test]
-    fn the_innermost_cause_is_told() {
+    fn the_innermost_cause_is_reported() {
         let error = io::Error::other(io::Error::other(io::Error::other("a cause")));
         assert_eq!(root(&error), "a cause");
     }

@@ -281,7 +281,7 @@ impl Push<'_> {
         let lacking = blobs.iter().zip(are_there).filter(|(_, is_there)| !is_there);
         let lacking = lacking.map(|(blob, _)| self.contents.blob(blob.digest));
         let mut lacking: Vec<&Arc<dyn Blob>> = lacking.collect::<Result<_>>()?;
-        // Send the largest blob first, so that the others fit in beside it.
+        // Send the largest blob first, so that the others are sent in the meantime.
         lacking.sort_by_key(|blob| std::cmp::Reverse(blob.descriptor().size));
         self.session.counter.expect(lacking.iter().map(|blob| blob.descriptor().size).sum());
         self.each(&lacking, |blob| {

@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leaves_tls() {
+    fn uploads_never_move_from_https_to_http() {
         let session = session(&Client::default().authorities(Vec::new()));
         let from = session.base.join("blobs/uploads/").unwrap();
         for (location, to) in [

@@ -176,7 +176,7 @@ mod tests {
     }];
 
     #[test]
-    fn links_are_not_followed_wherever_they_are() {
+    fn symbolic_links_are_not_followed_at_any_depth() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("root");
         fs::create_dir_all(root.join("blobs/sha256")).unwrap();
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_is_looked_at_and_not_opened() {
+    fn special_files_are_inspected_without_opening_them() {
         let dir = tempfile::tempdir().unwrap();
         rustix::fs::mknodat(
             CWD,

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn another_process_believes_the_folder() {
+    fn another_process_trusts_the_recorded_checks() {
         let case = Case::new();
         case.check(&case.known()).unwrap();
         assert_eq!(case.lines(), 1);
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_just_written_is_not_remembered() {
+    fn a_recently_written_file_is_not_recorded() {
         let case = Case::new();
         fs::write(case.dir.path().join("blob"), BYTES).unwrap();
         let known = case.known();

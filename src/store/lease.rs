@@ -1,7 +1,7 @@
 //! The layouts in which stored layers of this process keep blobs that no index names yet.
 //!
 //! Such a layer holds a shared lock of its layout. Collecting garbage waits for the locks of other
-//! processes; it would wait for ever for those of its own.
+//! processes; it would wait forever for those of its own.
 
 use std::{
     collections::BTreeMap,

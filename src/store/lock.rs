@@ -65,7 +65,7 @@ impl Lock {
     /// # Errors
     ///
     /// [`Error::Layout`] if a layer of this process has a [lease](lease) of the layout: waiting for
-    /// it could take for ever.
+    /// it could take forever.
     pub(crate) fn exclusive(layout: &Path, options: WriteOptions) -> Result<Option<Self>> {
         if !options.lock {
             return Ok(None);

@@ -48,7 +48,7 @@ impl Codec {
             Self::Zstd(ref mut compressor) => {
                 compressor.compress_to_buffer(block, output).map_err(|cause| Error::Compression {
                     compression: "zstd".to_owned(),
-                    reason: format!("the library failed: {cause}"),
+                    reason: format!("the library failed ({cause}): choose another compression"),
                 })
             }
         }
@@ -190,7 +190,7 @@ mod proof {
         let new = || {
             new().map_err(|cause| Error::Compression {
                 compression: format!("{codec}:{level}"),
-                reason: format!("the library refused to start: {cause}"),
+                reason: format!("the library does not start ({cause}): choose another compression"),
             })
         };
         let index = usize::from(level) - 1;

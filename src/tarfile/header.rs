@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_as_long_as_was_said_before() {
+    fn headers_have_the_length_that_was_calculated() {
         let root = LayerPath::root();
         let mut entries: Vec<_> =
             (95..105).chain([254, 255, 256, 257, 300]).flat_map(places_of_length).collect();

@@ -97,7 +97,7 @@ impl LayerPath {
             below.as_os_str().as_bytes().split(|&byte| byte == b'/').filter(|name| !name.is_empty())
         {
             if name.contains(&0) {
-                return Err("has a NUL byte, which a path cannot contain");
+                return Err("has a NUL byte, which a path cannot contain: remove it");
             }
             if name.starts_with(WHITEOUT_PREFIX) {
                 return Err("starts with `.wh.`, which would remove a file of the layers below: \
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn members_of_a_tar_have_their_place() {
+    fn member_names_become_layer_paths() {
         let member = |name: &[u8]| LayerPath::parse_member(name);
         assert_eq!(member(b"./a//b/"), Ok(path("/a/b")));
         assert_eq!(member(b"/a/./b"), Ok(path("/a/b")));

@@ -86,7 +86,7 @@ pub(crate) fn check(xattrs: &Xattrs) -> Result<(), (&[u8], &'static str)> {
     {
         return Err((
             name,
-            "the name is empty, or has an equals sign or a NUL byte, which a layer cannot contain",
+            "the name is empty, or has an equals sign or a NUL byte: choose another name",
         ));
     }
     if let Some(name) = xattrs.names().find(|name| of_the_machine(name)) {

@@ -112,14 +112,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_that_are_there_twice_are_noted_down() {
+    fn duplicate_members_are_recorded() {
         let parsed = parse(br#"{"a":1,"b":[{"c":{"d":-1,"e":1.5,"d":null}}],"a":"x"}"#).unwrap();
         assert_eq!(parsed.value, json!({ "a": "x", "b": [{ "c": { "d": null, "e": 1.5 } }] }));
         assert_eq!(parsed.twice, ["b[0].c.d", "a"]);
     }
 
     #[test]
-    fn what_would_fill_the_memory_is_refused() {
+    fn json_with_too_many_values_is_refused() {
         let many = format!("[{}0]", "0,".repeat(Bounds::DOCUMENT.values));
         assert!(parse(many.as_bytes()).err().unwrap().contains("more than 524288 values"));
         let objects = format!("[{}0]", r#"{"":0},"#.repeat(Bounds::DOCUMENT.objects + 1));

@@ -1,4 +1,4 @@
-"""Random bases: one to four layers, shaped like the roots of real distributions, with all that goes wrong in them."""
+"""Random bases: one to four layers, like the roots of real distributions, including their defects."""
 
 from root import IMPLIED, OPAQUE, WHITEOUT, Entry, Malformed, ancestors, apply_layer, is_below, join, name, order, parent
 
@@ -91,7 +91,7 @@ SHAPES = [debian, fedora, alpine, distroless, nix, little]
 
 
 def xattrs(random):
-    """None has an empty value, which in a pax record stands for no value."""
+    """No value is empty, because an empty pax record removes the value."""
     if random.random() < 0.85:
         return ()
     return (("user.base", random.choice(["v", "line\nbreak", "="])),)
@@ -114,7 +114,7 @@ def directories(root):
 
 
 def relative(path, at):
-    """A link's target that leads from a link at `at` to `path`."""
+    """The target of a link at `at` that leads to `path`."""
     here = parent(at).split("/") if parent(at) else []
     there = path.split("/") if path else []
     while here and there and here[0] == there[0]:
@@ -123,7 +123,7 @@ def relative(path, at):
 
 
 def random_target(random, root, at):
-    """Most lead to a directory; others to a file, another link, nowhere, in circles, or out of the root."""
+    """Most lead to a directory, others to a file, another link, a missing path, a cycle, or out of the root."""
     kind = random.random()
     if kind < 0.55:
         path = random.choice(directories(root))
@@ -137,7 +137,7 @@ def random_target(random, root, at):
         depth = len(ancestors(at))
         return "/".join([".."] * (depth + random.choice([0, 1, 2])) + [random.choice(["usr", "etc", "a", "usr/bin"])])
     else:
-        # Through a directory and out of it again, a file in the middle, a slash at the end.
+        # Into a directory and back, through a file, with a trailing slash.
         path = random.choice(sorted(root))
         return "/" + path + random.choice(["/..", "/.", "/", "/../.", "//"])
     target = "/" + path if random.random() < 0.5 else relative(path, at)
@@ -150,7 +150,7 @@ def new_path(random, root):
 
 
 def change(random, root, members):
-    """Makes one change of a layer, whose members are a dict; the root is what the layers below made."""
+    """Changes one member of a layer, given as a dict. The root is that of the layers below."""
     existing = [path for path in root if path]
     if not existing:
         root, existing = root | {"a": directory()}, ["a"]
@@ -166,18 +166,18 @@ def change(random, root, members):
         # Other attributes for a directory that exists.
         path, entry = random.choice(directories(root)), random_directory(random)
     elif roll < 0.78:
-        # A link becomes a directory.
+        # A directory replaces a link.
         links = [path for path in existing if root[path].kind == "link"]
         if not links:
             return
         path, entry = random.choice(links), random_directory(random)
         members[join(path, random.choice(NAMES))] = random_file(random)
     elif roll < 0.86:
-        # A directory becomes a link, perhaps back again.
+        # A link replaces a directory, perhaps restoring it.
         path = random.choice([path for path in directories(root) if path] or ["a"])
         entry = link(random_target(random, root, path))
     elif roll < 0.9:
-        # A directory becomes a file, or the reverse.
+        # A file replaces a directory, or the reverse.
         path = random.choice(existing)
         entry = random_file(random) if root[path].kind == "dir" else random_directory(random)
     elif roll < 0.95:
@@ -191,7 +191,7 @@ def change(random, root, members):
 
 
 def special(random, members):
-    """Chains of links, circles, devices, hard links: what single changes seldom give."""
+    """Chains of links, cycles, devices, hard links, which single changes seldom create."""
     roll = random.random()
     at = random.choice(["", "etc", "opt"])
     if roll < 0.3:
@@ -217,13 +217,13 @@ def special(random, members):
         members[join(at, "v2/bin")] = random_directory(random)
     else:
         members[join(at, "h1")] = random_file(random)
-        # With the same attributes, since engines give those of the link to the file.
+        # With the same attributes, because engines give the file those of the link.
         members[join(at, "h2")] = members[join(at, "h1")]._replace(kind="hard link", data=join(at, "h1"))
 
 
 def settle(random, root, members):
-    """The members in an order that every engine unpacks alike, and the root that they make; None if there is none."""
-    # An entry takes what the same layer has below it away, a whiteout what the same layer has in its place.
+    """The members in an order that all engines unpack in the same way, and their root. None if there is none."""
+    # An entry removes earlier entries of the same layer below it, and a whiteout those at its path.
     for path in list(members):
         entry = members.get(path)
         hides = name(path).startswith(WHITEOUT) and name(path) != OPAQUE
@@ -256,7 +256,7 @@ def settle(random, root, members):
 
 
 def random_base(random):
-    """Layers as lists of members, and the root that they make."""
+    """Layers as lists of members, and their root."""
     count = random.choice([1, 1, 2, 2, 3, 4])
     root, layers = {"": IMPLIED}, []
     for i in range(count):

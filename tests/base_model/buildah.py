@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""buildah.py [PROGRAM] [--seed N] [--count M]: random files on random bases, as the program and as `buildah copy` put them.
+"""buildah.py [PROGRAM] [--seed N] [--count M]: compares with `buildah copy` for random cases.
 
-Both roots are compared entry by entry: buildah's as it lies in its storage, the program's as Python unpacks it. Each
-file of a folder is given to buildah by itself, as the only one in a folder that is copied to where its parent is in the
-image. This is because of the first of these differences, all of which are meant:
+Both roots are compared entry by entry: the one in buildah's storage, and the program's as Python unpacks it. buildah
+copies each file of a folder separately, from a folder that contains only this file, to the file's parent in the image.
+The reason is the first of these differences, all of which are intended:
 
-- A whole folder that buildah copies replaces the image's links by its own directories, and gives its attributes to
-  directories that the image has. BuildKit refuses the former. We put the files behind the links, as buildah and BuildKit
-  do with single files, and leave directories as they are.
-- buildah makes the directory that a broken link, or one that leads out of the root, leads to. We refuse both.
-- buildah replaces directories by files, files by directories, and puts a file whose destination is a directory into it
-  even if the destination has no slash at its end. We refuse all three.
-- buildah replaces a link to a directory by a file that a folder has in its place. We refuse that.
-- A file on a broken or circular link, in a folder or not: both replace the link if it is in a folder. If it is not,
-  buildah makes a directory of what the link leads to, or refuses. We replace the link in both cases.
-- Directories of which buildah changes something get a new time. New directories that a folder has get its mode and time
-  from buildah; here, where each file comes alone, they do not, and their modes are not compared."""
+- If buildah copies a whole folder, its directories replace links of the image, and change the attributes of directories
+  of the image. BuildKit refuses the former. We follow the links, as buildah and BuildKit do for single files, and do
+  not change directories.
+- buildah creates the target of a broken link, or of one that leads out of the root. We refuse both.
+- buildah replaces directories by files, and files by directories. It puts a file into an existing directory at its
+  destination even without a trailing slash. We refuse all three.
+- buildah replaces a link to a directory by a file of a folder. We refuse this.
+- If the destination of a file is a broken or circular link, both replace the link if the file is in a folder.
+  Otherwise, buildah creates a directory at the target of the link, or refuses. We replace the link in both cases.
+- Directories in which buildah changes something get a new time. buildah gives new directories the mode and time of the
+  folder, but not here, where each file is copied separately, so their modes are not compared."""
 
 import argparse
 import shutil
@@ -32,13 +32,13 @@ from model import Refused, Unclear, layer_above
 from root import ANY, LinkError, follow, join, name, parent, unpack
 
 def random_case(seed):
-    """A case that `buildah copy` can say: files and folders, on any base."""
+    """A case that `buildah copy` supports: files and folders, on any base."""
     case = cases.random_case(seed)
     step = case["steps"][0]
     random = cases.random_module.Random(f"buildah {seed}")
     root = unpack([layer["members"] for layer in case["layers"]])
     step |= {"files": mappings.random_files(random, root, plain=True), "options": {}, "by": "layer-tar", "same_image": False, "replaced_below": False}
-    # What buildah keeps is what we have by default.
+    # Our defaults are the attributes that buildah keeps.
     plain = lambda entry: entry._replace(mode=0o755 if entry.mode & 0o100 else 0o644, mtime=1, xattrs=())
     for file in step["files"]:
         if file["kind"] == "file":
@@ -50,11 +50,11 @@ def random_case(seed):
 
 
 def copy(storage, container, before, file, source, folder):
-    """One mapping by buildah, the files of a folder one by one."""
+    """Copies one mapping with buildah, and the files of a folder one by one."""
     folder.mkdir()
 
     def alone(directory, path, entry):
-        """Copies a folder with this entry alone into the directory."""
+        """Copies a folder with only this entry into the directory."""
         child = folder / f"alone{len(list(folder.iterdir()))}"
         child.mkdir()
         if entry.kind != "dir":
@@ -68,7 +68,7 @@ def copy(storage, container, before, file, source, folder):
             alone(file["destination"], path, entry)
     elif leads_nowhere(before, file["destination"]) or len(name(file["destination"])) > 100 \
             or not name(file["destination"]).isascii():
-        # buildah 1.28 loses a file that gets a name for which a tar needs an extended header.
+        # buildah 1.28 loses a file whose name requires an extended header in a tar.
         alone("", file["destination"], file["entry"])
     else:
         storage("copy", container, source, file["destination"])
@@ -91,7 +91,7 @@ def names_file(root, link):
 
 
 def judge(storage, case, program, folder):
-    """What came of it, and lines about each difference."""
+    """The outcome, and a line for each difference."""
     step = case["steps"][0]
     before = unpack([layer["members"] for layer in case["layers"]])
     try:
@@ -134,8 +134,8 @@ def compare(before, ours, theirs):
     for path in sorted(ours.keys() | theirs.keys()):
         mine, yours = ours.get(path), theirs.get(path)
         if mine and yours and mine.kind == yours.kind == "dir":
-            # The kernel gives a directory a new time when something in it changes. The root is of the storage.
-            # Attributes that an upper layer of the base does not have are still there in storages of plain folders.
+            # The kernel changes the time of a directory with its contents. The root belongs to the storage.
+            # In storages of plain folders, attributes remain that an upper layer of the base lacks.
             xattrs = tuple(xattr for xattr in yours.xattrs if xattr in mine.xattrs)
             mine, yours = mine._replace(mtime=ANY), yours._replace(mtime=ANY, xattrs=xattrs)
             if not path:

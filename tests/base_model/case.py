@@ -1,4 +1,4 @@
-"""A case: layers of a base, and what is to be put on it, step by step. It is plain data, and is written as JSON."""
+"""A case: the layers of a base, and the mappings of each step. It is plain data, and is written as JSON."""
 
 import gzip
 import hashlib
@@ -18,7 +18,7 @@ def random_case(seed):
     """One base, and the mappings of one or two layers."""
     case = random_case_of_root(seed)
     if os.geteuid():
-        # Only root gives files away.
+        # Only root can change owners.
         own = lambda entry: entry._replace(uid=os.geteuid(), gid=os.getegid())
         for file in (file for step in case["steps"] for file in step["files"]):
             if file["kind"] == "file":
@@ -45,7 +45,7 @@ def random_case_of_root(seed):
             step = {"files": mappings.random_files(random, root), "options": mappings.random_options(random)}
         step["compression"] = random.choice(["gzip", "none", "zstd"] if len(case["steps"]) else ["gzip", "none"])
         step["by"] = "build" if build_can(step) else "layer-tar"
-        # The second layer of an image, instead of an image above an image.
+        # The second layer of an image, instead of a second image.
         step["same_image"] = bool(case["steps"]) and case["steps"][0]["by"] == step["by"] == "layer-tar" \
             and random.random() < 0.5
         # The manifest of both layers needs the permission of either.
@@ -59,7 +59,7 @@ def random_case_of_root(seed):
 
 
 def build_can(step):
-    """Whether `build -f` can say it."""
+    """Whether `build -f` can express it."""
     return step["options"].keys() <= {"replace"} and all(file["kind"] in ("file", "folder") and "set" not in file
                                        for file in step["files"])
 
@@ -125,7 +125,7 @@ def tar(members, format="pax", prefix=""):
 
 
 def write_base(case, path):
-    """The base as a layout, made by nothing of ours."""
+    """The base as a layout, made without our own code."""
     blobs = path / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -182,7 +182,7 @@ def write_attributes(path, entry):
 
 
 def write_source(file, folder):
-    """What a mapping reads, in this folder; its path, or None if it reads nothing."""
+    """Creates the source of a mapping in this folder, and returns its path. None if it has no source."""
     if file["kind"] == "file":
         folder.mkdir()
         source = folder / file["name"]

@@ -1,4 +1,4 @@
-"""Runs the program on a case and compares what it made with what the model says."""
+"""Runs the program on a case, and compares the result with the model."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ from root import ANY, OPAQUE, WHITEOUT, Malformed, ancestors, apply_layer, membe
 
 
 class Difference(Exception):
-    """What the program did is not what the model says; `kind` groups differences of one cause."""
+    """The result differs from the model. `kind` groups differences with one cause."""
 
     def __init__(self, kind, lines):
         super().__init__(kind)
@@ -20,14 +20,14 @@ class Difference(Exception):
 
 
 class Checked:
-    """What came of a case, for further judges."""
+    """The result of a case, for further checks."""
 
     def __init__(self, outcome, layouts, sources):
         self.outcome, self.layouts, self.sources = outcome, layouts, sources
 
 
 def check(case, program, folder):
-    """Raises Difference. The outcome is "accepted", "refused" or "unclear"; what was made stays in the folder."""
+    """Raises Difference. The outcome is "accepted", "refused" or "unclear". The output stays in the folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     base = cases.write_base(case, folder / "base")
@@ -70,7 +70,7 @@ def call(command):
 
 
 def run_step(step, sources, base, folder, program, image="image", cache="cache", extra=()):
-    """Makes the image of a step in its folder. A base that is a pair is an image, and a layer that comes above it."""
+    """Makes the image of a step in its folder. If the base is a pair, it is an image and a layer above it."""
     base, above = base if isinstance(base, tuple) else (base, None)
     base = ["--base", base, "--cache", folder.parent / cache if cache != "-" else "-"]
     compression = ["--compression", step["compression"], "--quiet"]
@@ -100,7 +100,7 @@ def escape(path):
 
 
 def specification(step, sources):
-    """What `layer-tar --spec` reads."""
+    """The specification for `layer-tar --spec`."""
     files = []
     for file, source in zip(step["files"], sources):
         kind = file["kind"]
@@ -124,10 +124,10 @@ def specification(step, sources):
     return spec
 
 
-# What was made.
+# The output.
 
 def read_layers(layout):
-    """The layers of a layout with one image, or of an archive of one: descriptors, and a function to members."""
+    """The layers of a layout or archive with one image: descriptors, and a function that returns members."""
     blobs = layout / "blobs" / "sha256"
     read = lambda descriptor: (blobs / descriptor["digest"].removeprefix("sha256:")).read_bytes()
     [manifest] = json.loads((layout / "index.json").read_text())["manifests"]
@@ -141,7 +141,7 @@ def members_in(data):
 
 
 def compare_findings(base, layout, program):
-    """`verify` finds nothing that it does not find in the base."""
+    """`verify` finds nothing that is not in the base."""
     def findings(layout):
         output = call([program, "verify", "--deep", layout])
         return output.stdout.splitlines() + output.stderr.splitlines()
@@ -162,7 +162,7 @@ def compare_refusal(refused, output):
 
 def compare_layer(lower, expected, base, layout):
     layers, read = read_layers(layout)
-    # A base that is an archive was made of a folder beside it.
+    # An archive was made from a folder next to it.
     base = base.with_suffix("") if base.suffix == ".tar" else base
     digests = [layer["digest"] for layer in read_layers(base)[0]]
     if [layer["digest"] for layer in layers[:-1]] != digests:
@@ -170,7 +170,7 @@ def compare_layer(lower, expected, base, layout):
     members = members_in(read(layers[-1]))
     for overlay in False, True:
         try:
-            # Engines that unpack a layer by itself take what it lists of a directory as it is; so does this.
+            # Engines that unpack a layer alone use the attributes that it lists for a directory. So does this check.
             root = apply_layer(lower, members, overlay)
         except Malformed as error:
             raise Difference("malformed", [str(error)])
@@ -180,7 +180,7 @@ def compare_layer(lower, expected, base, layout):
 
 
 def compare_listing(members, expected):
-    """Each path is there once, after its directory, and nothing else is."""
+    """Each path occurs once, after its directory, and there are no others."""
     paths = [path for path, _ in members]
     problems = []
     seen = set()
@@ -208,11 +208,11 @@ def compare_roots(expected, actual):
 
 
 def compare_again(step, sources, base, folder, program):
-    """The image is the same with an index of the base's entries that the first time left, without one, and from recipes."""
+    """The image is the same with the cached index of the base's entries, without one, and from recipes."""
     index = lambda image: (folder / image / "index.json").read_bytes()
     for image, cache, extra in ("again", "cache", ()), ("anew", "-", ()), ("sparse", "cache", ("--sparse",)):
         output = run_step(step, sources, base, folder, program, image, cache, extra)
         if output.returncode or index("image") != index(image):
             raise Difference("again", [f"{image} is another image", output.stderr.strip()])
-    # Recipes are made again, and compared with what they were.
+    # Builds the recipes again, and compares the bytes.
     compare_findings(folder / "image", folder / "sparse", program)

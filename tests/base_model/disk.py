@@ -1,4 +1,4 @@
-"""A root as other programs unpack it."""
+"""A root that other programs unpacked."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ from root import ANY, IMPLIED, Entry
 
 
 class Storage:
-    """buildah with a storage of its own."""
+    """buildah with a separate storage."""
 
     def __init__(self, folder, driver):
         self.command = ["buildah", "--root", folder / driver, "--runroot", folder / f"{driver}-run",
@@ -22,7 +22,7 @@ class Storage:
         return output.stdout.strip()
 
     def container(self, layout):
-        """A container of a layout's image, and where its root is."""
+        """A container of a layout's image, and the path of its root."""
         container = self("from", "--pull-never", "-q", f"oci:{layout}")
         return container, Path(self("mount", container))
 
@@ -32,12 +32,12 @@ class Storage:
 
 
 def read(root):
-    """What lies in this folder."""
+    """The contents of this folder."""
     found = {"": entry(root)}
     for folder, directories, files in os.walk(root):
         for child in directories + files:
             path = os.path.join(folder, child)
-            # In a directory of one layer only, an overlay shows whiteouts of nothing, which are not there.
+            # In a directory of only one layer, an overlay shows whiteouts that remove nothing. They do not count.
             if os.path.lexists(path):
                 found[os.path.relpath(path, root)] = entry(path)
     return found
@@ -60,11 +60,11 @@ def entry(path):
 
 
 def like(expected, actual, listed):
-    """What was expected, and was found, without what engines do each in its own way.
+    """The expected and the found entries, without the details in which engines differ.
 
-    Of directories that the last layer does not list that is how they look: an overlay takes parents that a layer does not
-    list for new ones, and the kernel changes times. The root of a storage is of the storage. Extended attributes of
-    directories are only added to those of the layers below, unless in an overlay. buildah has no times before 1970."""
+    These are the attributes of directories that the last layer does not list: an overlay treats unlisted parents as new
+    directories, and the kernel changes times. The root of a storage belongs to the storage. Except in an overlay,
+    extended attributes of directories are only added to those of the layers below. buildah has no times before 1970."""
     clamped = lambda entry: entry if entry.mtime is ANY or entry.mtime >= 0 else entry._replace(mtime=0)
     expected, actual = ({path: clamped(entry) for path, entry in root.items()} for root in (expected, actual))
     for path in expected.keys() & actual.keys():

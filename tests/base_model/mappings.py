@@ -1,4 +1,4 @@
-"""Random mappings for a base: what a user might put there, with destinations that meet what the base has."""
+"""Random mappings for a base, as a user might write them, with destinations that often exist in the base."""
 
 from bases import NAMES, random_target, xattrs
 from root import Entry, LinkError, ancestors, follow, join, name, order, parent, parts
@@ -17,11 +17,11 @@ def random_files(random, root, plain=False):
 
 
 def random_neighbour(random, root, file):
-    """A mapping that has to do with another one: it is above or below it, or at a link or a directory on its way."""
+    """A mapping that interacts with another one: above or below it, or at a link or directory on the way to it."""
     path = "/".join(parts(file["destination"]))
     way = [path, *ancestors(path)]
     for above in list(way):
-        # The links on the way, and where they lead.
+        # The links on the way, and their targets.
         if above in root and root[above].kind == "link":
             try:
                 leads, passed = follow(root, above)
@@ -55,7 +55,7 @@ def random_options(random):
 
 
 def real(root, path):
-    """Where the path leads, if it leads to a directory that exists."""
+    """The directory to which the path leads, if it exists."""
     real = ""
     for part in parts(path):
         real = join(real, part)
@@ -68,14 +68,14 @@ def real(root, path):
 
 
 def random_existing(random, root):
-    """A path to something that exists, often through links; with it, where it really is (None for a fault)."""
+    """A path to an existing entry, often through links, and its resolved path (None if it cannot be resolved)."""
     links = [path for path, entry in root.items() if entry.kind == "link"]
     if links and random.random() < 0.5:
         path = random.choice(links)
     else:
         path = random.choice(sorted(root))
     while random.random() < 0.5:
-        # Down into what is there, whether or not links lead there.
+        # Down into existing directories, with or without links.
         here = real(root, path)
         children = [] if here is None else [name(other) for other in root if other and parent(other) == here]
         if not children:
@@ -165,7 +165,7 @@ def random_attributes(random):
 
 
 def random_source(random, kind):
-    """A file or directory as it lies on the disk."""
+    """A file or directory on the disk."""
     mode = random.choice([0o755, 0o700, 0o1777] if kind == "dir" else [0o644, 0o755, 0o600, 0o700])
     text = random.choice(["", "source", "s" * 513]) if kind == "file" else None
     return Entry(kind, mode, random.choice([0, 1000]), random.choice([0, 1000]), random.choice([3, 1600000000]),
@@ -173,7 +173,7 @@ def random_source(random, kind):
 
 
 def random_tree(random, root, at, depth=0):
-    """The members of a folder, its root first; what the base has at its destination is met often."""
+    """The members of a folder, its root first. They often exist at the destination in the base."""
     members = [("", random_source(random, "dir"))]
     names = [name(path) for path in root if path and at is not None and parent(path) == at]
     taken = set()
@@ -197,7 +197,7 @@ def random_tree(random, root, at, depth=0):
 
 
 def as_tar(random, root, at, members):
-    """The same as a tar's members: perhaps without some directories, with a whiteout, with a hard link."""
+    """The same as members of a tar, optionally without some directories, with a whiteout, with a hard link."""
     if random.random() < 0.3:
         members = [member for member in members if member[1].kind != "dir" or random.random() < 0.5]
     if random.random() < 0.3 and members and members[0][0] == "":

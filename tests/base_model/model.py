@@ -1,7 +1,7 @@
-"""What a layer makes of its base: the rules of COPY, as a simulation in memory.
+"""How a layer changes its base: the rules of COPY, simulated in memory.
 
-The rules are those of `buildah copy` and of Docker's COPY where these agree; where they disagree, or destroy something
-of the base without a word, the rule is the one that the comment at its place gives."""
+The rules are those of `buildah copy` and of Docker's COPY where these agree. Where they disagree, or silently destroy
+something of the base, a comment states the rule."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from root import ANY, OPAQUE, WHITEOUT, Entry, LinkError, ancestors, follow, is_
 
 
 class Refused(Exception):
-    """The program must refuse this. Its message has at least one of `names`, which is empty if any will do."""
+    """The program must refuse this. Its message has at least one of `names`, or any text if there are none."""
 
     def __init__(self, reason, names=()):
         super().__init__(reason)
@@ -17,21 +17,21 @@ class Refused(Exception):
 
 
 class Unclear(Exception):
-    """No rule says what is right: the case shows no more than that nothing crashes."""
+    """No rule decides this: the case only shows that the program does not crash."""
 
 
 class Result(NamedTuple):
     root: dict
-    """What an engine finds after it unpacked all layers."""
+    """The root after all layers are unpacked."""
     listed: set
-    """The paths that the new layer lists, whiteouts with their markers' names."""
+    """The paths in the new layer, with the markers of whiteouts."""
     optional: set
-    """Paths that it may list as well: markers of what is not there anyway."""
+    """Paths that it may contain: markers that remove nothing."""
 
 
 ROOT = Entry("dir", 0o755)
 
-# How much a layer says of a directory: something lies in it; a source folder has it; a mapping says what it looks like.
+# The origin of a directory: something is below it; a source folder has it; a mapping sets its attributes.
 IMPLIED, FOUND, SAID = range(3)
 
 
@@ -41,7 +41,7 @@ class Placed(NamedTuple):
 
 
 def layer_above(base, files, options):
-    """The root that the layer of these mappings makes of the base.
+    """The root after a layer of these mappings on the base.
 
     Raises Refused or Unclear."""
     def attempt(tars_hide):
@@ -51,7 +51,7 @@ def layer_above(base, files, options):
             return error
 
     result = attempt(True)
-    # The program reads tars after it decided where destinations are: what a whiteout in one hides is there for others.
+    # The program resolves destinations before it reads tars: a whiteout in a tar does not affect other mappings.
     if any(entry.kind == "whiteout" for file in files for _, entry in file.get("members", ())):
         other = attempt(False)
         if isinstance(result, Refused) != isinstance(other, Refused) or \
@@ -73,12 +73,12 @@ class Layer:
         self.destinations = ["/".join(parts(file["destination"])) for file in files
                              if file["kind"] not in ("whiteout", "opaqueWhiteout")]
         self.placed = {}
-        # Links of the base that destinations go through.
+        # Links of the base that destinations follow.
         self.passed = set()
-        # What is removed, and whether only what is below it is.
+        # The removed paths, and whether only the contents are removed.
         self.whiteouts = {}
         self.optional = set()
-        # The base without what this layer's whiteouts remove: they apply to the layers below, wherever they stand.
+        # The base without the paths that this layer's whiteouts remove, at any position.
         self.seen = base
         self.refused = []
 
@@ -98,7 +98,7 @@ class Layer:
         self.check_neighbours()
         if self.refused:
             names = [error.names for error in self.refused]
-            # Which of several faults the program names is its own affair.
+            # The program may report any of several faults.
             raise Refused("; ".join(map(str, self.refused)), sum(names, ()) if all(names) else ())
         return self.finish()
 
@@ -119,7 +119,7 @@ class Layer:
     # Destinations.
 
     def resolve(self, path):
-        """Where a directory is, links followed, or will be. Each part of the path is a directory, or becomes one."""
+        """The resolved path of a directory that exists or will. Each component is a directory, or becomes one."""
         real = ""
         for part in parts(path):
             here = join(real, part)
@@ -137,16 +137,15 @@ class Layer:
         return real
 
     def brings(self, path):
-        """Whether a mapping brings something at the path or below it, so that a link to it is not broken."""
+        """Whether a mapping adds something at the path or below it, so that a link to it is not broken."""
         return any(destination == path or is_below(destination, path) for destination in self.destinations)
 
     def land(self, path, kind):
         """A file or link replaces a file or link, and never a directory.
 
-        Of a link to a file, buildah replaces the link, as everything does for the files in a folder; Docker's COPY of
-        one file writes to the target. A file that would take the place of a link to a directory is refused, since the
-        directory's files would be gone from where programs look for them. A link may take its place: this is how
-        links are changed."""
+        buildah replaces a link to a file, as all tools do for files in a folder. Docker's COPY of one file writes to the
+        target. A file that would replace a link to a directory is refused, because the files of the directory would
+        no longer be at their usual paths. A link may replace it, which is how links are changed."""
         found = self.seen.get(path)
         if found and found.kind == "dir" and not self.replace:
             raise Refused(f"a file takes the place of a directory: /{path}", [name(path)])
@@ -160,7 +159,7 @@ class Layer:
 
     def land_at_destination(self, destination, kind, file_name):
         if destination.endswith("/"):
-            # Into this directory, under its own name; what has none is refused.
+            # Into this directory, under its own name. A mapping without a name is refused.
             if file_name is None:
                 raise Refused("it has no name of its own")
             destination = join(destination.rstrip("/"), file_name)
@@ -173,7 +172,7 @@ class Layer:
     # Mappings.
 
     def add_whiteout(self, opaque, destination, in_tar=False):
-        """What is removed is in a directory behind links, and may itself be a link."""
+        """Links in the directory of the removed path are followed. The path itself may be a link."""
         destination = "/".join(parts(destination))
         above = self.resolve(destination if opaque else parent(destination))
         hidden = above if opaque else join(above, name(destination))
@@ -202,13 +201,13 @@ class Layer:
             self.add_tree(file, dict.fromkeys(("mode", "uid", "gid", "mtime", "xattrs"), "keep") | asks, SAID)
 
     def add_tree(self, file, asks, certainty):
-        """Member by member, each directory of the tree behind the links that the base has in its place."""
+        """Member by member. Each directory follows the link that the base has at its path."""
         destination = self.resolve(file["destination"])
         members = dict(file["members"])
         places = {"": destination}
 
         def place(directory):
-            # A tar may leave directories out. What is below one that was refused is refused as well.
+            # A tar may omit directories. Members below a refused directory are refused too.
             if directory not in places:
                 places[directory] = self.resolve(join(place(parent(directory)), name(directory)))
             return places[directory]
@@ -225,7 +224,7 @@ class Layer:
             self.attempt(add, path, entry)
 
     def normal(self, entry, asks, has_source):
-        """The entry as the mapping asks for it, or as the library has it by default."""
+        """The entry with the attributes of the mapping, or the defaults of the library."""
         mode, xattrs = asks.get("mode"), asks.get("xattrs")
         executable = entry.kind == "dir" or entry.kind != "link" and entry.mode & 0o100
         if entry.kind == "link":
@@ -233,7 +232,7 @@ class Layer:
         elif mode == "keep" and has_source:
             mode = entry.mode
         elif isinstance(mode, int):
-            # A mode given for a folder is its files'; who may read a directory may enter it.
+            # The mode of a folder applies to its files. Whoever may read a directory may also enter it.
             mode |= (mode & 0o444) >> 2 if entry.kind == "dir" and has_source else 0
         else:
             mode = 0o755 if executable else 0o644
@@ -248,7 +247,7 @@ class Layer:
                            asked if isinstance(asked, int) else normal)
         return entry._replace(mode=mode, uid=numbers[0], gid=numbers[1], mtime=numbers[2], xattrs=xattrs)
 
-    # What is at each path.
+    # The entry at each path.
 
     def place(self, path, entry):
         self.place_parents(path)
@@ -260,7 +259,7 @@ class Layer:
     def place_directory(self, path, entry, asks, certainty):
         found = self.found(path)
         if found:
-            # What is there keeps what is not asked to change.
+            # An existing entry keeps the attributes that are not set.
             entry = Entry("dir", **{key: getattr(entry if key in asks else found, key)
                                     for key in ("mode", "uid", "gid", "mtime", "xattrs")})
         self.place_parents(path)
@@ -279,7 +278,7 @@ class Layer:
                 self.placed[above] = Placed(self.found(above) or Entry("dir", 0o755, mtime=self.mtime), IMPLIED)
 
     def found(self, path):
-        """The directory that the base has there and lists. Of one that it does not list nobody knows how it looks."""
+        """The directory in the base, if a layer lists it. Otherwise its attributes are unknown."""
         found = self.seen.get(path)
         return found if found and found.kind == "dir" and found.mtime is not ANY else None
 
@@ -289,7 +288,7 @@ class Layer:
                 placed = self.placed.get(path)
                 if not placed or placed.entry.kind == "dir" or path == link and placed.entry.data == self.base[link].data:
                     continue
-                # Files of this layer would be where the link no longer leads.
+                # Files of this layer would be at the old target of the link.
                 self.refused.append(Refused(f"/{path} is replaced, and something goes through /{link}", [name(path)]))
             if link not in self.seen and any(is_below(link, hidden) or link == hidden for hidden in self.whiteouts):
                 raise Unclear("a whiteout of a link that another whiteout goes through")
@@ -300,10 +299,10 @@ class Layer:
             marker = join(hidden, OPAQUE) if opaque else join(parent(hidden), WHITEOUT + name(hidden))
             placed = self.placed.get(hidden)
             if not opaque and placed and placed.entry.kind == "dir":
-                # Where there is a directory with something in it below, an overlay needs the opaque one.
+                # If a layer below has a directory with contents, an overlay needs the opaque whiteout.
                 optional |= {marker, join(hidden, OPAQUE)}
             elif any(is_below(hidden, other) for other in self.whiteouts) or not opaque and hidden not in self.base:
-                # It says nothing that is not so anyway, and must not make directories.
+                # It has no effect, and must not create directories.
                 optional.add(marker)
                 if any(self.placed[path].entry.kind != "dir" for path in ancestors(marker) if path in self.placed):
                     raise Unclear("a whiteout below a file of this layer, of what is not there")
@@ -311,7 +310,7 @@ class Layer:
                 self.place_parents(marker)
                 listed.add(marker)
         for path, placed in self.placed.items():
-            # The root is there anyway: it has an entry if a mapping says what it looks like.
+            # The root always exists. It has an entry if a mapping sets its attributes.
             if path or placed.certainty == SAID:
                 if placed.entry.kind != "dir":
                     remove_below(root, path)

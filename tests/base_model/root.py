@@ -1,7 +1,7 @@
-"""A root file system as plain data, and the layers that make it (OCI image-spec, layer.md).
+"""A root file system as plain data, and its layers (OCI image-spec, layer.md).
 
-A root is a dict from paths without a leading slash to entries; "" is the root directory itself. All of it lies in
-memory: nothing here looks at a disk, so that links of the image never lead out of it."""
+A root is a dict from paths without a leading slash to entries; "" is the root directory itself. All of it is in
+memory: no function here reads a disk, so links of the image never lead out of it."""
 
 import gzip
 import io
@@ -11,7 +11,7 @@ from typing import NamedTuple
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 XATTR = "SCHILY.xattr."
-# The time of a directory that no layer lists: each engine makes it now, so that every time is right.
+# The time of a directory that no layer lists. Engines use the current time, so any time is right.
 ANY = None
 
 
@@ -48,7 +48,7 @@ def join(directory, path):
 
 
 def ancestors(path):
-    """All above the path but the root directory, the uppermost first."""
+    """All ancestors of the path except for the root directory, the uppermost first."""
     parts = path.split("/")
     return ["/".join(parts[:i]) for i in range(1, len(parts))]
 
@@ -58,7 +58,7 @@ def is_below(path, directory):
 
 
 def order(path):
-    """A directory comes before what is in it, and next to it."""
+    """A directory comes immediately before its contents."""
     return path.split("/")
 
 
@@ -101,10 +101,10 @@ def clean(path):
 
 
 def apply_layer(lower, members, overlay=False):
-    """The root that the layer makes of the one below it.
+    """The root after the layer on the one below it.
 
-    Whiteouts apply to the layers below only, wherever they stand in the tar, and so come first. In an overlay, a
-    directory of the layer takes the place of the whiteout that has its name, and shows what the layers below have."""
+    Whiteouts apply only to the layers below, at any position in the tar, and are therefore applied first. In an overlay,
+    a directory of the layer replaces the whiteout of its name, and shows the contents of the layers below."""
     root = dict(lower)
     if "" not in root:
         root[""] = IMPLIED
@@ -155,9 +155,9 @@ def unpack(layers):
 # Resolving paths.
 
 class LinkError(Exception):
-    """A link that leads to no directory; `links` are those on the way, of which a message must name one.
+    """A link that does not lead to a directory. A message must name one of `links`, those on the way.
 
-    `missing` is the path that a broken link leads to, as far as it could be followed."""
+    `missing` is the path to which a broken link leads, as far as it can be followed."""
 
     def __init__(self, reason, links, missing=None):
         super().__init__(reason)
@@ -169,10 +169,10 @@ def parts(path):
 
 
 def follow(root, link, brings=lambda path: False):
-    """The directory that a link leads to, and the links on the way, itself included.
+    """The directory to which a link leads, and the links on the way, including itself.
 
-    A path that `brings` says something of is a directory to be."""
-    # What is still to be walked, each name with the link whose target it comes from.
+    A path for which `brings` is true will be a directory."""
+    # The remaining names, each with the link whose target contains it.
     passed, todo, real = [], [name(link)], parent(link)
     while todo:
         part = todo.pop(0)

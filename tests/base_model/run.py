@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""run.py PROGRAM [--seed N] [--count M]: random files on random bases, as the program and as a model make an image of them.
+"""run.py PROGRAM [--seed N] [--count M]: compares the program with a model for random files on random bases.
 
 The base is written, and the result is read, by Python's tarfile. `--case FILE` runs one case that was written before.
-Exits with 1 if something differs, and prints the smallest case that was found to differ in the same way."""
+Exits with 1 if something differs, and prints the smallest case with the same difference."""
 
 import argparse
 import collections
@@ -114,7 +114,7 @@ def report(case, difference):
 # Making a case smaller.
 
 def shrink(case, kind, program, folder, most=400):
-    """Leaves out what the difference does not need."""
+    """Removes everything that the difference does not need."""
     tries = 0
     progress = True
     while progress:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""unpack.py PROGRAM [--seed N] [--count M]: images of random files on random bases, as umoci and buildah unpack them.
+"""unpack.py PROGRAM [--seed N] [--count M]: unpacks images of random files on random bases with umoci and buildah.
 
-The model says what is right, as for run.py; buildah unpacks into an overlay and into plain folders."""
+The model has the expected root, as for run.py. buildah unpacks into an overlay and into plain folders."""
 
 import argparse
 import shutil
@@ -42,7 +42,7 @@ def main():
             listed = {path for path, _ in layers[-1]}
             for name, actual in results(checked.layouts[-1], storages, scratch):
                 if name == "overlay" and any(path == OPAQUE for layer in layers for path, _ in layer):
-                    # An overlay has no opaque root: what the layers below have shows through.
+                    # An overlay has no opaque root: the contents of the layers below stay visible.
                     continue
                 if isinstance(actual, str):
                     problems = [actual]
@@ -60,7 +60,7 @@ def main():
 
 
 def results(layout, storages, scratch):
-    """What each program makes of the image; a text if it refuses it."""
+    """The root that each program unpacks, or its message if it refuses the image."""
     bundle = scratch / "bundle"
     shutil.rmtree(bundle, ignore_errors=True)
     output = subprocess.run(["umoci", "raw", "unpack", "--image", f"{layout}:made", bundle], capture_output=True, text=True)

@@ -1,10 +1,10 @@
-//! Layers above a base, and those that were made without one.
+//! Layers above a base, and layers that were made without their base.
 
 use std::{fs, process::Command};
 
 use crate::cli::room::Room;
 
-/// A base with a link and a sticky directory, in the layout `base`, and its layer in the folder
+/// A base with a link and a sticky directory: the layout `base`, and its layer in the folder
 /// `root`.
 fn with_base() -> Room {
     let room = Room::new();
@@ -20,7 +20,7 @@ fn with_base() -> Room {
     room
 }
 
-/// Mode and path of each entry of a layer, as GNU tar lists them.
+/// The mode and path of each entry of a layer, as GNU tar lists them.
 fn entries(room: &Room, layer: &str) -> Vec<String> {
     let blob =
         fs::read_dir(room.path(layer).join("blobs/sha256")).unwrap().next().unwrap().unwrap();
@@ -35,7 +35,7 @@ fn entries(room: &Room, layer: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_layer_is_made_above_a_base_and_above_layers() {
+fn layers_are_made_above_a_base_and_above_layers() {
     let room = with_base();
     let expected = [
         "drwxrwxrwt tmp/",
@@ -53,7 +53,7 @@ fn a_layer_is_made_above_a_base_and_above_layers() {
     assert_eq!(built("one"), built("two"));
     assert_eq!(room.ok("verify one"), "");
 
-    // Both have the cache that an option names, and then the layers of the base are not read.
+    // Both use the cache that an option names. The second does not read the layers of the base.
     room.ok("layer-tar -f app:/bin/ --base base --cache cache -o first");
     let blob =
         fs::read_dir(room.path("root/blobs/sha256")).unwrap().next().unwrap().unwrap().file_name();
@@ -66,11 +66,11 @@ fn a_layer_is_made_above_a_base_and_above_layers() {
 }
 
 #[test]
-fn what_a_layer_made_without_its_base_replaces_is_an_error() {
+fn a_layer_that_replaces_a_link_of_its_base_is_an_error() {
     let room = with_base();
     room.ok("layer-tar -f app:/bin/app -o alone");
     let error = "oci-layout: error: \"/bin\" is a directory in the layer and replaces a symbolic \
-        link of the base to \"usr/bin\": make the layer above that base (layer-tar --base); or \
+        link of the base to \"usr/bin\": make the layer above that base (layer-tar --base), or \
         allow the replacement (replace)\n";
     for command in
         ["image-manifest --layer alone --base base -o m", "image-manifest --layer root alone -o m"]
@@ -81,7 +81,7 @@ fn what_a_layer_made_without_its_base_replaces_is_an_error() {
     }
     room.ok("image-manifest --layer alone --base base --replace -o replaced");
 
-    // What is only reset is a warning, or an error if asked for.
+    // A directory that is only reset is a warning, or an error with `--strict`.
     room.ok("layer-tar -f app:/tmp/app -o reset");
     let warning = "\"/tmp\" has mode 1777 and owner 0:0 in the base, and the layer resets them to \
         0755 and 0:0: make the layer above that base (layer-tar --base)";

@@ -1,10 +1,10 @@
-//! Layers above random bases, as the program makes them and as a model in Python says they are.
+//! Layers above random bases: the program against a model in Python.
 
 use std::{path::Path, process::Command};
 
-/// A few of the cases of `tests/base_model/run.py`; CONTRIBUTING.md has the command for many.
+/// Some of the cases of `tests/base_model/run.py`. CONTRIBUTING.md has the command for many.
 #[test]
-fn a_layer_makes_of_its_base_what_the_model_says() {
+fn layers_change_their_base_as_the_model_says() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/base_model/run.py");
     let output = Command::new("python3")
         .arg(script)

@@ -40,7 +40,7 @@ fn closure_layers_prints_a_list_of_layers() {
 }
 
 #[test]
-fn closure_layers_says_what_is_wrong() {
+fn closure_layers_reports_errors() {
     let room = Room::new();
     fs::write(room.path("graph.json"), GRAPH).unwrap();
     fs::write(room.path("no-graph.json"), "{}").unwrap();

@@ -1,11 +1,10 @@
-//! Completions and man pages: the shell and the pages know every command and option that `--help`
-//! knows.
+//! Completions and man pages have every command and option of `--help`.
 
 use std::{fs, process::Command};
 
 use crate::{cli::room::Room, common::run};
 
-/// The commands in the help of the program.
+/// The commands in the program's help.
 fn commands(room: &Room) -> Vec<String> {
     let help = room.ok("--help");
     let list = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
@@ -28,7 +27,7 @@ fn bash_completes_every_command_and_option() {
     let room = Room::new();
     fs::write(room.path("completions"), room.ok("completions bash")).unwrap();
     let completed = |words: &str| -> Vec<String> {
-        // What bash does when a user presses the tab key after these words.
+        // The completions that bash offers after these words.
         let script = r#"source completions
             COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
             function=$(complete -p oci-layout | sed 's/.* -F \([^ ]*\) .*/\1/')
@@ -67,7 +66,7 @@ fn other_shells_have_completions() {
     }
 }
 
-/// man(7) puts a backslash before each hyphen that is no line break.
+/// man(7) writes a backslash before each hyphen that is not a line break.
 #[test]
 fn every_command_has_a_page_with_its_options() {
     let room = Room::new();

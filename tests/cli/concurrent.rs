@@ -1,4 +1,4 @@
-//! Many writers of one layout at once, and writers that are killed at any moment.
+//! Many simultaneous writers of one layout, and writers that are killed at any moment.
 
 use std::{
     collections::BTreeSet,
@@ -12,19 +12,19 @@ use std::{
 use oci_layout::{Digest, ImageLayout};
 use tempfile::TempDir;
 
-/// Processes at a time, and what each does.
+/// The number of simultaneous processes, and of tags for each.
 const WRITERS: usize = 16;
 const TAGS: usize = 100;
 
-/// How many times the test kills a writer, at moments spread evenly over its run.
+/// How often the test kills a writer, at moments spread evenly over its run.
 const KILLS: u32 = 60;
 
-/// How often the time is measured anew, because the machine was busier or idler than before and all
-/// kills came too early or too late.
+/// How often the duration is measured again, because the load changed and all kills came too early
+/// or too late.
 const ROUNDS: usize = 10;
 
 #[test]
-fn sixteen_processes_append_a_hundred_tags_each_and_all_are_there() {
+fn sixteen_processes_append_a_hundred_tags_each_and_lose_none() {
     let place = Place::new();
     let images: Vec<_> =
         (0..WRITERS).map(|writer| place.image(&format!("image {writer}\n"))).collect();
@@ -53,10 +53,10 @@ fn sixteen_processes_append_a_hundred_tags_each_and_all_are_there() {
     place.check();
 }
 
-/// A blob that is there already is not written again: between the look at it and the index that
-/// names it, nobody may take it away.
+/// An existing blob is not written again. Until the index names it, the collector must not remove
+/// it.
 #[test]
-fn collecting_garbage_takes_nothing_from_a_writer() {
+fn garbage_collection_removes_no_blob_of_a_writer() {
     let place = Place::new();
     let images: Vec<_> = (0..4).map(|writer| place.image(&format!("image {writer}\n"))).collect();
     thread::scope(|scope| {
@@ -78,7 +78,7 @@ fn collecting_garbage_takes_nothing_from_a_writer() {
 }
 
 #[test]
-fn a_build_that_is_killed_leaves_a_whole_layout_or_none() {
+fn a_killed_build_leaves_a_complete_layout_or_none() {
     let place = Place::new();
     place.write("source", &noise(6 << 20));
     let build = ["build", "-f", "source:/source", "--tag", "new", "-o", "built"];
@@ -110,7 +110,7 @@ fn a_build_that_is_killed_leaves_a_whole_layout_or_none() {
 }
 
 #[test]
-fn an_append_that_is_killed_leaves_the_old_layout_or_the_new_one() {
+fn a_killed_append_leaves_the_old_or_the_new_layout() {
     let place = Place::new();
     let large = place.image_of(&noise(3 << 20));
     let append = ["append", &format!("new={large}"), "-o", "layout"];
@@ -133,8 +133,8 @@ fn an_append_that_is_killed_leaves_the_old_layout_or_the_new_one() {
             match layout.tags().unwrap()[..] {
                 ["old"] => {
                     leftovers += usize::from(place.blobs().len() > place.referenced().len());
-                    // Nobody who is left knows what the killed one was about: everything goes that
-                    // nothing names.
+                    // No process uses the killed one's blobs, so everything that is not referenced
+                    // is removed.
                     place.run(&["gc", "layout"]);
                     assert_eq!(fs::read(place.path("layout/index.json")).unwrap(), old);
                     assert_eq!(place.blobs().len(), place.referenced().len());
@@ -177,7 +177,7 @@ impl Place {
         fs::write(self.path(name), bytes).unwrap();
     }
 
-    /// The name of a folder with an image that holds this text.
+    /// The name of a folder with an image that contains this text.
     fn image(&self, text: &str) -> String {
         self.image_of(text.as_bytes())
     }
@@ -207,11 +207,12 @@ impl Place {
         );
     }
 
-    /// Moments all over the time that a run takes; `reset` undoes the run that finds this time out.
+    /// Moments spread over the duration of a run. `reset` undoes the run that measures the
+    /// duration.
     fn moments(&self, arguments: &[&str], reset: impl FnOnce()) -> Vec<Duration> {
         let start = Instant::now();
         self.run(arguments);
-        // A little longer, so that some come after the end.
+        // A little longer, so that some kills come after the end.
         let time = start.elapsed() * 5 / 4;
         reset();
         (0..KILLS).map(|kill| time * kill / KILLS).collect()
@@ -229,14 +230,14 @@ impl Place {
         ImageLayout::open(self.path("layout")).unwrap()
     }
 
-    /// Whether the layout is whole, by our checker and by another program.
+    /// Whether the layout is valid, by our checker and by another program.
     #[track_caller]
     fn check(&self) {
         self.run(&["verify", "layout"]);
         check(&self.layout());
     }
 
-    /// The names of all files where the blobs are.
+    /// The names of all files in the folder of blobs.
     fn blobs(&self) -> BTreeSet<String> {
         let entries = fs::read_dir(self.path("layout/blobs/sha256")).unwrap();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -253,8 +254,7 @@ impl Place {
     }
 }
 
-/// Every blob that an image refers to is there and has the digest that is its name, as sha256sum
-/// says.
+/// Checks that every blob of an image exists and has the digest in its name, by sha256sum.
 #[track_caller]
 fn check(layout: &ImageLayout) {
     let names: BTreeSet<_> = layout
@@ -275,7 +275,7 @@ fn check(layout: &ImageLayout) {
     );
 }
 
-/// Bytes that do not compress, so that there is something to write.
+/// Incompressible bytes, so that writing takes time.
 fn noise(size: u32) -> Vec<u8> {
     let mut state = 1u64;
     let mut next = move || {

@@ -1,4 +1,4 @@
-//! `copy`, and scripts of the program, with stand-ins for skopeo and docker.
+//! `copy`, and scripts that run the program, with stand-ins for skopeo and docker.
 
 use std::{
     fs,
@@ -10,7 +10,8 @@ use serde_json::json;
 
 use crate::cli::room::{Room, Run};
 
-/// A layout `image` with a full name, and `skopeo` and `docker`, which note what they are told.
+/// A layout `image` with a full name, and stand-ins `skopeo` and `docker` that record their
+/// arguments.
 fn room() -> Room {
     let room = Room::new();
     room.ok("build -f app:/bin/app --tag ghcr.io/me/app:1.0 -o image");
@@ -31,7 +32,7 @@ fn executable(room: &Room, name: &str, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// What it says, with the stand-ins on PATH.
+/// The output of the program with the stand-ins on PATH.
 #[track_caller]
 fn copy(room: &Room, args: &str) -> Run {
     let path = format!("{}:/usr/bin:/bin", room.path("bin").display());
@@ -39,12 +40,12 @@ fn copy(room: &Room, args: &str) -> Run {
 }
 
 #[test]
-fn skopeo_gets_what_keeps_digests() {
+fn skopeo_gets_the_options_that_keep_digests() {
     let room = room();
     let digest =
         room.json("image/index.json")["manifests"][0]["digest"].as_str().unwrap().to_owned();
     let all = "--all --preserve-digests";
-    // The port is another one each time.
+    // The port differs in each run.
     let source = format!("docker://127.0.0.1:PORT/image@{digest}");
     let read = "--src-tls-verify=false";
     for (args, told, printed) in [
@@ -133,14 +134,14 @@ fn docker_gets_an_archive() {
 }
 
 #[test]
-fn what_they_say_is_what_it_says() {
+fn the_output_and_exit_code_of_skopeo_and_docker_are_passed_on() {
     let room = room();
     fs::write(room.path("fail"), "").unwrap();
     for destination in ["dir:x", "docker-daemon:app:1"] {
         let run = copy(&room, &format!("copy image {destination}"));
         assert_eq!(run, Run { code: Some(42), out: String::new(), err: "chatter\n".to_owned() });
     }
-    // One that goes away before it has read anything.
+    // A program that exits before it reads anything.
     executable(&room, "bin/docker", "#!/bin/sh\nexec <&-\necho no daemon >&2\nexit 3\n");
     let run = copy(&room, "copy image docker-daemon:app:1");
     assert_eq!(run, Run { code: Some(3), out: String::new(), err: "no daemon\n".to_owned() });
@@ -175,12 +176,12 @@ fn what_they_say_is_what_it_says() {
 }
 
 #[test]
-fn a_script_has_the_arguments_that_are_in_it() {
+fn a_script_runs_with_the_arguments_in_it() {
     let room = room();
     let program = env!("CARGO_BIN_EXE_oci-layout");
     let script = |arguments: &str| format!("#!{program}\n{arguments}\n");
     let digest = room.ok("build -f app --tag odd -o odd");
-    // As the kernel starts it; an argument may have anything in it.
+    // Run by the kernel. An argument may contain any character.
     fs::rename(room.path("odd"), room.path("with space, \"quote\"\nand $(line)")).unwrap();
     let arguments = json!(["image-layout", "with space, \"quote\"\nand $(line)", "-o"]);
     executable(&room, "script", &script(&serde_json::to_string_pretty(&arguments).unwrap()));
@@ -191,7 +192,7 @@ fn a_script_has_the_arguments_that_are_in_it() {
     assert_eq!(run, Run { code: Some(0), out: digest, err: String::new() });
     assert_eq!(room.run(["verify", "new layout"]).code, Some(0));
 
-    // By hand, and by a link.
+    // Run by hand, and through a link.
     symlink("script", room.path("link")).unwrap();
     assert_eq!(room.run(["link", "another"]).code, Some(0));
     fs::write(room.path("by-env"), "#!/usr/bin/env oci-layout\n[\"verify\"]").unwrap();
@@ -199,10 +200,10 @@ fn a_script_has_the_arguments_that_are_in_it() {
 }
 
 #[test]
-fn what_is_no_script_is_a_word() {
+fn other_files_are_not_run_as_scripts() {
     let room = room();
     let program = env!("CARGO_BIN_EXE_oci-layout");
-    // Subcommands come first, whatever files there are.
+    // Subcommands take precedence over files.
     fs::write(room.path("verify"), format!("#!{program}\n[\"help\"]")).unwrap();
     assert_eq!(room.ok("verify image"), "");
     fs::write(room.path("shell"), "#!/bin/sh\n[\"verify\"]").unwrap();

@@ -1,4 +1,4 @@
-//! One clear sentence, and nothing left behind.
+//! Each error is one clear sentence, and leaves no file.
 
 use std::{
     fs::{self, File},
@@ -51,7 +51,7 @@ fn a_wrong_argument_is_a_usage_error() {
 }
 
 #[test]
-fn what_cannot_be_done_is_said_in_one_sentence() {
+fn each_error_is_one_sentence() {
     let room = Room::new();
     fs::write(room.path("broken.json"), "{").unwrap();
     fs::write(room.path("spec.json"), r#"{ "files": [{ "source": "app", "mode": 755 }] }"#)
@@ -150,11 +150,15 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
         ),
         (
             "gc assets",
-            "\"assets\" has no oci-layout file: it is no image layout; `oci-layout image-layout` \
-             creates one",
+            "\"assets\" is not an image layout, because it has no oci-layout file: give the folder \
+             of an image layout, or an archive of images; `oci-layout image-layout` creates one",
         ),
         ("remove image:1.0", "\"image\" has no image with the tag \"1.0\": it has latest"),
-        ("inspect assets", "\"assets\" has no oci-layout file: it is no image layout"),
+        (
+            "inspect assets",
+            "\"assets\" is not an image layout, because it has no oci-layout file: give the folder \
+             of an image layout, or an archive of images",
+        ),
     ] {
         room.fails(args, sentence);
         assert!(!room.path("out").exists(), "{args}");
@@ -163,7 +167,7 @@ fn what_cannot_be_done_is_said_in_one_sentence() {
 }
 
 #[test]
-fn a_configuration_with_a_base_wants_it_again() {
+fn a_configuration_with_a_base_requires_the_base_again() {
     let room = Room::new();
     room.ok("build -f app -o base");
     room.ok("layer-tar -f assets -o layer");
@@ -177,7 +181,7 @@ fn a_configuration_with_a_base_wants_it_again() {
 }
 
 #[test]
-fn an_environment_variable_that_is_no_number_is_named() {
+fn an_environment_variable_without_a_number_is_named() {
     let room = Room::new();
     for (name, value, reason) in [
         ("SOURCE_DATE_EPOCH", "yesterday", "expected a number of seconds since 1970"),
@@ -212,7 +216,7 @@ fn an_empty_folder_is_used_and_empty_again_after_a_failure() {
 }
 
 #[test]
-fn a_folder_that_another_program_is_making_is_left_to_it() {
+fn the_output_of_another_program_is_left_alone() {
     let room = Room::new();
     fs::create_dir(room.path("out")).unwrap();
     File::create(room.path("out/.oci-layout-output")).unwrap();
@@ -224,7 +228,7 @@ fn a_folder_that_another_program_is_making_is_left_to_it() {
 }
 
 #[test]
-fn of_programs_that_want_the_same_folder_one_gets_it() {
+fn one_of_several_programs_gets_the_same_output_folder() {
     let room = Room::new();
     let start = |_| {
         let mut command = room.command(["build", "-f", "app", "-o", "a/out"]);
@@ -237,10 +241,10 @@ fn of_programs_that_want_the_same_folder_one_gets_it() {
     assert_eq!(room.files("a/out").len(), 5);
 }
 
-/// A disk that is full, or a quota: any write of the output can fail. The shell's limit on the size
-/// of a file does it anywhere and for anybody.
+/// On a full disk or with a quota, any write of the output can fail. The shell's limit on file
+/// sizes simulates this without privileges.
 #[test]
-fn a_write_that_fails_is_one_sentence_and_leaves_nothing() {
+fn a_failed_write_is_one_sentence_and_leaves_nothing() {
     let room = Room::new();
     let noise: Vec<u8> =
         (0..1u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
@@ -267,7 +271,7 @@ fn a_write_that_fails_is_one_sentence_and_leaves_nothing() {
 }
 
 #[test]
-fn an_answer_that_cannot_be_given_is_an_error() {
+fn a_failed_write_to_standard_output_is_an_error() {
     let room = Room::new();
     let full = File::options().write(true).open("/dev/full").unwrap();
     let output = room.command(["build", "-f", "app", "-o", "out"]).stdout(full).output().unwrap();

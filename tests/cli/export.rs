@@ -1,4 +1,4 @@
-//! `export`: what lands where, and what does not stay.
+//! `export`: the files that it writes, and that failures leave none.
 
 use std::{
     fs::{self, File},
@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::cli::interrupted::is_writing;
 use crate::cli::room::{Room, Run};
 
-/// A layout `image` with the tags 1.0 and, of another image, `ghcr.io/me/app:2.0`.
+/// A layout `image` with two images: the tags `1.0` and `ghcr.io/me/app:2.0`.
 fn room() -> Room {
     let room = Room::new();
     room.ok("build -f app:/bin/app --compression none --tag 1.0 -o image");
@@ -35,14 +35,14 @@ fn a_file_and_standard_output_get_the_same() {
     assert!(output.status.success() && output.stderr.is_empty());
     assert!(output.stdout == fs::read(room.path("a.tar")).unwrap());
     assert_eq!(room.ok("verify a.tar"), "");
-    // Into what is no file it is written, and no other is put in its place.
+    // A special file is written to, and not replaced.
     fs::write(room.path("b.tar"), "").unwrap();
     let to_pipe = room.command(["export", "image", "-o", "/dev/stdout"]).output().unwrap();
     assert!(to_pipe.stdout.starts_with(&output.stdout));
 }
 
 #[test]
-fn one_image_is_taken_or_named_otherwise() {
+fn one_image_is_exported_or_renamed() {
     let room = room();
     assert_eq!(room.ok("export image:2.0 -o a.tar"), "ghcr.io/me/app:2.0\n");
     assert_eq!(
@@ -84,7 +84,7 @@ fn a_store_path_has_its_name_without_the_hash() {
 }
 
 #[test]
-fn what_is_not_made_leaves_nothing() {
+fn a_failed_export_leaves_no_file() {
     let room = room();
     let blobs =
         fs::read_dir(room.path("image/blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());
@@ -115,7 +115,7 @@ fn what_is_not_made_leaves_nothing() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_reader_that_closes_the_pipe_is_not_an_error() {
     let room = Room::new();
     fs::write(room.path("big"), vec![b'x'; 1 << 20]).unwrap();
     room.ok("build -f big --compression none --tag 1 -o image");
@@ -135,7 +135,7 @@ fn a_full_disk_is_one_sentence() {
 }
 
 #[test]
-fn a_terminal_gets_no_tar() {
+fn a_tar_is_not_written_to_a_terminal() {
     let room = room();
     let program = env!("CARGO_BIN_EXE_oci-layout");
     let mut terminal = Command::new("script");
@@ -146,7 +146,7 @@ fn a_terminal_gets_no_tar() {
 }
 
 #[test]
-fn a_signal_leaves_what_was_there() {
+fn a_signal_leaves_the_old_file() {
     let room = room();
     endless(&room);
     fs::create_dir(room.path("out")).unwrap();
@@ -156,7 +156,7 @@ fn a_signal_leaves_what_was_there() {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     while !is_writing(&child, &room.path("out")) {
-        assert!(start.elapsed() < Duration::from_secs(60), "the program does not begin");
+        assert!(start.elapsed() < Duration::from_secs(60), "the program does not start");
         thread::sleep(Duration::from_millis(5));
     }
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
@@ -164,7 +164,7 @@ fn a_signal_leaves_what_was_there() {
     assert_eq!(room.files("out"), [("a.tar".into(), b"as it was".to_vec())]);
 }
 
-/// A layout with an image whose layer has a tebibyte.
+/// A layout with an image whose layer has one tebibyte.
 fn endless(room: &Room) {
     let digest = format!("sha256:{}", "0".repeat(64));
     let layer = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": 1_u64 << 40 });

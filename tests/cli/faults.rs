@@ -1,6 +1,6 @@
-//! Faults of the machine: the order in which files reach the disk, kills at every step, system
-//! calls that fail, and readers beside collectors of garbage. strace is the judge of what the
-//! program does, and the one that does it harm.
+//! Faults of the machine: the order in which files reach the disk, kills at every step, failing
+//! system calls, and readers beside garbage collectors. strace reports what the program does, and
+//! injects the faults.
 
 mod inject;
 mod killed;
@@ -18,10 +18,10 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A scratch folder, in which the program runs.
+/// A scratch folder in which the program runs.
 struct Room(TempDir);
 
-/// What a run of the program came to.
+/// The result of a run.
 #[derive(Debug)]
 struct Run {
     status: ExitStatus,
@@ -32,7 +32,7 @@ struct Run {
 const PROGRAM: &str = env!("CARGO_BIN_EXE_oci-layout");
 
 impl Room {
-    /// With the files `one` and `two`.
+    /// Has the files `one` and `two`.
     fn new() -> Self {
         let room = Self(TempDir::new().unwrap());
         fs::write(room.path("one"), "one\n".repeat(5000)).unwrap();
@@ -40,7 +40,7 @@ impl Room {
         room
     }
 
-    /// The same with a layout `layout` that has the image `one`, and a layout `other` that has
+    /// The same, with a layout `layout` that has the image `one`, and a layout `other` that has
     /// `two`.
     fn with_layouts() -> Self {
         let room = Self::new();
@@ -53,7 +53,7 @@ impl Room {
         self.0.path().join(name)
     }
 
-    /// The program, behind these words if there are any.
+    /// The program, run by this command if it is not empty.
     fn command(&self, before: &[&str], args: &str) -> Command {
         let mut words = before.iter().copied().chain([PROGRAM]).chain(args.split(' '));
         let mut command = Command::new(words.next().unwrap());
@@ -78,8 +78,8 @@ impl Room {
         run.out
     }
 
-    /// Serves a layout as the repository `app` until what this returns is dropped, and returns its
-    /// address too.
+    /// Serves a layout as the repository `app` until the returned value is dropped. Also returns
+    /// the address.
     fn serve(&self, layout: &str) -> (Serving, String) {
         let mut command = self.command(&[], &format!("serve app={layout} --listen 127.0.0.1:0"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

@@ -1,4 +1,5 @@
-//! What `build` and `layer-tar` say of the files of a layer: globs, attributes, links, pipes.
+//! The options of `build` and `layer-tar` for the files of a layer: globs, attributes, links,
+//! pipes.
 
 use std::{
     fs,
@@ -9,7 +10,7 @@ use std::{
 
 use crate::cli::room::{Room, Run};
 
-/// The entries of the one layer below a folder, as GNU tar lists them: mode, owner, time and path.
+/// The entries of the only layer in a folder, as GNU tar lists them: mode, owner, time and path.
 fn entries(room: &Room, dir: &str) -> Vec<String> {
     let blobs = room.path(dir).join("blobs/sha256");
     let listed = |blob: fs::DirEntry| {
@@ -31,7 +32,7 @@ fn entries(room: &Room, dir: &str) -> Vec<String> {
     layer.lines().map(line).collect()
 }
 
-/// Runs the program with something on its standard input, through a pipe.
+/// Runs the program with this text on its standard input, through a pipe.
 fn piped(room: &Room, args: &str, input: &[u8]) -> Run {
     let mut command = room.command(args.split(' '));
     let mut child = command
@@ -55,7 +56,7 @@ fn project(room: &Room) {
 }
 
 #[test]
-fn what_is_taken_and_how_it_looks() {
+fn options_choose_files_and_set_attributes() {
     let room = Room::new();
     project(&room);
     for step in ["build", "layer-tar"] {
@@ -95,7 +96,7 @@ fn what_is_taken_and_how_it_looks() {
                 "-rw-r--r-- 0/0 00:00:01 p/src/main.rs"
             ]
         );
-        // All that is kept of a source, as GNU tar would keep it.
+        // Everything that can be kept of a source, as GNU tar keeps it.
         let time = fs::metadata(room.path("p/run")).unwrap();
         fs::File::open(room.path("p/run"))
             .unwrap()
@@ -145,7 +146,7 @@ fn what_is_taken_and_how_it_looks() {
     assert!(run.code == Some(2) && run.err.contains("cannot be used with"), "{run:?}");
 }
 
-/// `docker build` in a project that its image is written to.
+/// Like `docker build` in a project that the image is written to.
 #[test]
 fn the_output_can_be_excluded() {
     let room = Room::new();
@@ -220,8 +221,8 @@ fn standard_input_and_pipes() {
             assert!(output.stdout == input, "{source}");
         }
     }
-    // What is described is made of the bytes that were read, and no recipe says that they can be
-    // had again.
+    // A described layer contains the bytes that were read, and has no recipe, because a pipe cannot
+    // be read again.
     let run = build("build --sparse -f -:/x", b"hello");
     assert_eq!((run.code, &*run.err), (Some(0), ""));
     assert_eq!(room.ok("verify out --deep"), "");
@@ -242,7 +243,7 @@ fn standard_input_and_pipes() {
     );
     let nowhere = build("build -f -", b"hello");
     assert!(nowhere.code == Some(2) && nowhere.err.contains("use -:DEST"), "{nowhere:?}");
-    // Standard input that is closed to a file, or to nothing, is that.
+    // Standard input that is a file or `/dev/null` is read as such.
     room.ok("build -f -:/empty -f /dev/null:/null -o empty --compression none");
     assert_eq!(entries(&room, "empty").len(), 2);
     fs::write(room.path("-"), "a file").unwrap();
@@ -250,7 +251,7 @@ fn standard_input_and_pipes() {
 }
 
 #[test]
-fn an_empty_date_is_no_date() {
+fn an_empty_source_date_epoch_is_ignored() {
     let room = Room::new();
     let digest = |date: Option<&str>| {
         let _ = fs::remove_dir_all(room.path("out"));

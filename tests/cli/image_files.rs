@@ -14,7 +14,7 @@ use crate::{
     common::{as_nobody, is_root},
 };
 
-/// A layout `image` of two layers: the upper one replaces `/bin/app` of the lower one.
+/// A layout `image` with two layers: the upper one replaces `/bin/app` of the lower one.
 fn room() -> Room {
     let room = Room::new();
     fs::create_dir_all(room.path("tree/etc")).unwrap();
@@ -78,7 +78,7 @@ fn cp_copies_a_file_or_a_directory() {
     assert_eq!(fs::read_to_string(room.path("assets/motd")).unwrap(), "hello\n");
     room.ok("cp image:/settings etc");
     assert_eq!(fs::read_to_string(room.path("etc/motd")).unwrap(), "hello\n");
-    // Nothing is replaced.
+    // Existing files are not replaced.
     for args in ["cp image:/bin/app copy", "cp image:/etc etc/motd"] {
         let before = listing(&room);
         let run = room.run(args.split(' '));
@@ -90,7 +90,7 @@ fn cp_copies_a_file_or_a_directory() {
 }
 
 #[test]
-fn unpack_writes_a_whole_folder_or_none() {
+fn unpack_writes_a_complete_folder_or_none() {
     let room = room();
     room.ok("unpack image -o root");
     assert_eq!(fs::read_to_string(room.path("root/bin/app")).unwrap(), "new\n");
@@ -123,7 +123,7 @@ fn unpack_writes_a_whole_folder_or_none() {
 }
 
 #[test]
-fn another_user_than_root_gets_what_it_may() {
+fn a_user_without_root_gets_the_permitted_attributes() {
     if !is_root() {
         return;
     }

@@ -1,4 +1,4 @@
-//! A signal ends the program: nothing half-made is left.
+//! After a signal, the program leaves no incomplete output.
 
 use std::{
     fs::{self, File},
@@ -16,7 +16,7 @@ use rustix::{
 
 use crate::cli::room::Room;
 
-/// Starts work that takes minutes, and returns when it has begun to write.
+/// Starts work that takes minutes, and returns when the program has begun to write.
 fn begin(room: &Room) -> Child {
     File::create(room.path("huge")).unwrap().set_len(1 << 40).unwrap();
     let mut command =
@@ -24,14 +24,14 @@ fn begin(room: &Room) -> Child {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     while !is_writing(&child, &room.path("above/out/blobs/sha256")) {
-        assert!(start.elapsed() < Duration::from_secs(60), "the program does not begin");
+        assert!(start.elapsed() < Duration::from_secs(60), "the program does not start");
         thread::sleep(Duration::from_millis(5));
     }
     child
 }
 
-/// Whether a program has begun to write a file into this folder. Until it is whole, the file has no
-/// name there: it is one of those that the program has open.
+/// Whether a program has begun to write a file into this folder. Until the file is complete, it has
+/// no name and is only among the open files of the program.
 pub(crate) fn is_writing(child: &Child, folder: &Path) -> bool {
     let open = fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
     let mut files = open
@@ -57,7 +57,7 @@ fn a_signal_leaves_nothing_and_ends_with_its_code() {
     }
 }
 
-/// What skopeo was told to do, nobody waits for any more.
+/// skopeo is not waited for after the signal.
 #[test]
 fn a_signal_ends_the_client_that_an_image_is_handed_to() {
     let room = Room::new();

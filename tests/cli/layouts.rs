@@ -1,4 +1,4 @@
-//! What is done with a layout that exists: `append`, `remove`, `gc`, `verify`, `inspect`.
+//! Commands for existing layouts: `append`, `remove`, `gc`, `verify`, `inspect`.
 
 use std::{fs, process::Stdio};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::cli::room::{Room, Run};
 
-/// A layout `image` with an image under `latest`, and the folders `one` and `two` of two more.
+/// A layout `image` with an image `latest`, and the folders `one` and `two` of two further layers.
 fn room() -> Room {
     let room = Room::new();
     room.ok("build -f app:/bin/app --entrypoint /bin/app --tag latest -o image");
@@ -37,7 +37,7 @@ fn append_adds_and_replaces() {
 }
 
 #[test]
-fn a_layout_is_taken_whole_or_under_another_tag() {
+fn a_layout_is_copied_completely_or_one_image_under_another_tag() {
     let room = room();
     room.ok("append 1=one -o image");
     room.ok("build -f app:/app --platform linux/arm64 --tag 2 -o arm");
@@ -62,7 +62,7 @@ fn a_layout_is_taken_whole_or_under_another_tag() {
 }
 
 #[test]
-fn an_empty_layout_is_there_to_append_to() {
+fn an_empty_layout_can_be_appended_to() {
     let room = room();
     assert_eq!(room.ok("image-layout -o empty"), "");
     room.ok("append x=one -o empty");
@@ -70,13 +70,13 @@ fn an_empty_layout_is_there_to_append_to() {
 }
 
 #[test]
-fn remove_and_gc_say_what_they_removed() {
+fn remove_and_gc_print_what_they_removed() {
     let room = room();
     room.ok("append 1=one -o image");
     let before = room.files("image").len();
     let removed = room.run(["remove", "image:latest"]);
-    let err = "removed latest from image; `oci-layout gc` removes blobs that are no longer \
-        needed\n";
+    let err = "removed latest from image; `oci-layout gc` removes blobs that no image \
+        uses\n";
     assert_eq!(removed, Run { code: Some(0), out: String::new(), err: err.to_owned() });
     assert_eq!(tags(&room), ["1"]);
     assert_eq!(room.files("image").len(), before);
@@ -85,7 +85,7 @@ fn remove_and_gc_say_what_they_removed() {
     let collected = room.run(["gc", "image"]);
     assert_eq!((collected.code, &*collected.out), (Some(0), ""));
     let lines: Vec<_> = collected.err.lines().collect();
-    // Layer, configuration and manifest of the image, and what the killed writer left.
+    // Layer, configuration and manifest of the image, and the leftover of the killed writer.
     assert_eq!(lines.len(), 5, "{lines:?}");
     assert!(
         lines[..4].iter().all(|line| line.starts_with("removed image/blobs/sha256/")),
@@ -97,7 +97,7 @@ fn remove_and_gc_say_what_they_removed() {
 }
 
 #[test]
-fn verify_prints_what_it_found_and_says_so_by_its_exit_code() {
+fn verify_prints_findings_and_sets_the_exit_code() {
     let room = room();
     assert_eq!(room.ok("verify image"), "");
     assert_eq!(room.ok("verify --json image"), "[]\n");
@@ -148,7 +148,7 @@ image
 }
 
 #[test]
-fn inspect_shows_the_same_to_programs() {
+fn inspect_prints_the_same_as_json() {
     let room = room();
     room.ok("image-manifest --layer layer-one --platform linux/arm64 -o arm");
     room.ok("image-layout both=one both=arm -o platforms");
@@ -165,7 +165,7 @@ fn inspect_shows_the_same_to_programs() {
 }
 
 #[test]
-fn inspect_reads_every_compression_and_says_what_it_cannot_read() {
+fn inspect_reads_every_compression_and_reports_unreadable_layers() {
     let room = Room::new();
     for compression in ["gzip", "zstd", "none"] {
         room.ok(&format!("build -f app -f assets --compression {compression} -o {compression}"));
@@ -187,7 +187,7 @@ fn inspect_reads_every_compression_and_says_what_it_cannot_read() {
 }
 
 #[test]
-fn nobody_has_to_read_to_the_end() {
+fn a_closed_pipe_is_not_an_error() {
     let room = room();
     for args in [&["inspect", "image"][..], &["build", "-f", "app", "-o", "unread"], &["--help"]] {
         let (reader, writer) = std::io::pipe().unwrap();

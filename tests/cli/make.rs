@@ -30,7 +30,7 @@ fn layer(room: &Room, dir: &str, digest: &str) -> PathBuf {
 }
 
 #[test]
-fn build_makes_a_layout_with_all_that_was_said() {
+fn build_applies_every_option() {
     let room = Room::new();
     let digest = room.ok(
         "build -f app:/bin/app -f assets:/srv --entrypoint /bin/app --entrypoint --verbose --cmd \
@@ -69,13 +69,13 @@ fn build_makes_a_layout_with_all_that_was_said() {
     let names: Vec<_> =
         entries(&blob).into_keys().map(|name| String::from_utf8(name).unwrap()).collect();
     assert_eq!(names, ["bin/", "bin/app", "srv/", "srv/index.html"]);
-    // Layer, configuration, manifest, index and marker: nothing else is left.
+    // Layer, configuration, manifest, index and marker. No other file is left.
     assert_eq!(room.files("a/b/image").len(), 5);
     assert_eq!(room.ok("verify a/b/image"), "");
 }
 
 #[test]
-fn options_go_over_extra_and_extra_over_the_base_image() {
+fn options_override_extra_and_extra_overrides_the_base_image() {
     let room = Room::new();
     room.ok(
         "build -f app:/base --entrypoint /base --cmd base --env BASE=1 --env BOTH=base --label \
@@ -114,7 +114,7 @@ fn options_go_over_extra_and_extra_over_the_base_image() {
 }
 
 #[test]
-fn the_steps_make_what_build_makes() {
+fn the_steps_make_the_same_image_as_build() {
     let room = Room::new();
     room.ok("build -f app:/lib/base --tag base --tag other -o base");
     let built = room.ok(
@@ -139,7 +139,7 @@ fn the_steps_make_what_build_makes() {
 }
 
 #[test]
-fn the_folders_between_the_steps_hold_what_is_promised() {
+fn the_folders_between_the_steps_have_the_documented_files() {
     let room = Room::new();
     let names = |dir: &str| {
         let files = room.files(dir).into_iter().map(|(path, _)| path.display().to_string());
@@ -184,7 +184,7 @@ fn extra_json_of_the_steps_reaches_its_document() {
 }
 
 #[test]
-fn a_specification_says_what_arguments_cannot() {
+fn a_specification_has_more_options_than_arguments() {
     let room = Room::new();
     let spec = json!({
         "files": [
@@ -270,7 +270,7 @@ fn source_date_epoch_sets_created_and_nothing_else() {
     config["history"][0]["created"] = plain_config["created"].clone();
     assert_eq!(config, plain_config);
 
-    // What somebody says goes before what the environment says.
+    // Options take precedence over the environment.
     assert_eq!(
         build(&["--extra-config", r#"{"created":"2000-01-01T00:00:00Z"}"#], "said").code,
         Some(0)
@@ -300,7 +300,7 @@ fn threads_change_nothing() {
 }
 
 #[test]
-fn images_under_one_tag_become_one_for_all_their_platforms() {
+fn images_with_one_tag_become_a_multi_platform_image() {
     let room = Room::new();
     room.ok("layer-tar -f app -o layer");
     for platform in ["amd64", "arm64"] {

@@ -1,5 +1,5 @@
-//! What needs little memory whatever others have written: each command with less than it had if
-//! documents were values.
+//! Memory is bounded for any input: each command runs with less than it would need if documents
+//! were kept as values.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use oci_layout::Digest;
 
 use crate::cli::room::{Room, Run};
 
-/// Runs the program with so many MiB of memory for its data, of which a debug build takes some 20.
+/// Runs the program with a limit of MiB for its data, of which a debug build needs some 20.
 #[track_caller]
 fn within(room: &Room, mib: u32, args: &str) -> Run {
     let mut command = Command::new("sh");
@@ -38,13 +38,14 @@ fn succeeds(room: &Room, mib: u32, args: &str) -> String {
     run.out
 }
 
-/// A layout whose documents have these members besides, and with a small one, `small`, beside it.
+/// A layout whose documents also have these members, and beside it the same with a small one,
+/// `small`.
 fn layout(room: &Room, index: &str, manifest: &str, config: &str) {
     room.ok("build -f app:/bin/app --entrypoint /bin/app --tag t -o image");
     room.ok("build -f app:/app --tag small -o small");
     let with = |document: &serde_json::Value, members: &str| {
         let mut document = document.clone();
-        // No member is there twice.
+        // No member occurs twice.
         document
             .as_object_mut()
             .unwrap()
@@ -66,12 +67,12 @@ fn layout(room: &Room, index: &str, manifest: &str, config: &str) {
     fs::write(room.path("image/index.json"), with(&index_document, index)).unwrap();
 }
 
-/// Two MiB of values: as such they take 180 MiB.
+/// Two MiB of values, which would take 180 MiB if they were parsed.
 fn values() -> String {
     format!(r#""x":[{}0]"#, r#"{"a":0},"#.repeat((2 << 20) / 8))
 }
 
-/// Of an index, they stay what they are when it is edited.
+/// In an index, they stay unchanged when it is edited.
 #[test]
 fn unknown_members_of_an_index() {
     let room = Room::new();
@@ -129,7 +130,7 @@ fn unknown_members_of_a_manifest_in_a_registry() {
     assert_eq!(run.code, Some(0), "{}", run.err);
 }
 
-/// Values that this library knows are refused where they are too many, and nothing else happens.
+/// Too many values of members that this library knows are refused, without other effects.
 #[test]
 fn members_of_a_configuration() {
     let room = Room::new();
@@ -147,7 +148,7 @@ fn members_of_a_configuration() {
     }
 }
 
-/// A recipe may have 64 MiB, of which each value takes many times its text.
+/// A recipe may have 64 MiB, and each parsed value takes many times the size of its text.
 #[test]
 fn values_of_a_recipe() {
     let room = Room::new();
@@ -173,7 +174,7 @@ fn values_of_a_recipe() {
     }
 }
 
-/// Time and memory by their number, and not by its square.
+/// Time and memory grow linearly with the number of entries, not with its square.
 #[test]
 fn an_index_of_thousands() {
     let room = Room::new();
@@ -203,7 +204,7 @@ fn an_index_of_thousands() {
     }
 }
 
-/// A tar with one member that has an attribute, or holes, and with many names of it.
+/// A tar with one member that has an attribute or holes, and with many names for it.
 fn tar(records: &[(&str, &str)], data: &[u8], names: usize) -> Vec<u8> {
     let mut tar = Vec::new();
     let mut add = |kind: tar::EntryType, name: &str, link: &str, data: &[u8]| {
@@ -236,7 +237,7 @@ fn tar(records: &[(&str, &str)], data: &[u8], names: usize) -> Vec<u8> {
     tar
 }
 
-/// A tar of empty files, so many in each of these folders, which come in this order.
+/// A tar of empty files: this many in each of these folders, in this order.
 fn tar_of_files(path: &Path, folders: impl Iterator<Item = usize>, files: usize) {
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(tar::EntryType::Regular);
@@ -252,7 +253,7 @@ fn tar_of_files(path: &Path, folders: impl Iterator<Item = usize>, files: usize)
     tar.write_all(&[0; 1024]).unwrap();
 }
 
-/// An entry takes less than 200 bytes, in whatever order the members come and wherever they go.
+/// An entry takes less than 200 bytes, for any order and place of the members.
 #[test]
 fn a_tar_of_many_entries() {
     let room = Room::new();

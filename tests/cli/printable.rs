@@ -1,4 +1,4 @@
-//! Names and texts of others that act on a terminal, in all that the program says.
+//! Untrusted names and texts that would act on a terminal, in all output of the program.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -11,20 +11,21 @@ use serde_json::{Value, json};
 
 use crate::cli::room::Room;
 
-/// An escape sequence, a line of its own, a C1 control, DEL, a bidirectional override and isolate,
-/// separators of lines and paragraphs, and what is shown as nothing: also a tag character.
+/// An escape sequence, a line break, a C1 control, DEL, a bidirectional override and isolate,
+/// separators of lines and paragraphs, and invisible characters, including a tag character.
 const EVIL: &str = "a\x1b[2Jb\noci-layout: error: \
     x\r\u{9b}31m\x7f\x08\u{202e}\u{2066}\u{2028}\u{2029}\u{200b}\u{e0041}\u{3164}";
 
-/// What a terminal and a log may not get: [bidirectional
-/// controls](https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters) and controls.
+/// What must not reach a terminal or a log: [bidirectional
+/// controls](https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters) and control
+/// characters.
 fn is_harmful(c: char) -> bool {
     (c.is_control() && c != '\n')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{feff}' | '\u{3164}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Runs the program, and checks all that comes out of it.
+/// Runs the program, and checks all its output.
 #[track_caller]
 fn said<A: AsRef<OsStr> + std::fmt::Debug>(room: &Room, args: &[A]) -> String {
     let output = room.command(args).output().unwrap();
@@ -48,7 +49,7 @@ fn edit(room: &Room, path: &str, edit: impl FnOnce(&mut Value)) {
     fs::write(room.path(path), value.to_string()).unwrap();
 }
 
-/// A layout whose one image has such a name.
+/// A layout whose only image has this name.
 fn named(room: &Room) {
     room.ok("build -f app:/bin/app --entrypoint /bin/app --tag t -o image");
     edit(room, "image/index.json", |index| {
@@ -78,7 +79,7 @@ fn a_name_of_an_image() {
     said(&room, &["remove", &format!("image:{EVIL}")]);
 }
 
-/// As JSON, the documents say the same with escapes.
+/// The JSON output has the same documents, with escapes.
 #[test]
 fn json_is_escaped_and_the_same() {
     let room = Room::new();
@@ -91,7 +92,7 @@ fn json_is_escaped_and_the_same() {
     assert_eq!(found[0]["defect"], "name-invalid");
 }
 
-/// Each text of the documents of an image.
+/// Each text in the documents of an image.
 #[test]
 fn texts_of_documents() {
     let room = Room::new();
@@ -162,11 +163,11 @@ fn names_of_files() {
     let odd = [EVIL.replace('/', "_").into_bytes(), b"not\xffutf\x9b8".to_vec()];
     for name in odd.map(OsString::from_vec) {
         let file = |dir: &str| room.path(dir).join(&name);
-        // Garbage, and what is no blob.
+        // Garbage, and special files in place of blobs.
         fs::write(file("image/blobs/sha256"), "").unwrap();
         said(&room, &["verify", "image"]);
         said(&room, &["gc", "image"]);
-        // A path that is wrong, as an argument and as an option that does not exist.
+        // An invalid path as an argument, and as an option that does not exist.
         said(&room, &[OsStr::new("verify"), &name]);
         said(&room, &[&name]);
         let option = OsString::from_vec([b"--", name.as_bytes()].concat());
@@ -183,7 +184,7 @@ fn names_of_files() {
                 OsStr::new("x"),
             ],
         );
-        // A socket in a folder, two names of one file.
+        // A socket in a folder, and two names of one file.
         fs::create_dir(room.path("odd")).unwrap();
         drop(std::os::unix::net::UnixListener::bind(file("odd")).unwrap());
         said(&room, &["layer-tar", "-f", "odd:/", "-o", "layer"]);
@@ -228,9 +229,9 @@ fn names_in_tars() {
     )
     .unwrap();
     said(&room, &["layer-tar", "--spec", "spec.json", "-o", "layer"]);
-    // An archive with such members is no layout.
+    // An archive with such members is not a layout.
     said(&room, &["verify", "layer.tar"]);
-    // As the layer of an image.
+    // The same as the layer of an image.
     room.ok("build -f app:/bin/app --entrypoint /bin/app --tag t --compression none -o image");
     let (manifest, _) = room.image("image");
     let layer =
@@ -240,7 +241,8 @@ fn names_in_tars() {
     said(&room, &["inspect", "image"]);
 }
 
-/// Python has terminals. What is printed byte for byte into a pipe, is escaped there.
+/// Python has pseudo-terminals. Output that is written unchanged to a pipe is escaped on a
+/// terminal.
 #[test]
 fn a_manifest_on_a_terminal() {
     let Some(_) = cfg!(feature = "registry").then_some(()) else { return };

@@ -1,4 +1,4 @@
-//! A scratch folder in which the program runs, and what a run of it comes to.
+//! A scratch folder in which the program runs, and the result of a run.
 
 use std::{
     ffi::OsStr,
@@ -11,10 +11,10 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A scratch folder, in which the program runs.
+/// A scratch folder in which the program runs.
 pub(crate) struct Room(TempDir);
 
-/// What a run of the program came to.
+/// The result of a run.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
@@ -23,7 +23,7 @@ pub(crate) struct Run {
 }
 
 impl Room {
-    /// With a file `app` and a folder `assets`.
+    /// Has a file `app` and a folder `assets`.
     pub(crate) fn new() -> Self {
         let room = Self(TempDir::new().unwrap());
         // Not a script, whose interpreter would be missing in most images.
@@ -38,11 +38,11 @@ impl Room {
         self.0.path().join(name)
     }
 
-    /// The program, which sees nothing of the environment of the tests.
+    /// The program, without the environment of the tests.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
         command.args(args).current_dir(self.path("")).env_clear().stdin(Stdio::null());
-        // The seal of recipes needs a home; the user's own is not touched.
+        // The seal of recipes needs a home directory. This is not the user's own.
         command.env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"));
         command
     }
@@ -52,8 +52,8 @@ impl Room {
         Run::of(&mut self.command(args))
     }
 
-    /// Runs the program, which must succeed and have nothing to say on standard error, and returns
-    /// what it prints.
+    /// Runs the program, which must succeed without output on standard error, and returns its
+    /// standard output.
     #[track_caller]
     pub(crate) fn ok(&self, args: &str) -> String {
         let run = self.run(args.split(' '));
@@ -61,7 +61,7 @@ impl Room {
         run.out
     }
 
-    /// Runs the program, which must fail with this one sentence.
+    /// Runs the program, which must fail with exactly this sentence.
     #[track_caller]
     pub(crate) fn fails(&self, args: &str, sentence: &str) {
         let run = self.run(args.split(' '));
@@ -73,7 +73,7 @@ impl Room {
         serde_json::from_slice(&fs::read(self.path(path)).unwrap()).unwrap()
     }
 
-    /// A document by its digest in a layout, or in the folder of a step.
+    /// A document of a layout or of the folder of a step, by its digest.
     pub(crate) fn blob(&self, dir: &str, digest: &Value) -> Value {
         let hex = digest.as_str().unwrap().strip_prefix("sha256:").unwrap();
         self.json(Path::new(dir).join("blobs/sha256").join(hex))
@@ -89,7 +89,7 @@ impl Room {
         (manifest, config)
     }
 
-    /// All files of a folder with their contents, by their paths in it.
+    /// All files of a folder, with their paths and contents.
     pub(crate) fn files(&self, dir: &str) -> Vec<(PathBuf, Vec<u8>)> {
         let walk = walkdir::WalkDir::new(self.path(dir))
             .sort_by_file_name()

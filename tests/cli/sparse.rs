@@ -1,4 +1,4 @@
-//! Sparse layouts and lazy layers, as a user makes, fills and loses them.
+//! Sparse layouts and lazy layers: making, filling and losing them.
 
 use std::{
     fs::{self, File},
@@ -11,13 +11,13 @@ use std::{
 use crate::cli::interrupted::is_writing;
 use crate::cli::room::{Room, Run};
 
-/// How many files are in this folder.
+/// The number of files in this folder.
 fn count(room: &Room, folder: &str) -> usize {
     fs::read_dir(room.path(folder)).unwrap().count()
 }
 
 #[test]
-fn a_sparse_build_is_filled_to_what_a_full_one_is() {
+fn a_filled_sparse_build_equals_a_full_build() {
     let room = Room::new();
     let files = "-f app:/bin/app -f assets:/srv --entrypoint /bin/app --tag latest";
     let digest = room.ok(&format!("build {files} -o full"));
@@ -73,7 +73,7 @@ fn lazy_steps_make_the_same_image_and_open_no_source() {
     assert_eq!(room.files("sparse"), room.files("full"));
 }
 
-/// A layer that takes a while to make.
+/// A layer that takes a while to build.
 fn large(room: &Room) -> String {
     File::create(room.path("large")).unwrap().set_len(120 << 20).unwrap();
     room.ok("build -f large -f app --compression none --tag latest -o full");
@@ -81,18 +81,18 @@ fn large(room: &Room) -> String {
 }
 
 #[test]
-fn killed_while_it_fills_a_layout_is_sparse_or_full() {
+fn a_killed_fill_leaves_a_sparse_or_full_layout() {
     let room = Room::new();
     large(&room);
     let before = room.files("image");
     let mut fill = room.command(["fill", "image"]).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     while !is_writing(&fill, &room.path("image/blobs/sha256")) {
-        assert!(start.elapsed() < Duration::from_secs(60), "the program does not begin");
+        assert!(start.elapsed() < Duration::from_secs(60), "the program does not start");
         thread::sleep(Duration::from_millis(1));
     }
     fill.kill().unwrap();
-    assert_eq!(fill.wait().unwrap().signal(), Some(9), "it was over already");
+    assert_eq!(fill.wait().unwrap().signal(), Some(9), "the program ended too early");
     let whole = |files: Vec<(std::path::PathBuf, Vec<u8>)>| -> Vec<_> {
         files
             .into_iter()
@@ -107,9 +107,9 @@ fn killed_while_it_fills_a_layout_is_sparse_or_full() {
     assert!(room.files("image") == room.files("full"));
 }
 
-/// As on a disk that is full; see `errors.rs`.
+/// As on a full disk: see `errors.rs`.
 #[test]
-fn a_disk_that_is_full_leaves_a_sparse_layout_as_it_is() {
+fn a_full_disk_leaves_a_sparse_layout_unchanged() {
     let room = Room::new();
     large(&room);
     let before = room.files("image");

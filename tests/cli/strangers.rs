@@ -1,4 +1,4 @@
-//! Layouts of strangers, which try to make this program give away, or destroy, what is not theirs.
+//! Untrusted layouts that try to make this program disclose or destroy other files.
 
 #[cfg(feature = "registry")]
 mod network;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::cli::room::Room;
 
-/// A layout with one image of one layer, whose blob is not there.
+/// A layout with one image of one layer, whose blob is missing.
 pub(crate) fn layout(room: &Room, name: &str, digest: Digest, size: u64) -> PathBuf {
     let dir = room.path(name);
     fs::create_dir_all(dir.join("blobs/sha256")).unwrap();
@@ -42,7 +42,7 @@ pub(crate) fn layout(room: &Room, name: &str, digest: Digest, size: u64) -> Path
     dir
 }
 
-/// Puts a recipe of a file in the place of the layer.
+/// Replaces the layer by a recipe of a file.
 pub(crate) fn recipe(layout: &Path, digest: Digest, size: u64, file: &Path, offset: u64) {
     let descriptor = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": digest, "size": size });
     let mut recipe = json!({ "descriptor": descriptor, "diffId": digest, "file": file });
@@ -61,7 +61,7 @@ fn write_recipe(layout: &Path, digest: Digest, recipe: &Value) {
     .unwrap();
 }
 
-/// What the stranger wants: larger than what passes at a time, and its first line.
+/// The file to be disclosed: larger than one read, and its first line.
 pub(crate) const LINE: &str = "SECRET-LINE-";
 
 pub(crate) fn secret(room: &Room, lines: usize) -> (PathBuf, Vec<u8>) {
@@ -72,12 +72,12 @@ pub(crate) fn secret(room: &Room, lines: usize) -> (PathBuf, Vec<u8>) {
     (path, bytes)
 }
 
-/// A digest that the stranger made up.
+/// A digest that does not match any file.
 pub(crate) fn made_up() -> Digest {
     Digest::of("nobody knows")
 }
 
-/// The ways in which a layout may say that a file of this machine is its blob, by name.
+/// All ways in which a layout may claim that a file of this machine is its blob, by name.
 pub(crate) fn attempts(room: &Room) -> Vec<(String, PathBuf)> {
     let mut attempts = Vec::new();
     for lines in [2, 60_000] {
@@ -113,11 +113,11 @@ pub(crate) fn attempts(room: &Room) -> Vec<(String, PathBuf)> {
     attempts
 }
 
-/// What refuses a recipe names the file and both options.
+/// The refusal of a recipe names the file and both options.
 const REFUSAL: [&str; 3] = ["this user did not write it here", "--recipe-root", "--trust-recipes"];
 
 #[test]
-fn no_command_gives_away_a_file() {
+fn no_command_discloses_a_file() {
     let room = Room::new();
     for (name, layout) in attempts(&room) {
         let layout = layout.to_str().unwrap();
@@ -131,7 +131,7 @@ fn no_command_gives_away_a_file() {
             vec!["fill", layout],
         ] {
             let run = room.run(&command);
-            // Without a recipe there is nothing to fill.
+            // Without a recipe, the layout has nothing to fill.
             let is_idle = command[0] == "fill" && !name.contains("recipe");
             assert_eq!(run.code, Some(i32::from(!is_idle)), "{name}, {command:?}: {}", run.err);
             assert!(
@@ -162,7 +162,7 @@ fn no_command_gives_away_a_file() {
     }
 }
 
-/// Every file of a layout is one inside of it.
+/// Every file of a layout is inside of it.
 #[test]
 fn no_file_of_a_layout_is_a_link() {
     let room = Room::new();
@@ -187,7 +187,7 @@ fn no_file_of_a_layout_is_a_link() {
             vec!["verify", "copy"],
         ] {
             let run = room.run(&command);
-            // `inspect` shows what it can read.
+            // `inspect` shows the parts that it can read.
             let may_end_well = command[0] == "inspect" && name.starts_with("blobs");
             assert!(
                 run.code == Some(1) || may_end_well,
@@ -208,9 +208,9 @@ fn no_file_of_a_layout_is_a_link() {
     }
 }
 
-/// Nothing hangs on what is no file.
+/// No command hangs on a special file.
 #[test]
-fn what_is_no_file_is_no_blob() {
+fn special_files_are_not_blobs() {
     let room = Room::new();
     let stranger = layout(&room, "fifo", made_up(), 1000);
     mknodat(
@@ -232,8 +232,7 @@ fn what_is_no_file_is_no_blob() {
     }
 }
 
-/// What would write below a link would write into another folder, and collecting garbage would
-/// empty it.
+/// A write below a link would change another folder, and collecting garbage would empty it.
 #[test]
 fn nothing_is_written_or_removed_below_a_link() {
     let room = Room::new();
@@ -250,7 +249,7 @@ fn nothing_is_written_or_removed_below_a_link() {
             }
             fs::write(victim.join(".oci-layout-x"), "x").unwrap();
         }
-        // The stranger's own blobs are there, too.
+        // The layout also has blobs of its own.
         let place = room.path("stranger").join(link);
         for file in fs::read_dir(if link.ends_with("sha256") {
             place.clone()
@@ -269,8 +268,8 @@ fn nothing_is_written_or_removed_below_a_link() {
             ["gc stranger", "fill stranger", "append other -o stranger", "image-layout -o stranger"]
         {
             let run = room.run(command.split(' '));
-            // A layout whose folder of recipes is elsewhere is not sparse, and blobs are appended
-            // to it.
+            // A layout whose folder of recipes is a link is not sparse, and blobs are appended to
+            // it.
             let may_end_well = command.starts_with("append") && link.starts_with("recipes");
             assert!(run.code == Some(1) || may_end_well, "{link}, {command}: {}", run.err);
             assert_eq!(room.files("victim"), before, "{link}, {command}");
@@ -346,7 +345,7 @@ fn recipes_of_tars_are_followed_as_those_of_files() {
         assert_eq!(run.code, Some(1), "{what}");
         assert!(REFUSAL.iter().all(|part| run.err.contains(part)), "{what}: {}", run.err);
     };
-    // Without the seal, with one that was changed, and with another recipe under the seal.
+    // Without the seal, with a changed seal, and with the seal of another recipe.
     let mut recipe: Value = serde_json::from_slice(&sealed).unwrap();
     let seal = recipe["seal"].clone();
     for other in [Value::Null, json!("A".repeat(43) + "=")] {
@@ -376,9 +375,9 @@ fn recipes_of_tars_are_followed_as_those_of_files() {
     assert_eq!(room.run(both.split(' ')).code, Some(0));
 }
 
-/// As docs/byte-format.md says, by Python's hmac.
+/// The seal of docs/byte-format.md, by Python's hmac.
 #[test]
-fn a_seal_is_what_the_byte_format_says() {
+fn seals_match_the_byte_format() {
     const SCRIPT: &str = r#"
 import base64, hashlib, hmac, json, sys
 recipe = json.load(open(sys.argv[1]))
@@ -414,9 +413,9 @@ assert seal == hmac.digest(open(sys.argv[2], 'rb').read(), text, hashlib.sha256)
     }
 }
 
-/// The next process need not hash what this one has hashed.
+/// The next process does not hash what this one has hashed.
 #[test]
-fn what_was_hashed_is_remembered_in_the_cache() {
+fn checked_files_are_recorded_in_the_cache() {
     let room = Room::new();
     room.ok("build -f app:/bin/app --tag t -o image");
     std::thread::sleep(std::time::Duration::from_millis(100));
@@ -434,9 +433,9 @@ fn what_was_hashed_is_remembered_in_the_cache() {
     }
 }
 
-/// Another user has another key; a key that others could read is none.
+/// Another user has another key. A key that others can read is not used.
 #[test]
-fn the_seal_is_of_one_user() {
+fn a_seal_is_valid_for_one_user() {
     use std::os::unix::fs::PermissionsExt;
 
     let room = Room::new();
@@ -454,7 +453,7 @@ fn the_seal_is_of_one_user() {
     assert_eq!(run("mine", "export image -o out.tar").0, Some(0));
     let (code, err) = run("yours", "export image -o out.tar");
     assert!(code == Some(1) && REFUSAL.iter().all(|part| err.contains(part)), "{err}");
-    // Moved and copied, the layout is still this user's.
+    // A moved and a copied layout still belong to this user.
     fs::rename(room.path("image"), room.path("moved")).unwrap();
     assert_eq!(run("mine", "export moved -o out.tar").0, Some(0));
     assert_eq!(run("mine", "fill moved").0, Some(0));
@@ -477,20 +476,21 @@ fn the_seal_is_of_one_user() {
         );
         fs::remove_dir_all(room.path("image")).unwrap();
     }
-    // A home that takes no key: the layout is made, and says what it lacks.
+    // A home directory that cannot hold a key: the layout is made, with a warning that the seal is
+    // missing.
     fs::write(room.path("file"), "").unwrap();
     let (code, err) = run("file", "build -f app:/bin/app --tag t --sparse -o image");
     assert!(code == Some(0) && err.contains("recipes cannot be sealed or verified"), "{err}");
 }
 
-/// Zeros, as many as there were bytes.
+/// Zeros, as many as the blob has bytes.
 fn damage(file: &Path) {
     let size = fs::metadata(file).unwrap().len();
     fs::write(file, vec![0; size as usize]).unwrap();
 }
 
 #[test]
-fn what_is_damaged_is_repaired_or_refused() {
+fn damaged_blobs_are_repaired_or_refused() {
     let room = Room::new();
     room.ok("build -f app:/bin/app --tag t -o image");
     room.ok("image-layout image -o copy");
@@ -501,7 +501,7 @@ fn what_is_damaged_is_repaired_or_refused() {
         room.ok("append image -o copy");
         assert_eq!(room.ok("verify copy"), "");
         assert_eq!(room.files("copy"), room.files("image"));
-        // A layer or an image is not made of it, either.
+        // No layer or image is made of it, either.
         let ours = room.path("image/blobs/sha256").join(blob.file_name().unwrap());
         let whole = fs::read(&ours).unwrap();
         damage(&ours);

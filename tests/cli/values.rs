@@ -1,5 +1,5 @@
-//! What options say of a configuration: refused before files are packed, with the option's name;
-//! and warnings.
+//! Values of options for a configuration: refused before files are packed, with the option's name,
+//! or accepted with warnings.
 
 use serde_json::{Value, json};
 
@@ -70,7 +70,7 @@ fn ranges_of_ports_are_single_ports() {
 }
 
 #[test]
-fn a_name_of_a_platform_that_was_changed_is_said() {
+fn a_renamed_platform_is_a_warning() {
     let room = Room::new();
     let warning = |given: &str, used: &str| {
         format!(
@@ -97,7 +97,7 @@ fn a_name_of_a_platform_that_was_changed_is_said() {
         assert_eq!((run.code, &*run.err), (Some(0), ""));
         std::fs::remove_dir_all(room.path(&dir)).unwrap();
     }
-    // A base is found by the other name, which is said too.
+    // The base is found by another name of its platform, with a warning.
     room.ok("build -f app --platform linux/arm64 -o base");
     let run = room.run("build -f app --base base --platform linux/aarch64 -o child".split(' '));
     assert_eq!((run.code, &*run.err), (Some(0), &*warning("aarch64", "arm64")));
@@ -126,8 +126,8 @@ fn variables_of_the_base_are_extended_and_removed() {
     assert_eq!(env("dollar"), json!(["PRICE=5$"]));
 
     let run = room.run("build -f app --base base --unset-env NONE -o none".split(' '));
-    let warning = "oci-layout: warning: environment variable NONE is not removed: the base image \
-        does not set it\n";
+    let warning = "oci-layout: warning: environment variable NONE cannot be removed, because the \
+        base image does not set it: correct the name, or do not remove it\n";
     assert_eq!((run.code, &*run.err), (Some(0), warning));
     for args in
         ["build -f app --unset-env OLD -o out", "build -f app --base base --unset-env A=1 -o out"]
@@ -137,7 +137,7 @@ fn variables_of_the_base_are_extended_and_removed() {
 }
 
 #[test]
-fn triggers_of_the_base_are_said() {
+fn triggers_of_the_base_are_a_warning() {
     let room = Room::new();
     let run = [
         "build",
@@ -158,9 +158,9 @@ fn triggers_of_the_base_are_said() {
     assert_eq!(room.image("child").1["config"].get("OnBuild"), None);
 }
 
-/// As skopeo writes an index: without its media type.
+/// skopeo writes an index without its media type.
 #[test]
-fn warnings_of_verify_are_no_failure() {
+fn verify_succeeds_with_warnings() {
     let room = Room::new();
     room.ok("build -f app -o image");
     let index = room.path("image/index.json");

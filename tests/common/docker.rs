@@ -1,4 +1,4 @@
-//! Docker, old and new, with everything of its own in a scratch folder: socket, images, mounts.
+//! Docker, old and new, with its socket, images and mounts in a scratch folder.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,22 +13,23 @@ use tempfile::TempDir;
 
 use super::tool::{INSTALLED, run, tool};
 
-/// Which Docker.
+/// The version of Docker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// The distribution's, from before it knew zstd or OCI.
+    /// The distribution's, which supports neither zstd nor OCI layouts.
     Older,
-    /// The newest, with the store that Docker always had.
+    /// The newest, with Docker's own image store.
     Newer,
-    /// The same with containerd's store.
+    /// The same, with containerd's image store.
     WithContainerd,
 }
 
 pub const VERSIONS: [Version; 3] = [Version::Older, Version::Newer, Version::WithContainerd];
 
-/// A daemon, and a client for it. Gone with the value, containers and mounts too.
+/// A daemon and a client for it. Dropping the value removes the containers and mounts too.
 ///
-/// Without containerd the store knows layers by diff ID: only a fresh daemon reads a layer's blob.
+/// Without containerd, the store identifies layers by diff ID: only a new daemon reads a layer's
+/// blob.
 pub struct Docker {
     version: Version,
     dir: TempDir,
@@ -36,11 +37,11 @@ pub struct Docker {
 }
 
 impl Docker {
-    /// Returns when it answers.
+    /// Returns when the daemon answers.
     pub fn start(version: Version) -> Self {
         let dir = TempDir::new().unwrap();
-        // Its mounts are its own, and gone when it is. No network, which would change that of the
-        // machine.
+        // Its own mount namespace, which is removed with it. No network, because that would change
+        // the network of the machine.
         let mut command = programs(version, "unshare");
         command.args([
             "--mount",
@@ -49,7 +50,7 @@ impl Docker {
             "--iptables=false",
             "--ip6tables=false",
         ]);
-        // What fails is not tried again for minutes.
+        // A failure is not retried for minutes.
         command.arg("--max-download-attempts=1");
         for (option, name) in [("data-root", "data"), ("exec-root", "exec"), ("pidfile", "pid")] {
             command.arg(format!("--{option}={}", dir.path().join(name).display()));
@@ -80,13 +81,14 @@ impl Docker {
         run(&mut self.tool(args))
     }
 
-    /// What a container of the image prints, with these arguments in place of Cmd if there are any.
+    /// The output of a container of the image, with these arguments instead of Cmd if there are
+    /// any.
     #[track_caller]
     pub fn run(&self, image: &str, args: &[&str]) -> String {
         self.docker(["run", "--rm", "--network=none", "--pull=never", image].iter().chain(args))
     }
 
-    /// Loads an archive, and returns the names that it says it loaded.
+    /// Loads an archive, and returns the names that the daemon reports.
     #[track_caller]
     pub fn load(&self, archive: &Path) -> Vec<String> {
         let said = self.docker([
@@ -95,14 +97,14 @@ impl Docker {
             "--input".as_ref(),
             archive.as_ref(),
         ]);
-        // Other lines are of other images that had these names.
+        // Other lines are about images that lost these names.
         said.lines()
             .filter_map(|line| line.strip_prefix("Loaded image: "))
             .map(str::to_owned)
             .collect()
     }
 
-    /// The client with these arguments, to be run.
+    /// The client with these arguments.
     pub fn tool<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = programs(self.version, "docker");
         command
@@ -121,7 +123,7 @@ impl fmt::Display for Docker {
 
 impl Drop for Docker {
     fn drop(&mut self) {
-        // A daemon that is asked to ends its containers and its containerd. It may be gone already.
+        // On request, a daemon ends its containers and its containerd. It may have ended already.
         let pid = Pid::from_child(&self.server);
         let _ = kill_process(pid, Signal::TERM);
         let start = Instant::now();
@@ -139,7 +141,7 @@ fn socket(dir: &TempDir) -> String {
     format!("unix://{}", dir.path().join("socket").display())
 }
 
-/// A program, with those of this version before all others.
+/// A program, found first among those of this version.
 fn programs(version: Version, name: &str) -> Command {
     let mut command = tool(name);
     if version == Version::Older {

@@ -9,7 +9,7 @@ use oci_layout::{
 };
 use serde_json::json;
 
-/// An image whose containers print this text, its layer stored in the layout.
+/// An image whose containers print this text, with its layer stored in the layout.
 pub fn hello(layout: &Path, text: &str, platform: &str) -> ImageManifest {
     let files = [FileMapping::new(busybox(), "/bin/busybox"), FileMapping::text(text, "/hello")];
     let layer = layer_tar(files, LayerOptions::default().store(layout)).unwrap();
@@ -18,7 +18,7 @@ pub fn hello(layout: &Path, text: &str, platform: &str) -> ImageManifest {
     image_manifest(image_config([&layer], options).unwrap(), [layer], json!({})).unwrap()
 }
 
-/// A program that needs no library.
+/// A program that needs no libraries.
 pub fn busybox() -> PathBuf {
     let path = env::var_os("PATH").unwrap();
     let mut places = env::split_paths(&path).map(|folder| folder.join("busybox"));

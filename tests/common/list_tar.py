@@ -1,8 +1,8 @@
-"""Says what is in the tar at standard input, one line an entry, as Python's tarfile reads it.
+"""Lists the tar on standard input, one line per entry, as Python's tarfile reads it.
 
-Without an argument, the entries as they are, and with the argument "offsets" where each begins. With the argument
-"layer", what a layer made of them holds: names normalised, the last of equal names, missing parents added, in the
-order of the byte format, and of the names of one file the first as the file and the others as hard links to it.
+Without an argument, lists the entries unchanged, and with the argument "offsets" the start of each. With the argument
+"layer", lists the entries of the layer made from them: names normalised, the last of equal names, missing parents
+added, in the order of the byte format, and of the names of one file the first as the file and the others as hard links.
 """
 
 import hashlib

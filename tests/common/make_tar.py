@@ -1,5 +1,5 @@
-"""Writes a tar to standard output, in the format of the first argument (USTAR, GNU or PAX), that has one of
-everything. The names are in no order, and some things are in it twice."""
+"""Writes a tar with every kind of entry to standard output, in the format of the first argument (USTAR, GNU or PAX).
+The names are unordered, and some occur twice."""
 
 import io
 import sys
@@ -50,7 +50,7 @@ if format == tarfile.PAX_FORMAT:
     add("later-fraction", content=b"4", mtime=1.999)
     capability = "\1\0\0\2\0\4\0\0=\0"
     add("capability", content=b"5", xattrs={"security.capability": capability, "user.empty": "", "user.a": "b"})
-# What comes again takes the place of what was there.
+# A repeated name replaces the earlier entry.
 add("twice", content=b"first")
 add("twice-link", tarfile.LNKTYPE, linkname="twice")
 add("twice", content=b"second", mode=0o600)

@@ -1,5 +1,5 @@
-//! What several tests need: sources, a look into layers and layouts, and children of the test that
-//! runs.
+//! Helpers for several modules of tests: sources, contents of layers and layouts, and child
+//! processes of the test.
 #![allow(dead_code, unused_imports, reason = "each binary uses a part of it")]
 
 pub mod docker;
@@ -29,7 +29,7 @@ use tar::EntryType;
 
 pub use self::random::{Random, text};
 
-/// The bytes of a blob, from the first to the last.
+/// All bytes of a blob.
 #[track_caller]
 pub fn bytes(blob: &(impl Blob + ?Sized)) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -37,7 +37,7 @@ pub fn bytes(blob: &(impl Blob + ?Sized)) -> Vec<u8> {
     bytes
 }
 
-/// What a blob's bytes are without their compression, by decoders that are not ours.
+/// The uncompressed bytes of a blob, by decoders that are not ours.
 #[track_caller]
 pub fn decoded(blob: &(impl Blob + ?Sized)) -> Vec<u8> {
     let encoded = bytes(blob);
@@ -54,13 +54,13 @@ pub fn decoded(blob: &(impl Blob + ?Sized)) -> Vec<u8> {
     }
 }
 
-/// The tar that these files make.
+/// The tar of these files.
 #[track_caller]
 pub fn tar_of(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions) -> Vec<u8> {
     bytes(&layer_tar(files, options.compression(Compression::None)).unwrap())
 }
 
-/// The members of the tar that these files make, one a line.
+/// The members of the tar of these files, one per line.
 #[track_caller]
 pub fn lines(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions) -> Vec<String> {
     members(&tar_of(files, options)).iter().map(Member::to_string).collect()
@@ -112,8 +112,8 @@ impl fmt::Display for Member {
     }
 }
 
-/// The members of a tar, read by the `tar` crate. It takes no pax record with a newline in its
-/// value.
+/// The members of a tar, read by the `tar` crate. It does not read pax records with a newline in
+/// the value.
 #[track_caller]
 pub fn members(tar: &[u8]) -> Vec<Member> {
     let mut archive = tar::Archive::new(tar);
@@ -145,7 +145,7 @@ pub fn members(tar: &[u8]) -> Vec<Member> {
     archive.entries().unwrap().map(member).collect()
 }
 
-/// Whatever is in a folder, at any depth, sorted, relative to it.
+/// All paths below a folder, sorted, relative to it.
 pub fn files_in(dir: &Path) -> Vec<PathBuf> {
     let walk = walkdir::WalkDir::new(dir).min_depth(1).sort_by_file_name();
     walk.into_iter()
@@ -166,27 +166,26 @@ pub fn assert_whole(layout: &ImageLayout) {
     }
 }
 
-/// A closure as a function that makes an error message of whatever it returns, which must be one.
+/// The message of the error that the result must be.
 #[track_caller]
 pub fn message<T>(result: oci_layout::Result<T>) -> String {
     match result {
-        Ok(_) => panic!("this was to fail"),
+        Ok(_) => panic!("the call must fail"),
         Err(error) => Report(&error).to_string(),
     }
 }
 
 const CHILD: &str = "OCI_LAYOUT_TEST_CHILD";
 
-/// This test binary again, to run the test `test` alone, where [`child_argument`] is what is given
-/// here.
+/// Runs this test binary again, for the test `test` alone, with this [`child_argument`].
 pub fn child<F: Fn()>(test: F, argument: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args([name(&test), "--exact", "--nocapture"]).env(CHILD, argument);
     command
 }
 
-/// Whether this process runs `test` alone. If not, this runs it in a process of its own, where it
-/// must pass.
+/// Whether this process runs `test` alone. If not, runs it in a separate process, where it must
+/// pass.
 pub fn alone<F: Fn()>(test: F) -> bool {
     if child_argument().is_none() {
         let said = String::from_utf8(run(&mut child(test, ""))).unwrap();
@@ -196,18 +195,17 @@ pub fn alone<F: Fn()>(test: F) -> bool {
     true
 }
 
-/// The name of a test as the harness knows it: the function's path in this crate.
+/// The name of a test in the harness: the path of the function in this crate.
 fn name<F: Fn()>(_test: &F) -> &'static str {
     std::any::type_name::<F>().split_once("::").unwrap().1
 }
 
-/// In a process that [`child`] started: what it is to work on. A test that starts itself asks this
-/// first.
+/// The argument of a process that [`child`] started. A test that starts itself asks for this first.
 pub fn child_argument() -> Option<PathBuf> {
     env::var_os(CHILD).map(PathBuf::from)
 }
 
-/// The command as the last arguments of another one: `faketime`, `sh -c`.
+/// This command as the last arguments of another one: `faketime`, `sh -c`.
 pub fn behind(outer: &[&str], command: &Command) -> Command {
     let mut whole = Command::new(outer[0]);
     whole.args(&outer[1..]).arg(command.get_program()).args(command.get_args());
@@ -215,10 +213,11 @@ pub fn behind(outer: &[&str], command: &Command) -> Command {
     whole
 }
 
-/// The command as a user without any capability, if it is root's now: root reads everything.
+/// The command as a user without capabilities, if the current user is root, because root can read
+/// everything.
 pub fn as_nobody(command: &mut Command, scratch: &Path) -> Command {
     use std::os::unix::{fs::PermissionsExt, process::CommandExt};
-    // The build's folder may be closed to others.
+    // Other users may not have access to the build folder.
     let program = scratch.join("test-of-nobody");
     fs::copy(command.get_program(), &program).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
@@ -236,7 +235,7 @@ pub fn is_root() -> bool {
     tempfile::tempfile().unwrap().metadata().unwrap().uid() == 0
 }
 
-/// Runs a command to its end, which must be a good one, and returns what it prints.
+/// Runs a command, which must succeed, and returns its output.
 #[track_caller]
 pub fn run(command: &mut Command) -> Vec<u8> {
     let Output { status, stdout, stderr } =
@@ -248,7 +247,7 @@ pub fn run(command: &mut Command) -> Vec<u8> {
     stdout
 }
 
-/// An image of these files, without compression: layer, configuration and manifest.
+/// An image of these files, uncompressed: layer, configuration and manifest.
 #[track_caller]
 pub fn image(
     files: impl IntoIterator<Item = FileMapping>,
@@ -264,7 +263,7 @@ pub fn image(
     .unwrap()
 }
 
-/// An image for this platform of one file, without compression, that says so.
+/// An uncompressed image for this platform, with one file that contains the platform.
 #[track_caller]
 pub fn image_for(platform: &str) -> oci_layout::ImageManifest {
     let layer = layer_tar([FileMapping::text(platform, "/platform")], Compression::None).unwrap();
@@ -273,7 +272,7 @@ pub fn image_for(platform: &str) -> oci_layout::ImageManifest {
     oci_layout::image_manifest(config, [layer], serde_json::json!({})).unwrap()
 }
 
-/// Where a layout has a blob.
+/// The file of a blob in a layout.
 pub fn blob_file(layout: &Path, digest: Digest) -> PathBuf {
     layout.join("blobs/sha256").join(digest.hex())
 }
@@ -297,7 +296,7 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     gzip
 }
 
-/// A name of this many bytes.
+/// A name with this many bytes.
 pub fn long(length: usize) -> OsString {
     OsString::from("0123456789".repeat(length / 10 + 1)[..length].to_owned())
 }

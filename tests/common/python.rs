@@ -1,4 +1,4 @@
-//! Tars that Python's tarfile makes and lists.
+//! Tars that Python's tarfile creates and lists.
 
 use std::{
     io::Write,
@@ -14,14 +14,14 @@ pub fn make(format: &str) -> Vec<u8> {
     made.stdout
 }
 
-/// What is in a tar, one line an entry, as `list_tar.py` says.
+/// The contents of a tar, one line per entry, by `list_tar.py`.
 #[track_caller]
 pub fn python(tar: &[u8], args: &[&str]) -> Vec<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/list_tar.py");
     let mut python = Command::new("python3");
     let mut python =
         python.arg(script).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    // All of it is read before the first line is written.
+    // Python reads everything before it writes the first line.
     python.stdin.take().unwrap().write_all(tar).unwrap();
     let output = python.wait_with_output().unwrap();
     assert!(output.status.success());

@@ -1,7 +1,6 @@
-//! Texts and numbers that look random, the same for the same seed. The benchmarks use this file
-//! too.
+//! Pseudorandom texts and numbers, the same for the same seed. The benchmarks use this file too.
 
-/// Text that compresses about as well as program code does, the same for the same seed.
+/// Text that compresses about as well as program code, the same for the same seed.
 pub fn text(size: usize, seed: u64) -> Vec<u8> {
     let mut random = Random(seed);
     let words: Vec<Vec<u8>> = (0..500)
@@ -17,7 +16,7 @@ pub fn text(size: usize, seed: u64) -> Vec<u8> {
     text
 }
 
-/// Numbers that look random (Knuth's MMIX generator), the same for the same seed.
+/// Pseudorandom numbers (Knuth's MMIX generator), the same for the same seed.
 pub struct Random(pub u64);
 
 impl Random {

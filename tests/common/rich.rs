@@ -1,4 +1,4 @@
-//! A layer with some of everything.
+//! A layer with every kind of entry.
 
 use std::{
     ffi::OsStr,
@@ -10,7 +10,7 @@ use oci_layout::FileMapping;
 
 use super::text;
 
-/// A path of this many bytes in components of at most 60.
+/// A path with this many bytes, in components of at most 60.
 pub fn long_path(length: usize) -> PathBuf {
     let bytes: Vec<u8> =
         (1..=length).map(|n| if n % 60 == 0 && n != length { b'/' } else { b'x' }).collect();
@@ -44,7 +44,7 @@ pub fn rich_tree() -> Vec<FileMapping> {
         files.push(FileMapping::symlink(long_path(length), format!("/links/{length}")));
     }
     for length in [99, 100, 101, 154, 155, 156, 255] {
-        // One component: there is no slash to split at.
+        // One component, which has no slash to split at.
         files.push(FileMapping::text("x", Path::new("/n").join("n".repeat(length))));
         files.push(FileMapping::directory(Path::new("/N").join("n".repeat(length))));
         files.push(FileMapping::text("x", Path::new("/").join("p".repeat(length)).join("f")));

@@ -1,7 +1,7 @@
-//! Programs that others wrote, each kept to scratch folders: no user's storage, credentials or
-//! settings, no fixed port.
+//! Programs that others wrote, each confined to scratch folders: no storage, credentials or
+//! settings of the user, no fixed port.
 //!
-//! A program that is absent or fails is a panic that says everything it said.
+//! If a program is missing or fails, the test panics with all its output.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
@@ -13,11 +13,11 @@ use std::{env, fs, io, thread};
 use oci_layout::Layer;
 use tempfile::TempDir;
 
-/// Where `tests/install-tools` puts what the system lacks.
+/// The folder of `tests/install-tools` for programs that the system lacks.
 pub const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools");
 
-/// A command that sees nothing of the user's environment, and what `tests/install-tools` installed
-/// before all else.
+/// A command without the user's environment, found first among the programs of
+/// `tests/install-tools`.
 pub fn tool(name: &str) -> Command {
     let path = env::var("PATH").unwrap_or_default();
     let mut command = Command::new(name);
@@ -25,7 +25,7 @@ pub fn tool(name: &str) -> Command {
     command
 }
 
-/// What the command prints on its standard output.
+/// The standard output of the command.
 #[track_caller]
 pub fn run(command: &mut Command) -> String {
     String::from_utf8_lossy(&super::run(command)).into_owned()
@@ -60,7 +60,7 @@ pub fn oras<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> String {
     run(tool("oras").args(args))
 }
 
-/// Writes a layer's tar into a file.
+/// Writes the tar of a layer into a file.
 #[track_caller]
 pub fn decompress(layer: &dyn Layer, tar: &Path) {
     let name = match layer.descriptor().media_type.as_str().rsplit_once('+') {
@@ -82,30 +82,29 @@ pub fn schemas(layout: &Path) -> String {
         .arg(layout))
 }
 
-/// podman and buildah over one storage of their own.
+/// podman and buildah with a shared storage in a scratch folder.
 ///
-/// The storage knows layers by diff ID and images by the configuration's digest: only a fresh one
-/// reads a layer's blob.
+/// The storage identifies layers by diff ID and images by the configuration's digest: only a new
+/// one reads a layer's blob.
 pub struct Containers {
     dir: TempDir,
     folder: PathBuf,
 }
 
 impl Containers {
-    /// Both run in this folder, so that layouts can be given by relative paths: they make an
-    /// image's name of the path, and a name has no capitals.
+    /// Both run in this folder, so that layouts can be given as relative paths: they derive an
+    /// image's name from the path, and a name has no upper-case letters.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         let dir = TempDir::new().unwrap();
         let root = dir.path().display();
         fs::create_dir(dir.path().join("tmp")).unwrap();
-        // vfs: plain folders, which need no support from the file system below and leave no mount
-        // behind.
+        // vfs: plain folders, which need no support of the file system and leave no mounts.
         let storage = format!(
             "[storage]\ndriver = 'vfs'\ngraphroot = '{root}/storage'\nrunroot = '{root}/run'\n"
         );
-        // runc, since crun refuses hybrid cgroups; cgroupfs and no journal, since there may be no
-        // systemd; limits that a caller without many of its own can grant; locks and state here,
-        // since they are else shared in /dev/shm and /run.
+        // runc, because crun refuses hybrid cgroups. cgroupfs and no journal, because systemd may
+        // be missing. Limits that an unprivileged caller can grant. Locks and state here, because
+        // they are otherwise shared in /dev/shm and /run.
         let containers = format!(
             "[containers]\nnetns = 'none'\ndefault_ulimits = ['nofile=1024:1024', \
              'nproc=1000:1000']\n\
@@ -129,7 +128,7 @@ impl Containers {
         run(self.tool("buildah").args(args))
     }
 
-    /// One of both, to be given arguments and run.
+    /// One of the two, ready for arguments.
     pub fn tool(&self, name: &str) -> Command {
         let mut command = tool(name);
         command
@@ -141,18 +140,18 @@ impl Containers {
     }
 }
 
-/// containerd with everything of its own in a scratch folder, gone with the value.
+/// containerd in a scratch folder. It ends when the value is dropped.
 pub struct Containerd {
     dir: TempDir,
     server: Child,
 }
 
 impl Containerd {
-    /// Returns when it answers.
+    /// Returns when containerd answers.
     pub fn start() -> Self {
         let dir = TempDir::new().unwrap();
         let root = dir.path().display();
-        // Without the parts that serve Kubernetes, which want a network and a folder in /opt.
+        // Without the parts for Kubernetes, which need a network and a folder in /opt.
         let config = format!(
             "version = 3\nroot = '{root}/root'\nstate = '{root}/state'\n\
              disabled_plugins = ['io.containerd.grpc.v1.cri', 'io.containerd.cri.v1.images', \
@@ -188,8 +187,8 @@ impl Containerd {
         run(&mut self.tool(args))
     }
 
-    /// Imports a layout as the tar that containerd takes, and returns what it calls the images,
-    /// sorted.
+    /// Imports a layout as the tar that containerd accepts, and returns the names that it gives the
+    /// images, sorted.
     #[track_caller]
     pub fn import(&self, layout: &Path) -> Vec<String> {
         let tar = self.dir.path().join("layout.tar");
@@ -203,16 +202,16 @@ impl Containerd {
         self.import_archive(&tar)
     }
 
-    /// Imports a tar of images, and returns what it calls all images, sorted.
+    /// Imports a tar of images, and returns the names that it gives them, sorted.
     #[track_caller]
     pub fn import_archive(&self, tar: &Path) -> Vec<String> {
-        // Not over the service that a user's platforms and snapshotters are configured for.
+        // Not through the service, which is configured for a user's platforms and snapshotters.
         let import = ["images", "import", "--local", "--snapshotter", "native", "--all-platforms"];
         self.ctr(import.map(OsStr::new).into_iter().chain([tar.as_os_str()]));
         self.ctr(["images", "list", "--quiet"]).lines().map(str::to_owned).collect()
     }
 
-    /// The image's file system, as long as the value lives.
+    /// The image's file system, mounted until the value is dropped.
     #[track_caller]
     pub fn mount(&self, image: &str) -> Mount<'_> {
         let dir = TempDir::new().unwrap();
@@ -227,8 +226,8 @@ impl Containerd {
         Mount { containerd: self, dir }
     }
 
-    /// What a container of the image prints, with these arguments in place of Entrypoint and Cmd if
-    /// there are any.
+    /// The output of a container of the image, with these arguments instead of Entrypoint and Cmd
+    /// if there are any.
     #[track_caller]
     pub fn run(&self, image: &str, args: &[&str]) -> String {
         let (fifos, runc) = (self.dir.path().join("fifos"), self.dir.path().join("runc"));
@@ -243,7 +242,7 @@ impl Containerd {
         )
     }
 
-    /// The client with these arguments, to be run.
+    /// The client with these arguments.
     pub fn tool<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = tool("ctr");
         command.arg("--address").arg(self.dir.path().join("socket")).args(args);
@@ -253,7 +252,7 @@ impl Containerd {
 
 impl Drop for Containerd {
     fn drop(&mut self) {
-        // Both fail only if it is gone already.
+        // Both fail only if it has ended already.
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
@@ -277,9 +276,9 @@ impl Drop for Mount<'_> {
     }
 }
 
-/// An empty registry on a free port of the loopback interface, gone with the value.
+/// An empty registry on a free port of the loopback interface. It ends when the value is dropped.
 pub struct Registry {
-    /// `127.0.0.1:PORT`, with which references into it begin.
+    /// `127.0.0.1:PORT`, the start of references to it.
     pub address: String,
     server: Child,
     dir: TempDir,
@@ -291,7 +290,7 @@ impl Registry {
         Self::configured(TempDir::new().unwrap(), "addr: '127.0.0.1:0'", "")
     }
 
-    /// That lets in whoever says that they are `me` and that the password is `secret`.
+    /// A registry with a login: user `me`, password `secret`.
     pub fn with_password() -> Self {
         let dir = TempDir::new().unwrap();
         fs::write(
@@ -306,8 +305,8 @@ impl Registry {
         Self::configured(dir, "addr: '127.0.0.1:0'", &auth)
     }
 
-    /// With TLS, on an address that nobody asks without, and a certificate of its own in
-    /// `certificate`.
+    /// A registry with TLS, on an address that clients never try without it, with its own
+    /// certificate in `certificate`.
     pub fn with_tls() -> Self {
         let dir = TempDir::new().unwrap();
         let new = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=registry \
@@ -321,9 +320,9 @@ impl Registry {
         Self::configured(dir, &http, "")
     }
 
-    /// With TLS, at this address and port (0 for a free one), with these files of a certificate and
-    /// of its key. It lets in only clients with a certificate by the authority in the third file,
-    /// if there is one.
+    /// A registry with TLS at this address and port (0 for a free one), with these files of a
+    /// certificate and its key. If there is a third file, it accepts only clients with a
+    /// certificate of that authority.
     pub fn with_certificate(
         address: &str,
         certificate: &Path,
@@ -339,7 +338,7 @@ impl Registry {
         Self::configured(TempDir::new().unwrap(), &http, "")
     }
 
-    /// The one in crane.
+    /// The registry in crane.
     pub fn of_crane() -> Self {
         let mut command = tool("crane");
         command.args(["registry", "serve", "--address", "127.0.0.1:0"]);
@@ -353,13 +352,13 @@ impl Registry {
         self.dir.path().join("certificate")
     }
 
-    /// Ends it without a warning, as the end of its machine would.
+    /// Kills it without a warning, as a crash of its machine would.
     pub fn kill(&mut self) {
         self.server.kill().unwrap();
         self.server.wait().unwrap();
     }
 
-    /// Starts it again after that, at its old address and with what it had.
+    /// Starts it again after [`kill`](Self::kill), at the same address and with the same contents.
     pub fn start_again(&mut self) {
         let config = self.dir.path().join("config.yml");
         let text = fs::read_to_string(&config).unwrap().replace("127.0.0.1:0", &self.address);
@@ -371,7 +370,7 @@ impl Registry {
 
     fn configured(dir: TempDir, http: &str, more: &str) -> Self {
         let config = dir.path().join("config.yml");
-        // Port 0: the kernel picks a free one, and the log, at "info", says which.
+        // Port 0: the kernel picks a free one, which the log reports at the level "info".
         let text = format!(
             "version: 0.1\nlog: {{level: info}}\nhttp: {{{http}}}\n\
              storage: {{filesystem: {{rootdirectory: '{}/data'}}}}\n{more}",
@@ -388,7 +387,7 @@ impl Registry {
         Self { address, server, dir }
     }
 
-    /// A server that says where it listens behind these words; returns when it does.
+    /// A server that prints its address after these words. Returns when it does.
     fn serve(mut command: Command, before: &str) -> (Child, String) {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut server = command.spawn().unwrap_or_else(|error| cannot_start(&command, &error));
@@ -398,13 +397,13 @@ impl Registry {
         let address = loop {
             let start = said.len();
             if log.read_line(&mut said).unwrap() == 0 {
-                panic!("{command:?}: ended before it listened: {:?}\n{said}", server.wait());
+                panic!("{command:?}: exited before it listened: {:?}\n{said}", server.wait());
             }
             if let Some((_, rest)) = said[start..].split_once(before) {
                 break rest.split([' ', '"', ',', '\n']).next().unwrap().to_owned();
             }
         };
-        // A pipe that nobody empties would stop the registry, and one that is closed would end it.
+        // A pipe that is not emptied would stop the registry, and a closed one would end it.
         thread::spawn(move || log.read_to_end(&mut Vec::new()));
         (server, address)
     }
@@ -412,7 +411,7 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        // Both fail only if it is gone already.
+        // Both fail only if it has ended already.
         let _ = self.server.kill();
         let _ = self.server.wait();
     }

@@ -1,12 +1,13 @@
-//! Values of `config`, by what engines make of them. Each was tried with podman 4.3 (runc) and with
-//! Docker 20.10 and 28.5, with its own store and with containerd's, in images made by hand.
+//! Values of `config`, grouped by what engines do with them. Each was tried with podman 4.3 (runc)
+//! and with Docker 20.10 and 28.5, with its own store and with containerd's, in images made by
+//! hand.
 
 use serde_json::{Value, json};
 
-/// The member that is wrong, and a `config` that has it.
+/// The invalid member, and a `config` that has it.
 pub type Wrong = (&'static str, Value);
 
-/// What no engine runs, or what the specifications give another type.
+/// Values that no engine runs, or that violate the types of the specifications.
 pub fn forbidden() -> Vec<Wrong> {
     vec![
         ("config.User", json!({ "User": 1000 })),
@@ -83,7 +84,7 @@ pub fn forbidden() -> Vec<Wrong> {
     ]
 }
 
-/// What means nothing, and some engines refuse, when they take the image or later.
+/// Values without a meaning that some engines refuse, when they load the image or later.
 pub fn refused() -> Vec<Wrong> {
     vec![
         // podman: "invalid signal".
@@ -93,7 +94,7 @@ pub fn refused() -> Vec<Wrong> {
         ("config.StopSignal", json!({ "StopSignal": " 15" })),
         ("config.StopSignal", json!({ "StopSignal": "0x9" })),
         ("config.StopSignal", json!({ "StopSignal": "SIGRTMIN+16" })),
-        // Docker: "mount path must be absolute" where the image comes from a build.
+        // Docker: "mount path must be absolute", if the image comes from a build.
         ("config.Volumes.data", json!({ "Volumes": { "data": {} } })),
         ("config.Volumes../data", json!({ "Volumes": { "./data": {} } })),
         ("config.Volumes.", json!({ "Volumes": { "": {} } })),
@@ -106,11 +107,10 @@ pub fn refused() -> Vec<Wrong> {
         ("config.ExposedPorts.", json!({ "ExposedPorts": { "": {} } })),
         ("config.ExposedPorts.80/", json!({ "ExposedPorts": { "80/": {} } })),
         ("config.ExposedPorts.+80/tcp", json!({ "ExposedPorts": { "+80/tcp": {} } })),
-        // podman and Docker 28; Docker 20 runs it.
+        // podman and Docker 28. Docker 20 runs it.
         ("config.User", json!({ "User": "1000:1000:1000" })),
         ("config.User", json!({ "User": " 7" })),
-        // Docker, when a container is made with it: "Interval in Healthcheck cannot be less than
-        // 1ms".
+        // Docker, when it creates a container: "Interval in Healthcheck cannot be less than 1ms".
         ("config.Healthcheck.Interval", json!({ "Healthcheck": { "Interval": 30 } })),
         ("config.Healthcheck.Timeout", json!({ "Healthcheck": { "Timeout": 999_999 } })),
         ("config.Healthcheck.StartPeriod", json!({ "Healthcheck": { "StartPeriod": -1 } })),
@@ -120,7 +120,7 @@ pub fn refused() -> Vec<Wrong> {
     ]
 }
 
-/// What every engine takes.
+/// Values that every engine accepts.
 pub fn taken() -> Vec<Value> {
     vec![
         json!({ "User": "0" }),

@@ -1,6 +1,6 @@
-//! Layers above a base: links that destinations go through, directories that keep what the base
-//! says of them, and what would replace something of the base. The right values are those of
-//! `buildah copy`, which `tests/tools/above.rs` asks.
+//! Layers above a base: links that destinations follow, directories that keep the attributes of the
+//! base, and entries that would replace something of the base. The expected values are those of
+//! `buildah copy`, which `tests/tools/above.rs` runs.
 
 use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc};
 
@@ -14,7 +14,7 @@ use oci_layout::{
 use serde_json::json;
 use tempfile::TempDir;
 
-/// A layer of these files as a base, or on top of one.
+/// A layer of these files, as a base or on top of one.
 fn layer(files: impl IntoIterator<Item = FileMapping>) -> MemoryBlob {
     let layer = layer_tar(files, LayerOptions::from(Compression::None)).unwrap();
     MemoryBlob::new(MediaType::LAYER, bytes(&layer))
@@ -32,7 +32,7 @@ fn link(path: &str, target: &str) -> FileMapping {
     FileMapping::symlink(target, path)
 }
 
-/// A root as distributions have it, in one layer.
+/// A root file system like that of distributions, in one layer.
 fn root() -> BaseFiles {
     BaseFiles::new([layer([
         file("/usr/bin/sh").mode(0o755),
@@ -74,7 +74,7 @@ fn refused(base: &BaseFiles, files: impl IntoIterator<Item = FileMapping>) -> Er
 }
 
 #[test]
-fn destinations_go_through_links_of_the_base() {
+fn destinations_follow_links_of_the_base() {
     let base = root();
     for (destination, places) in [
         ("/bin/app", &["usr/", "usr/bin/", "usr/bin/app"][..]),
@@ -86,7 +86,7 @@ fn destinations_go_through_links_of_the_base() {
     ] {
         assert_eq!(above(&base, [file(destination)]), places, "{destination}");
     }
-    // The last component is the file itself, which takes the place of a link to a file.
+    // The last component is the file itself, which replaces a link to a file.
     assert_eq!(above(&base, [file("/etc/tofile")]), ["etc/", "etc/tofile"]);
     assert_eq!(above(&base, [file("/etc/nowhere")]), ["etc/", "etc/nowhere"]);
     assert_eq!(
@@ -98,7 +98,7 @@ fn destinations_go_through_links_of_the_base() {
 }
 
 #[test]
-fn folders_and_tars_go_behind_links_too() {
+fn folders_and_tars_follow_links_of_the_base() {
     let source = TempDir::new().unwrap();
     fs::create_dir_all(source.path().join("bin/sub")).unwrap();
     fs::create_dir_all(source.path().join("var/run")).unwrap();
@@ -128,9 +128,9 @@ fn folders_and_tars_go_behind_links_too() {
     assert_eq!(above(&base, [FileMapping::new(source.path().join("bin"), "/bin/")]), places);
 }
 
-/// Folders that are far from one another in what the user says, and meet behind a link of the base.
+/// Folders of separate mappings that land in the same directory through a link of the base.
 #[test]
-fn folders_meet_behind_links() {
+fn folders_merge_in_the_target_of_a_link() {
     let base = root();
     let source = TempDir::new().unwrap();
     fs::create_dir_all(source.path().join("bin/new")).unwrap();
@@ -149,7 +149,7 @@ fn folders_meet_behind_links() {
         }
         assert_eq!(above(&base, [second, first.clone()]), both);
 
-        // A file where the other has a directory, above its place or at it.
+        // A file where the other mapping has a directory, above its destination or at it.
         for place in ["/usr/bin/file", "/usr/bin/file/below/it", "/usr/bin/new/a/below"] {
             let second = FileMapping::new(other.path(), place);
             assert!(
@@ -175,7 +175,7 @@ fn folders_meet_behind_links() {
 }
 
 #[test]
-fn whiteouts_remove_what_is_behind_links() {
+fn whiteouts_follow_links_of_the_base() {
     let base = root();
     assert_eq!(
         above(&base, [FileMapping::whiteout("/bin/sh")]),
@@ -193,13 +193,13 @@ fn whiteouts_remove_what_is_behind_links() {
             "{:?}",
             layer.warnings()
         );
-        assert_eq!(layer.tar_size(), 1024, "it has no entry, and no directory for one");
+        assert_eq!(layer.tar_size(), 1024, "the layer has no entry for it");
     }
-    // What is removed is not there for the others, in whatever order they are given.
+    // What a whiteout removes does not exist for the others, in any order.
     let expected = [".wh.bin", "bin/", "bin/app"];
     assert_eq!(above(&base, [file("/bin/app"), FileMapping::whiteout("/bin")]), expected);
     assert_eq!(above(&base, [FileMapping::whiteout("/bin"), file("/bin/app")]), expected);
-    // Overlay storages forget the whiteout of a directory where the layer has one too, and see an
+    // Overlay storages ignore the whiteout of a directory that the layer creates again, but not an
     // opaque one.
     let expected = ["usr/", "usr/bin/", "usr/bin/.wh..wh..opq", "usr/bin/app"];
     assert_eq!(above(&base, [file("/usr/bin/app"), FileMapping::whiteout("/usr/bin")]), expected);
@@ -217,8 +217,8 @@ fn whiteouts_remove_what_is_behind_links() {
     );
 }
 
-/// Every whiteout means the base as it is, and none brings back what another one removes, or what
-/// was never there.
+/// Every whiteout applies to the unchanged base. None restores what another one removes, or what
+/// never existed.
 #[test]
 fn whiteouts_do_not_depend_on_one_another() {
     let base = root();
@@ -237,10 +237,10 @@ fn whiteouts_do_not_depend_on_one_another() {
     assert_eq!(above(&base, nested), [".wh.usr"]);
 }
 
-/// A layer does not take away a link that its own files went through, not even on the way to where
-/// another link leads.
+/// A layer does not remove a link that its own destinations follow, not even a link on the way to
+/// the target of another.
 #[test]
-fn links_on_the_way_stay() {
+fn links_that_destinations_follow_are_not_replaced() {
     let base = BaseFiles::new([layer([
         link("/chain", "opt/current"),
         link("/opt/current", "v1"),
@@ -260,7 +260,7 @@ fn links_on_the_way_stay() {
 }
 
 #[test]
-fn a_whiteout_below_one_in_a_tar_is_left_out() {
+fn a_whiteout_below_another_in_a_tar_is_omitted() {
     let base = BaseFiles::new([layer([file("/d/sub/x"), file("/d/y")])]);
     let folder = TempDir::new().unwrap();
     let tar = folder.path().join("tar");
@@ -274,7 +274,7 @@ fn a_whiteout_below_one_in_a_tar_is_left_out() {
 }
 
 #[test]
-fn directories_keep_what_the_base_says_of_them() {
+fn directories_keep_the_attributes_of_the_base() {
     let base = root();
     let options = || LayerOptions::default().owner(7, 8).mtime(9).above(base.clone());
     let entries = lines(
@@ -298,7 +298,7 @@ fn directories_keep_what_the_base_says_of_them() {
         ]
     );
 
-    // Each attribute that a mapping sets is set, and the others are the base's.
+    // Each attribute that a mapping sets is set, and the others are those of the base.
     let source = TempDir::new().unwrap();
     fs::create_dir_all(source.path().join("home/app/sub")).unwrap();
     fs::create_dir(source.path().join("tmp")).unwrap();
@@ -325,12 +325,12 @@ fn directories_keep_what_the_base_says_of_them() {
     assert_eq!(lines([dir("/tmp").mode(0o700)], options()), ["d0700 0:0 5 tmp/"]);
     assert_eq!(lines([dir("/tmp").mtime(3)], options()), ["d1777 0:0 3 tmp/"]);
 
-    // Rules are for what the layer brings, and not for the way there.
+    // Rules apply to the entries of the layer, and not to their parent directories in the base.
     let rule = PermissionRule { glob: "**".into(), mode: Some(0o640), uid: None, gid: None };
     let ruled = lines([file("/tmp/a")], options().permission(rule.clone()));
     assert_eq!(ruled, ["d1777 0:0 5 tmp/", "-0640 7:8 9 tmp/a \"\""]);
     assert_eq!(lines([dir("/tmp")], options().permission(rule)), ["d0640 0:0 5 tmp/"]);
-    // A rule means the path as it was given, and the one where it is.
+    // A rule matches the path as given, and the final path.
     for glob in ["/bin/app", "usr/bin/app", "{bin,sbin}/*"] {
         let rule = PermissionRule { glob: glob.into(), mode: Some(0o4755), uid: None, gid: None };
         let ruled = lines([file("/bin/app")], options().permission(rule).strict(true));
@@ -371,7 +371,7 @@ fn upper_layers_of_the_base_count() {
         ["other/", "other/app"]
     );
     let and_back = with(&[file("/bin/other")]).and(layer([link("/bin", "usr/bin")]));
-    assert_eq!(above(&and_back, app()), behind, "and a link the place of the directory");
+    assert_eq!(above(&and_back, app()), behind, "and a link replaces the directory");
     assert_eq!(above(&with(&[FileMapping::whiteout("/usr/bin"), dir("/usr/bin")]), app()), behind);
 
     let mode = |base: &BaseFiles| {
@@ -390,7 +390,7 @@ fn upper_layers_of_the_base_count() {
         message(layer_tar([file("/data/a")], LayerOptions::default().above(gone)))
             .contains("the base has a file at \"/data\"")
     );
-    // Members of a layer of others may lack the directories that they are in.
+    // Members of another program's layer may lack their parent directories.
     let bare = tar_without_parents("srv/www/index.html");
     let base = BaseFiles::new([links(), bare]);
     assert_eq!(above(&base, [file("/srv/www/a")]), ["srv/", "srv/www/", "srv/www/a"]);
@@ -400,7 +400,7 @@ fn upper_layers_of_the_base_count() {
     ));
 }
 
-/// A tar with this one member.
+/// A tar with only this member.
 fn tar_without_parents(name: &str) -> MemoryBlob {
     let mut tar = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_ustar();
@@ -410,8 +410,8 @@ fn tar_without_parents(name: &str) -> MemoryBlob {
     MemoryBlob::new(MediaType::LAYER, tar.into_inner().unwrap())
 }
 
-/// A tar with members of these types, names and targets, as they are: the `tar` crate refuses such
-/// names.
+/// A tar with members of these types, names and targets, unchanged. The `tar` crate would refuse
+/// such names.
 fn tar_of(members: &[(tar::EntryType, &str, &str)]) -> MemoryBlob {
     let mut tar = Vec::new();
     for (kind, name, target) in members {
@@ -430,7 +430,7 @@ fn tar_of(members: &[(tar::EntryType, &str, &str)]) -> MemoryBlob {
 }
 
 #[test]
-fn a_base_that_leads_out_of_the_image_is_warned_of() {
+fn base_entries_outside_of_the_image_are_a_warning() {
     use tar::EntryType::{Directory, Link, Regular, Symlink};
     let good = [
         (Directory, "a", ""),
@@ -452,7 +452,8 @@ fn a_base_that_leads_out_of_the_image_is_warned_of() {
         let digest = layers[1].descriptor().digest;
         let base = BaseFiles::new(layers);
         let first = of(base.clone());
-        // The index of a layer in the cache says the same, once the first has written it.
+        // The index of a layer in the cache gives the same result, after the first run has written
+        // it.
         for _ in 0..2 {
             let cached = of(base.clone().cache(cache.path()));
             assert_eq!(
@@ -494,7 +495,7 @@ fn a_base_that_leads_out_of_the_image_is_warned_of() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_named() {
+fn a_dangling_link_of_the_base_is_an_error_that_names_it() {
     let base = root();
     for (destination, link, reason) in [
         ("/etc/nowhere/app", "/etc/nowhere", "leads to nothing"),
@@ -516,7 +517,7 @@ fn a_link_that_leads_nowhere_is_named() {
             Error::BaseLink { .. }
         ));
     }
-    // What is missing may come with the same layer.
+    // The same layer may add the missing target.
     let provided = above(&base, [file("/etc/nowhere/app"), dir("/nothing/at/all")]);
     assert_eq!(provided, ["nothing/", "nothing/at/", "nothing/at/all/", "nothing/at/all/app"]);
 }
@@ -550,7 +551,7 @@ fn files_and_directories_of_the_base_are_replaced_only_on_request() {
         LayerOptions::default().above(base.clone()).replace(true),
     );
     assert_eq!(replaced[1..], ["d0755 0:0 1 etc/nowhere/", "-0644 0:0 1 etc/nowhere/app \"\""]);
-    // A link that the layer's own files go through must stay.
+    // A link that the layer's own destinations follow must stay.
     let error = refused(&base, [file("/bin/app"), link("/bin", "elsewhere")]);
     assert!(
         matches!(&error, Error::Conflict { destination, .. } if destination == Path::new("/bin")),
@@ -560,7 +561,7 @@ fn files_and_directories_of_the_base_are_replaced_only_on_request() {
         above(&base, [file("/bin/app"), link("/bin", "usr/bin")]),
         ["bin", "usr/", "usr/bin/", "usr/bin/app"]
     );
-    // Two paths to one place are one place.
+    // Two paths to one place conflict like one path.
     let error = refused(
         &base,
         [FileMapping::text("a", "/bin/app"), FileMapping::text("b", "/usr/bin/app")],
@@ -637,7 +638,7 @@ fn the_layer_is_a_function_of_the_layers_below() {
         assert_eq!(of(root(), threads), expected);
     }
 
-    // A base may be compressed, come from a layout, and be read or remembered.
+    // A base may be compressed, come from a layout, and be read from its layers or from the cache.
     let elsewhere = TempDir::new().unwrap();
     let layout = elsewhere.path().join("layout");
     let layers =
@@ -668,7 +669,7 @@ fn the_layer_is_a_function_of_the_layers_below() {
     let index = Image::from(image_index([Image::from(image.clone())], json!({})).unwrap());
     assert!(message(PlatformImage::of(&index, Some(&other))).contains("no image for linux/s390x"));
 
-    // The second time the layer is not needed at all.
+    // The second time, the layer is not read.
     let gone = |descriptor: &Descriptor| Gone(descriptor.clone());
     let absent = || BaseFiles::new(image.layers().iter().map(|layer| gone(layer.descriptor())));
     assert_eq!(of(absent().cache(&cache), 2), expected);
@@ -676,7 +677,7 @@ fn the_layer_is_a_function_of_the_layers_below() {
         message(layer_tar(files(), LayerOptions::default().above(absent())))
             .contains("cannot read blob")
     );
-    // What is damaged in the cache is read anew, and of no use without the layer.
+    // A damaged cache file is replaced from the layer, and is of no use without it.
     let entry = cache.join("entries/sha256").join(image.layers()[0].descriptor().digest.hex());
     let whole = fs::read(&entry).unwrap();
     for damaged in
@@ -687,11 +688,11 @@ fn the_layer_is_a_function_of_the_layers_below() {
         assert_eq!(of(BaseFiles::from(&image).cache(&cache), 2), expected);
         assert!(fs::read(&entry).unwrap() == whole);
     }
-    // A folder that cannot be used is none.
+    // A folder that cannot be used is ignored.
     assert_eq!(of(BaseFiles::from(&image).cache(source.path().join("bin/0/cache")), 2), expected);
 }
 
-/// A blob that is not there any more.
+/// A blob that no longer exists.
 struct Gone(Descriptor);
 
 impl Blob for Gone {
@@ -708,7 +709,7 @@ impl Blob for Gone {
 }
 
 #[test]
-fn a_damaged_layer_is_no_base() {
+fn a_base_with_a_damaged_layer_is_an_error() {
     let whole = bytes(&layer([dir("/usr/bin"), link("/bin", "usr/bin"), file("/x")]));
     for (damaged, size) in
         [(whole.replace_at(1030), whole.len()), (whole[..1024].to_vec(), whole.len())]
@@ -738,7 +739,7 @@ impl ReplaceAt for Vec<u8> {
     }
 }
 
-/// A blob whose bytes are not what its descriptor says.
+/// A blob whose bytes do not match its descriptor.
 struct Damaged(Descriptor, Arc<[u8]>);
 
 impl Blob for Damaged {
@@ -769,7 +770,7 @@ fn a_recipe_records_what_it_needs_of_the_base() {
     let options = LayerOptions::default().above(base.clone()).recipe(true);
     let layer = layer_tar(files, options).unwrap();
     let recipe = layer.recipe().unwrap().to_bytes().unwrap();
-    // It names the layers, and needs none of them.
+    // It names the layers, and reads none of them.
     let text = String::from_utf8(recipe.clone()).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let recorded = &value["tar"]["spec"]["base"];
@@ -787,7 +788,7 @@ fn a_recipe_records_what_it_needs_of_the_base() {
 }
 
 #[test]
-fn a_layer_that_was_made_without_its_base_is_found_out() {
+fn a_layer_made_without_its_base_is_detected() {
     let base = root();
     let found = |files: Vec<FileMapping>| -> Vec<String> {
         let layer = layer_tar(files, LayerOptions::from(Compression::None)).unwrap();

@@ -1,4 +1,4 @@
-//! The byte format by other programs: a second implementation, gzip, zstd, sha256sum.
+//! The byte format, checked by other programs: a second implementation, gzip, zstd, sha256sum.
 #![cfg(all(feature = "gzip", feature = "zstd"))]
 
 mod second;
@@ -10,8 +10,7 @@ use flate2::bufread::GzDecoder;
 use oci_layout::{Blob, Compression, Layer, LayerOptions, layer_tar};
 use tempfile::TempDir;
 
-/// Whoever decompresses a blob finds the tar that the diff ID is the digest of, and the digest is
-/// that of the file.
+/// Decompressing a blob gives the tar of the diff ID, and the digest is that of the file.
 #[test]
 fn other_programs_find_the_same_digests() {
     let dir = TempDir::new().unwrap();
@@ -41,8 +40,7 @@ fn other_programs_find_the_same_digests() {
     }
 }
 
-/// A gzip blob is one member for each MiB of the tar, and what such a member decodes to is that
-/// MiB.
+/// A gzip blob has one member for each MiB of the tar, which decodes to that MiB.
 #[test]
 fn gzip_members_are_blocks_of_the_tar() {
     let tar = bytes(&layer_tar(rich_tree(), Compression::None).unwrap());
@@ -60,7 +58,7 @@ fn gzip_members_are_blocks_of_the_tar() {
     assert!(rest.is_empty());
 }
 
-/// A zstd blob is one frame for each 4 MiB of the tar.
+/// A zstd blob has one frame for each 4 MiB of the tar.
 #[test]
 fn zstd_frames_are_blocks_of_the_tar() {
     let files = || {

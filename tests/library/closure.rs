@@ -1,5 +1,5 @@
-//! A closure is split into layers that hold every path once, come after what they refer to, and
-//! stay as they are when something else changes.
+//! Splitting a closure into layers: each path is in one layer, layers come after those that they
+//! refer to, and changes elsewhere do not move a path.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 const MIB: u64 = 1 << 20;
 
-/// A path as Nix makes them: the number stands for its inputs.
+/// A store path. The number stands for its inputs.
 fn store_path(number: usize, name: &str) -> String {
     format!("/nix/store/{number:032}-{name}")
 }
 
-/// What Nix writes of paths, each with a size and the indexes of those that it refers to.
+/// The graph that Nix writes for paths, each with a size and the indexes of its references.
 fn listed(paths: &[(String, u64, Vec<usize>)]) -> Vec<Value> {
     let references =
         |indexes: &[usize]| indexes.iter().map(|&index| paths[index].0.clone()).collect::<Vec<_>>();
@@ -35,7 +35,7 @@ fn graph(paths: &[(String, u64, Vec<usize>)]) -> ReferenceGraph {
     ReferenceGraph::from_value(listed(paths).into()).unwrap()
 }
 
-/// Paths by name, with sizes in MiB and the names that each refers to.
+/// Paths by name, with sizes in MiB and the names of their references.
 fn named(paths: &[(&str, u64, &[&str])]) -> ReferenceGraph {
     let index = |name: &&str| paths.iter().position(|(other, ..)| other == name).unwrap();
     let path = |(number, (name, size, references)): (usize, &(&str, u64, &[&str]))| {
@@ -48,7 +48,7 @@ fn full(graph: &ReferenceGraph, name: &str) -> PathBuf {
     graph.paths().find(|path| path.to_str().unwrap()[44..] == *name).unwrap().to_owned()
 }
 
-/// A closure like those of real images: few large paths, many small ones, some that most others
+/// A closure like that of a real image: few large paths, many small ones, some that most others
 /// refer to.
 fn realistic(count: usize, seed: u64) -> Vec<(String, u64, Vec<usize>)> {
     let mut random = Random(seed);
@@ -73,7 +73,7 @@ fn at_most(max_layers: usize) -> ClosureOptions {
     ClosureOptions::default().max_layers(max_layers)
 }
 
-/// The layers, after a look at what holds for every split.
+/// The layers, after checking what must hold for every split.
 #[track_caller]
 fn layers(graph: &ReferenceGraph, options: &ClosureOptions) -> Vec<Vec<PathBuf>> {
     let layers = closure_layers(graph, options).unwrap();
@@ -124,7 +124,7 @@ fn names(graph: &ReferenceGraph, options: &ClosureOptions) -> Vec<String> {
 }
 
 #[test]
-fn any_limit_is_kept() {
+fn limits_are_used_and_not_exceeded() {
     let graph = graph(&realistic(300, 1));
     for (max_layers, least) in [(1, 1), (2, 2), (5, 5), (20, 20), (60, 40), (127, 60), (1000, 60)] {
         let count = layers(&graph, &at_most(max_layers)).len();
@@ -133,12 +133,12 @@ fn any_limit_is_kept() {
 }
 
 #[test]
-fn nothing_has_no_layers_and_one_path_has_one() {
+fn an_empty_closure_has_no_layers_and_one_path_has_one() {
     assert_eq!(layers(&graph(&[]), &at_most(20)), Vec::<Vec<PathBuf>>::new());
     assert_eq!(names(&named(&[("app", 0, &[])]), &at_most(20)), ["app"]);
 }
 
-/// What a layer is for: each of these has its own reason to change, or to be in another image.
+/// Each of these paths has its own reason to change, or to be in another image.
 #[test]
 fn large_paths_have_layers_and_small_ones_share() {
     let graph = named(&[
@@ -159,13 +159,13 @@ fn large_paths_have_layers_and_small_ones_share() {
 }
 
 #[test]
-fn an_app_is_not_in_the_layer_of_what_it_stands_on() {
+fn an_app_and_its_dependencies_are_in_different_layers() {
     let graph =
         named(&[("libc", 12, &[]), ("runtime", 80, &["libc"]), ("app", 0, &["runtime", "app"])]);
     assert_eq!(names(&graph, &at_most(2)), ["libc runtime", "app"]);
 }
 
-/// An update gives a path a new hash, and with it every path above, as Nix does.
+/// An update changes the hash of a path and of all paths that depend on it, as in Nix.
 #[test]
 fn an_update_moves_no_path_to_another_layer() {
     let paths = realistic(80, 2);
@@ -196,7 +196,7 @@ fn an_update_moves_no_path_to_another_layer() {
     }
 }
 
-/// A new version seldom has the size of the old one.
+/// A new version seldom has the same size.
 #[test]
 fn a_path_that_grows_moves_few_others() {
     let paths = realistic(80, 3);
@@ -212,7 +212,7 @@ fn a_path_that_grows_moves_few_others() {
 }
 
 #[test]
-fn the_order_of_the_list_is_of_no_matter() {
+fn the_order_of_the_list_does_not_matter() {
     let mut list = listed(&realistic(150, 4));
     let expected = layers(&ReferenceGraph::from_value(json!(list)).unwrap(), &at_most(20));
     for seed in 0..5 {
@@ -231,7 +231,7 @@ proptest! {
         alone in vec(any::<prop::sample::Index>(), 0..3),
     ) {
         let count = paths.len();
-        // References lead anywhere at times, so that there are circles.
+        // Random references, which form cycles.
         let path = |(number, (size, references)): (usize, (u64, Vec<prop::sample::Index>))| {
             let bound = if number % 17 == 3 { count } else { number.max(1) };
             let references = references.iter().map(|index| index.index(bound)).collect();
@@ -296,7 +296,7 @@ fn hints_are_followed() {
         names(&graph, &with(&["between"], &[], 3)),
         ["libc locales", "between", "app library"]
     );
-    // What lies between them comes with them.
+    // The paths between them are included.
     assert_eq!(names(&graph, &with(&[], &[&["libc", "library"]], 20))[0], "between libc library");
     assert_eq!(
         names(&graph, &with(&[], &[&["libc", "locales"], &["app", "library"], &[]], 20)),
@@ -325,7 +325,7 @@ fn hints_are_followed() {
     }
 }
 
-/// As the layer is listed: by name.
+/// In the order of the layer, by name.
 fn sorted(names: &str) -> String {
     let mut names: Vec<_> = names.split(' ').collect();
     names.sort_unstable();
@@ -333,7 +333,7 @@ fn sorted(names: &str) -> String {
 }
 
 #[test]
-fn closures_references_and_parts_are_asked_for() {
+fn closures_references_and_subgraphs_are_returned() {
     let graph = named(&[
         ("libc", 1, &[]),
         ("shell", 2, &["libc", "shell"]),
@@ -364,7 +364,7 @@ fn closures_references_and_parts_are_asked_for() {
 }
 
 #[test]
-fn what_is_no_graph_is_refused_with_a_sentence() {
+fn invalid_graphs_are_errors() {
     let path = |path: Value| json!([{ "path": path, "narSize": 1, "references": [] }]);
     for (value, what, sentence) in [
         (json!(null), "reference graph", "expected a list of paths, or an object"),
@@ -437,7 +437,7 @@ fn what_is_no_graph_is_refused_with_a_sentence() {
     }
 }
 
-/// Sizes that anybody may write: their sum is beyond every integer.
+/// Arbitrary sizes: their sum exceeds every integer.
 #[test]
 fn sizes_have_no_limit() {
     let paths: Vec<_> =
@@ -460,7 +460,7 @@ fn a_path_that_is_no_store_path_has_its_base_name() {
     }
 }
 
-/// Neither recursion nor time that grows with the square. Where a chain is cut is of no matter.
+/// Neither recursion nor quadratic time. Where a chain is cut does not matter.
 #[test]
 fn a_long_chain_is_split() {
     let path = |number: usize| {

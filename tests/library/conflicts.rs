@@ -1,4 +1,4 @@
-//! Two mappings on one path, in every combination and under every policy.
+//! Two mappings for one path, in every combination and with every policy.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::common::{self, lines, message};
 use oci_layout::{Compression, FileMapping, LayerOptions, OnConflict, layer_tar};
 use tempfile::TempDir;
 
-/// Under whoever's name a column or row stands: what wants to be at `/x`.
+/// Names a column or row: the kind of entry that is put at `/x`.
 struct Kinds {
     dir: TempDir,
     names: &'static str,
@@ -43,7 +43,7 @@ impl Kinds {
             'b' => FileMapping::text("b", "/x"),
             'm' => FileMapping::text("a", "/x").mode(0o600),
             't' => FileMapping::tar(at("file.tar"), "/"),
-            // Something below: the directory is only implied.
+            // An entry below: the directory is only implied.
             'c' => FileMapping::text("c", "/x/child"),
             'd' => FileMapping::directory("/x"),
             'p' => FileMapping::directory("/x").mode(0o700),
@@ -57,7 +57,7 @@ impl Kinds {
     }
 }
 
-/// `=`: both are there, or are one; `!`: a conflict.
+/// `=`: the two merge or are equal. `!`: a conflict.
 const TABLE: &str = "
   afbmtcdpsqlkw
 a ==!!=!!!!!!!=
@@ -109,9 +109,9 @@ fn two_mappings_on_one_path() {
     }
 }
 
-/// What the equals signs come to.
+/// The result for each equals sign.
 #[test]
-fn what_merges() {
+fn mappings_that_merge_without_a_conflict() {
     let kinds = Kinds::new();
     let of =
         |names: &str| lines(names.chars().map(|name| kinds.mapping(name)), LayerOptions::default());
@@ -121,7 +121,7 @@ fn what_merges() {
     assert_eq!(of("sp"), ["d0700 0:0 1 x/", "-0644 0:0 1 x/in \"\""]);
     assert_eq!(of("scq"), ["d0750 0:0 1 x/", "-0644 0:0 1 x/child \"c\"", "-0644 0:0 1 x/in \"\""]);
     assert_eq!(of("wa"), ["-0644 0:0 1 .wh.x \"\"", "-0644 0:0 1 x \"a\""]);
-    // A folder that is found has the layer's owner, an implied one is root's.
+    // A listed folder has the layer's owner, an implied one is root's.
     let owned = |name| lines([kinds.mapping(name)], LayerOptions::default().owner(5, 6))[0].clone();
     assert_eq!(
         (owned('s'), owned('c')),
@@ -129,9 +129,9 @@ fn what_merges() {
     );
 }
 
-/// Three mappings: what wins takes or keeps what is below it.
+/// Three mappings: the winner removes or keeps the paths below.
 #[test]
-fn what_lies_below_goes_with_it() {
+fn paths_below_follow_the_winner_of_a_conflict() {
     let kinds = Kinds::new();
     let of = |names: &str, policy| {
         lines(
@@ -143,16 +143,16 @@ fn what_lies_below_goes_with_it() {
     assert_eq!(of("dca", OnConflict::LastWins), file);
     assert_eq!(of("adc", OnConflict::FirstWins), file);
     assert_eq!(of("lcs", OnConflict::FirstWins), ["l0777 0:0 1 x -> to"]);
-    // A directory in a directory's place keeps what is below.
+    // A directory that replaces a directory keeps its contents.
     assert_eq!(of("dcp", OnConflict::LastWins), ["d0700 0:0 1 x/", "-0644 0:0 1 x/child \"c\""]);
     assert_eq!(of("dcp", OnConflict::FirstWins), ["d0755 0:0 1 x/", "-0644 0:0 1 x/child \"c\""]);
     assert_eq!(of("cal", OnConflict::LastWins), ["l0777 0:0 1 x -> to"]);
     assert_eq!(of("alc", OnConflict::LastWins), ["d0755 0:0 1 x/", "-0644 0:0 1 x/child \"c\""]);
 }
 
-/// Nobody is told where a link leads: what shall be in the folder behind it names that folder.
+/// Links are not followed, so a file in the target of a link must name the target.
 #[test]
-fn a_link_is_no_parent() {
+fn a_path_below_a_symbolic_link_is_a_conflict() {
     let files =
         [FileMapping::symlink("usr/lib", "/lib"), FileMapping::text("", "/lib/deep/down/x")];
     assert_eq!(
@@ -163,7 +163,7 @@ fn a_link_is_no_parent() {
     );
 }
 
-/// Equal or not is a question of all attributes, and of every byte.
+/// All attributes and every byte must be equal.
 #[test]
 fn files_are_equal_or_not() {
     let dir = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! Layers that were only described: their bytes are made when somebody reads them.
+//! Described layers: their bytes are made when they are read.
 
 use std::io::Read;
 
@@ -20,9 +20,9 @@ fn digest_of(mut reader: impl Read) -> Digest {
     Digest::of(bytes)
 }
 
-/// A reader that stops reading must not keep the others' threads or memory.
+/// A reader that stops reading must not keep threads or memory from the others.
 #[test]
-fn two_can_be_read_in_any_order_with_one_thread() {
+fn described_layers_are_read_in_any_order_with_one_thread() {
     let pool = Pool::new(1);
     let layers = ["/a", "/b", "/c"].map(|name| described(name, &pool, Compression::None));
     let mut readers = layers.each_ref().map(|layer| layer.open().unwrap());
@@ -51,8 +51,8 @@ fn a_described_layer_is_the_blob_that_a_stored_one_writes() {
     }
 }
 
-/// The digest of the uncompressed bytes is the diff ID, whatever the compression, and wherever the
-/// blob lies.
+/// The digest of the uncompressed bytes is the diff ID, for any compression and any place of the
+/// blob.
 #[test]
 fn a_layer_gives_its_uncompressed_bytes() {
     let dir = tempfile::tempdir().unwrap();

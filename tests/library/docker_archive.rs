@@ -1,4 +1,4 @@
-//! Docker-archives, in the shapes in which other programs write them, are layouts like any other.
+//! Docker-archives, in the shapes that other programs write, are read like layouts.
 
 use std::{fs, io::Read, path::PathBuf, process::Command};
 
@@ -7,7 +7,7 @@ use oci_layout::{Digest, Error, ImageLayout, Pool, VerifyOptions, image_layout, 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Members of a tar: a file's bytes, or a link's target.
+/// Members of a tar: the bytes of a file, or the target of a link.
 enum Member<'a> {
     File(&'a [u8]),
     Symlink(&'a str),
@@ -68,7 +68,7 @@ impl Room {
         path
     }
 
-    /// As Docker before 25 writes two images that share a layer.
+    /// Two images with a common layer, as Docker before 25 writes them.
     fn docker(&self) -> PathBuf {
         let (a, b, c) = (layer("a"), layer("b"), layer("c"));
         let (one, two) = (config(&[&a, &b]), config(&[&a, &c]));
@@ -112,7 +112,7 @@ fn images_have_their_names_and_layers() {
     let path = room.docker();
     assert_eq!(found(&path), [""; 0]);
     let layout = ImageLayout::open(&path).unwrap();
-    // Two repositories have the tag `latest`, which names neither of them.
+    // Two repositories have the tag `latest`, which therefore chooses neither.
     assert_eq!(
         layout.tags().unwrap(),
         ["docker.io/library/app:latest", "1", "docker.io/library/other:latest"]
@@ -132,7 +132,7 @@ fn images_have_their_names_and_layers() {
 }
 
 #[test]
-fn a_copy_is_a_layout_of_the_same_images() {
+fn a_copy_of_the_archive_has_the_same_images() {
     let room = Room::new();
     let layout = ImageLayout::open(room.docker()).unwrap();
     let copy = room.0.path().join("copy");
@@ -143,8 +143,8 @@ fn a_copy_is_a_layout_of_the_same_images() {
     assert_eq!(copied.index().unwrap().manifests.len(), 3);
 }
 
-/// As kaniko, crane and jib write them: compressed layers, and no tag, or a name of the
-/// configuration with a colon.
+/// The archives of kaniko, crane and jib: compressed layers, and no tag, or a configuration whose
+/// name contains a colon.
 #[test]
 fn layers_may_be_compressed_and_images_nameless() {
     let room = Room::new();
@@ -167,7 +167,7 @@ fn layers_may_be_compressed_and_images_nameless() {
 }
 
 #[test]
-fn what_is_wrong_is_found_where_it_is() {
+fn defects_are_reported_with_their_place() {
     let room = Room::new();
     let (a, b) = (layer("a"), layer("b"));
     let document = config(&[&a, &b]);
@@ -181,7 +181,7 @@ fn what_is_wrong_is_found_where_it_is() {
     );
     for (member, layers) in [
         (Member::File(&b), ["a", "none"]),
-        // Links that lead in a circle, out of the archive, and to a folder.
+        // Links in a cycle, out of the archive, and to a folder.
         (Member::Symlink("b"), ["a", "b"]),
         (Member::Symlink("../../b"), ["a", "b"]),
         (Member::Symlink("folder"), ["a", "b"]),
@@ -194,7 +194,7 @@ fn what_is_wrong_is_found_where_it_is() {
         ]);
         assert_eq!(found(&path), std::slice::from_ref(&missing), "{layers:?}");
     }
-    // The diff ID is believed until the layer is read.
+    // The diff ID is verified when the layer is read.
     let path = room.archive(&[
         ("c", Member::File(&document)),
         ("a", Member::File(&a)),

@@ -1,4 +1,4 @@
-//! What the documentation says of the repository is so.
+//! Statements of the documentation about the repository are true.
 
 use std::{fs, path::Path};
 
@@ -22,12 +22,12 @@ fn read(page: &str) -> String {
     fs::read_to_string(page).unwrap_or_else(|error| panic!("{page}: {error}"))
 }
 
-/// What stands between each two of these marks.
+/// The texts between each pair of these marks.
 fn between<'a>(text: &'a str, open: &'a str, close: &'a str) -> impl Iterator<Item = &'a str> {
     text.split(open).skip(1).filter_map(move |rest| Some(rest.split_once(close)?.0))
 }
 
-/// The page without its blocks of code.
+/// The page without its code blocks.
 fn prose(page: &str) -> String {
     read(page).split("\n```").step_by(2).collect()
 }
@@ -70,7 +70,7 @@ fn files_named_in_the_text_exist() {
     assert!(count > 30, "only {count} names found: has the way of naming files changed?");
 }
 
-/// A file of tests that no module names would never run.
+/// A test file that no module declares would never run.
 #[test]
 fn every_file_of_tests_is_a_module() {
     let files = walkdir::WalkDir::new("tests")
@@ -80,7 +80,7 @@ fn every_file_of_tests_is_a_module() {
     let mut count = 0;
     for file in files.filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
         let (folder, name) = (file.parent().unwrap(), file.file_stem().unwrap().to_str().unwrap());
-        // `say.rs` is a program that tests of Nix compile.
+        // `say.rs` is a program for the tests of Nix.
         if ["mod", "say"].contains(&name) {
             continue;
         }
@@ -149,7 +149,7 @@ fn the_format_has_one_number() {
 }
 
 #[test]
-fn rust_is_as_old_as_the_pages_say() {
+fn the_minimum_rust_version_matches_the_pages() {
     let cargo = read("Cargo.toml");
     let version = between(&cargo, "rust-version = \"", "\"").next().unwrap();
     for page in ["README.md", "CONTRIBUTING.md"] {
@@ -209,7 +209,7 @@ fn the_program_has_the_commands_and_options_of_the_readme() {
     }
 }
 
-/// Each sentence about security names the tests that show it.
+/// Each statement about security names the tests that show it.
 #[test]
 fn the_tests_of_security_exist() {
     let mut source = String::new();

@@ -21,7 +21,7 @@ use oci_layout::{Blob, Compression, FileMapping, Layer, LayerOptions, layer_tar}
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What Python's `tarfile` finds in the uncompressed tar in this file.
+/// The members that Python's `tarfile` finds in this uncompressed tar.
 fn python_lists(tar: &Path) -> Vec<Value> {
     const SCRIPT: &str = r#"
 import base64, json, sys, tarfile
@@ -34,8 +34,8 @@ with tarfile.open(sys.argv[1], "r:") as tar:
     serde_json::Deserializer::from_slice(&output).into_iter().map(Result::unwrap).collect()
 }
 
-/// Files, directories and links with such names, and links with such targets, are read back as they
-/// lie on disk.
+/// Files, directories and links with such names, and links with such targets, are read back
+/// unchanged.
 #[test]
 fn names_of_every_length_and_kind() {
     let dir = TempDir::new().unwrap();
@@ -70,7 +70,7 @@ fn names_of_every_length_and_kind() {
         b"NUL.txt",
     ] {
         names.push(PathBuf::from(OsStr::from_bytes(name)));
-        // The same, too long for a header.
+        // The same, with names that are too long for a header.
         names.push(PathBuf::from(OsStr::from_bytes(&[&b"long"[..], &[b'-'; 100], name].concat())));
     }
     for name in &names {
@@ -104,7 +104,7 @@ fn names_of_every_length_and_kind() {
         LayerOptions::from(Compression::None).store(dir.path().join("layout")),
     );
     let mut found = python_lists(layer.unwrap().file().unwrap());
-    // The order is another test's.
+    // Another test checks the order.
     let key = |value: &Value| value[0].as_str().unwrap().to_owned();
     expected.sort_by_key(key);
     found.sort_by_key(key);
@@ -138,13 +138,13 @@ fn destinations_are_paths_from_the_root() {
 }
 
 #[test]
-fn destinations_that_are_none() {
+fn invalid_destinations_are_errors() {
     let text = |destination: &str| FileMapping::text("", destination);
     for (mapping, reason) in [
         (text(""), "is empty: write a path in the image, for example /bin/app"),
         (text(".."), "has `..`: write the path in the image without it"),
         (text("/a/../b"), "has `..`: write the path in the image without it"),
-        (text("a\0b"), "has a NUL byte, which a path cannot contain"),
+        (text("a\0b"), "has a NUL byte, which a path cannot contain: remove it"),
         (
             text("/a/.wh.b"),
             "starts with `.wh.`, which would remove a file of the layers below: rename or exclude \
@@ -167,15 +167,15 @@ fn destinations_that_are_none() {
     }
 }
 
-/// Files that end right before, at and behind the end of a tar block and of a compressed block.
+/// Files that end just before, at and just after the end of a tar block and of a compressed block.
 #[test]
 fn sizes_at_every_boundary() {
     let dir = TempDir::new().unwrap();
     let source = dir.path().join("f");
     let mut sizes = vec![0, 1, 511, 512, 513];
     for block in [1 << 20, 4 << 20] {
-        // The header and the end of the archive take 1536 bytes: with so many fewer the tar is one
-        // block.
+        // The header and the end of the archive take 1536 bytes. With that many bytes less, the tar
+        // has exactly one block.
         sizes.extend([block - 1537, block - 1536, block - 1535, block - 1, block, block + 1]);
     }
     for size in sizes {
@@ -199,10 +199,10 @@ fn sizes_at_every_boundary() {
     }
 }
 
-/// The largest size that a header holds is 8 GiB less a byte.
+/// The maximum size in a header is 8 GiB minus one byte.
 #[test]
 fn a_file_above_eight_gibibytes() {
-    // Holes cost nothing there.
+    // Holes take no space.
     let dir = TempDir::new_in("/dev/shm").unwrap();
     let size = (8_u64 << 30) + 1;
     let source = File::create(dir.path().join("sparse")).unwrap();
@@ -212,7 +212,7 @@ fn a_file_above_eight_gibibytes() {
     let tar_size = 3 * 512 + size.next_multiple_of(512) + 1024;
     assert_eq!((layer.tar_size(), layer.descriptor().size), (tar_size, tar_size));
     assert_eq!(layer.diff_id(), layer.descriptor().digest);
-    // The first bytes of the tar say it all; nobody needs the rest.
+    // The first bytes of the tar suffice.
     let mut head = vec![0; 4 * 512];
     layer.open().unwrap().read_exact(&mut head).unwrap();
     let file = dir.path().join("head.tar");
@@ -223,10 +223,10 @@ fn a_file_above_eight_gibibytes() {
 }
 
 #[test]
-fn nothing_at_all() {
+fn an_empty_layer() {
     let layer = layer_tar(Vec::<FileMapping>::new(), Compression::None).unwrap();
     assert_eq!(bytes(&layer), [0; 1024]);
-    // As `head -c 1024 /dev/zero | sha256sum` says.
+    // The result of `head -c 1024 /dev/zero | sha256sum`.
     let empty = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
     assert_eq!(layer.diff_id().to_string(), empty);
     for compression in [Compression::GZIP, Compression::ZSTD] {

@@ -1,4 +1,4 @@
-//! What each error says, word for word, and that what failed leaves nothing behind.
+//! The exact text of each error, and that a failure leaves no file.
 #![cfg(all(feature = "gzip", feature = "zstd"))]
 
 use std::{
@@ -18,7 +18,7 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What making a layer of this says.
+/// The error of making a layer of this mapping.
 #[track_caller]
 fn of_layer(mapping: FileMapping) -> String {
     message(layer_tar([mapping], Compression::None))
@@ -125,11 +125,11 @@ fn mappings() {
     assert_eq!(
         of_layer(FileMapping::text("", "/a").xattr("user.a=b", "")),
         "extended attribute \"user.a=b\" of \"/a\": the name is empty, or has an equals sign or a \
-         NUL byte, which a layer cannot contain"
+         NUL byte: choose another name"
     );
     assert_eq!(
         of_layer(FileMapping::symlink("", "/a")),
-        "symbolic link \"/a\": its target is empty or has a NUL byte: no link can have it"
+        "symbolic link \"/a\": its target is empty or has a NUL byte: write another target"
     );
 }
 
@@ -151,7 +151,7 @@ fn compressions() {
         "compression \"gzip:x\": the level after the colon must be a number"
     );
     assert_eq!(read("none:1"), "compression \"none:1\": none has no levels");
-    // Another codec can't be linked into this test.
+    // Another codec cannot be linked into this test.
     assert_eq!(
         Error::CodecBytes { codec: "zstd:3".to_owned(), format: BYTE_FORMAT }.to_string(),
         "the zstd:3 that is linked into this program does not make the bytes that byte format 1 \
@@ -187,7 +187,10 @@ fn recipes() {
              1: use a release that makes format 2, or make the image again"
         )
     );
-    assert_eq!(message(read("{")), "recipe: EOF while parsing an object at line 1 column 1");
+    assert_eq!(
+        message(read("{")),
+        "recipe: EOF while parsing an object at line 1 column 1: make the image again"
+    );
 }
 
 #[test]
@@ -410,17 +413,27 @@ fn layouts() {
     fs::create_dir(at("empty")).unwrap();
     assert_eq!(
         open("empty"),
-        format!("{:?} has no oci-layout file: it is no image layout", at("empty"))
+        format!(
+            "{:?} is not an image layout, because it has no oci-layout file: give the folder of \
+             an image layout, or an archive of images",
+            at("empty")
+        )
     );
     fs::write(at("empty/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
     assert_eq!(
         open("empty"),
-        format!("{:?} has no index.json: its making did not end", at("empty"))
+        format!(
+            "{:?} has no index.json, because it is incomplete: make or fetch it again",
+            at("empty")
+        )
     );
     fs::write(at("empty/index.json"), "{}").unwrap();
     let said = open("empty");
     assert!(
-        said.starts_with(&format!("{:?} is no image index: missing field", at("empty/index.json"))),
+        said.starts_with(&format!(
+            "{:?} is not an image index (missing field",
+            at("empty/index.json")
+        )),
         "{said}"
     );
     fs::remove_file(at("empty/index.json")).unwrap();
@@ -428,7 +441,8 @@ fn layouts() {
     assert_eq!(
         open("empty"),
         format!(
-            "{:?} is a folder, and every file of a layout is a regular file inside of it",
+            "{:?} is a folder, but every file of a layout must be a regular file inside it: make \
+             or fetch the layout again",
             at("empty/index.json")
         )
     );
@@ -483,7 +497,7 @@ fn layouts() {
     );
 }
 
-/// A layer whose reader gives other bytes than its descriptor says, more of them, or an error.
+/// A layer whose reader returns other bytes than its descriptor declares, or more, or an error.
 struct Liar(Descriptor, Digest, &'static [u8], Option<u32>);
 
 impl Blob for Liar {
@@ -511,9 +525,9 @@ impl Layer for Liar {
     }
 }
 
-/// What fails while blobs are written leaves the blobs that are whole, and no other file.
+/// A failed write leaves complete blobs, and no other file.
 #[test]
-fn blobs_that_lie_are_not_kept() {
+fn blobs_with_wrong_bytes_are_not_kept() {
     let descriptor = Descriptor::of(MediaType::LAYER, b"the right bytes");
     let digest = descriptor.digest;
     for (bytes, fails, expected) in [
@@ -568,7 +582,7 @@ fn a_failed_layer_leaves_no_file() {
     }
 }
 
-/// What is walked through would be the blob as far as it is written.
+/// The partially written file has no name.
 #[test]
 fn a_layer_is_not_stored_in_its_own_source() {
     let (dir, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -607,14 +621,14 @@ fn a_layer_is_not_stored_in_its_own_source() {
     }
 }
 
-/// A folder is listed while what was found in it is read and stored.
+/// A folder is listed while the files that were already found are read and stored.
 #[test]
-fn what_is_found_late_leaves_no_file_either() {
+fn an_error_during_listing_leaves_no_file() {
     let (dir, dirs) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     for n in 0..1000 {
         fs::write(dir.path().join(format!("{n:04}")), vec![0; 20_000]).unwrap();
     }
-    // Of two, the one that comes first in the layer is named.
+    // Of two errors, the one of the first path in the layer is returned.
     let [first, second] = ["socket-1", "socket-2"].map(|name| dir.path().join(name));
     let _sockets =
         [&second, &first].map(|path| std::os::unix::net::UnixListener::bind(path).unwrap());
@@ -632,7 +646,7 @@ fn what_is_found_late_leaves_no_file_either() {
     }
 }
 
-/// As on a full disk: what is written is larger than the system allows.
+/// As on a full disk: the file exceeds the size that the system allows.
 #[test]
 fn an_output_that_cannot_be_written() {
     if let Some(out) = child_argument() {
@@ -644,7 +658,7 @@ fn an_output_that_cannot_be_written() {
     }
     let dir = TempDir::new().unwrap();
     let this = child(an_output_that_cannot_be_written, dir.path());
-    // In blocks of 512 bytes; the signal would end the process before it could say anything.
+    // In blocks of 512 bytes. The signal would end the process before it could report the error.
     run(&mut behind(&["sh", "-c", "trap '' XFSZ; ulimit -f 3000; exec \"$0\" \"$@\""], &this));
 
     fs::write(dir.path().join("file"), "").unwrap();
@@ -655,7 +669,7 @@ fn an_output_that_cannot_be_written() {
     );
 }
 
-/// A promise about a file that nobody kept.
+/// A `FileBlob` for a file that does not exist.
 #[test]
 fn a_blob_whose_file_is_gone() {
     let dir = TempDir::new().unwrap();
@@ -668,7 +682,7 @@ fn a_blob_whose_file_is_gone() {
             dir.path().join("none")
         )
     );
-    // The cause is in the chain once, and its kind survives.
+    // The chain has the cause once, and its kind is kept.
     let error = blob.open().err().unwrap();
     assert_eq!(error.to_string(), format!("cannot read {:?}", dir.path().join("none")));
     let cause = std::error::Error::source(&error).unwrap();
@@ -678,9 +692,9 @@ fn a_blob_whose_file_is_gone() {
     assert_eq!(Report(&error).to_string(), said);
 }
 
-/// What a caller can match on, without reading the sentence.
+/// The data that a caller can match on.
 #[test]
-fn a_missing_image_has_its_candidates() {
+fn a_missing_image_is_an_error_that_lists_the_images() {
     let dir = TempDir::new().unwrap();
     let one = |name: &str| image([FileMapping::text(name, "/x")], json!({})).tagged(name);
     let mut layout = image_layout(dir.path(), [one("a"), one("b")], json!({})).unwrap();

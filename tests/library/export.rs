@@ -1,5 +1,4 @@
-//! One tar of images: what is in it, in which order, under which names; and how it ends when a blob
-//! is not right.
+//! A tar of images: its members, their order and names; and how it ends if a blob is damaged.
 #![cfg(all(feature = "gzip", feature = "zstd"))]
 
 use std::{
@@ -61,7 +60,7 @@ fn annotations(index: &Index) -> Vec<[Option<&str>; 2]> {
         .collect()
 }
 
-/// An image with a layer of each compression.
+/// An image with one layer for each compression.
 fn three_layers() -> ImageManifest {
     let layer = |(name, compression): (&str, Compression)| {
         Arc::new(layer_tar([FileMapping::text(name.repeat(200_000), name)], compression).unwrap())
@@ -74,7 +73,7 @@ fn three_layers() -> ImageManifest {
 }
 
 #[test]
-fn a_layout_and_what_docker_reads_are_one_tar() {
+fn one_tar_is_a_layout_and_a_docker_archive() {
     let image = three_layers();
     let (tar, index) = archive(
         [image.clone().tagged("me/app:1.0").tagged("b/app:2.0")],
@@ -128,7 +127,7 @@ fn the_bytes_are_a_function_of_images_and_options() {
 }
 
 #[test]
-fn an_oci_archive_is_the_layout_as_it_is() {
+fn an_oci_archive_is_the_unchanged_layout() {
     let dir = TempDir::new().unwrap();
     let layout = image_layout(
         dir.path(),
@@ -151,9 +150,10 @@ fn an_oci_archive_is_the_layout_as_it_is() {
     }
 }
 
-/// Others do not nest: these two would be one image for two platforms, or no image at all.
+/// Other indexes are not nested: these two images would become one image for two platforms, or a
+/// conflict.
 #[test]
-fn images_of_a_layout_stay_apart() {
+fn images_of_a_layout_are_not_merged() {
     let index = |platforms: &[&str]| {
         let descriptor = |platform: &&str| Image::from(for_platform(platform)).descriptor().clone();
         let (_, mut index) = archive([for_platform("linux/amd64")], ArchiveOptions::default());
@@ -187,7 +187,7 @@ fn a_docker_archive_has_layers_that_docker_of_any_age_reads() {
 }
 
 #[test]
-fn a_layer_that_is_there_twice_is_one_file() {
+fn a_layer_used_twice_is_one_file() {
     let layer: Arc<dyn Layer> =
         Arc::new(layer_tar([FileMapping::text("", "/a")], Compression::None).unwrap());
     let layers = [Arc::clone(&layer), layer];
@@ -203,7 +203,7 @@ fn a_layer_that_is_there_twice_is_one_file() {
 }
 
 #[test]
-fn names_are_full_where_docker_reads_them() {
+fn docker_archives_have_full_names() {
     let image = || image([FileMapping::text("", "/a")], json!({}));
     let both = ArchiveOptions::default();
     for (tag, repository, full) in [
@@ -220,7 +220,7 @@ fn names_are_full_where_docker_reads_them() {
         let (tar, _) = archive([image().tagged(tag)], options.format(ArchiveFormat::Docker));
         assert_eq!(manifest(&tar)[0]["RepoTags"], json!([full]));
     }
-    // Another's way: a full name where the tag should be; and a word that can be no tag at all.
+    // As some programs write it: a full name in place of the tag. And a word that cannot be a tag.
     for (name, full) in [("ghcr.io/me/app:1.0", Some("ghcr.io/me/app:1.0")), ("my app", None)] {
         let (tar, index) = archive(
             [Image::from(image()).annotated("org.opencontainers.image.ref.name", name)],
@@ -232,7 +232,7 @@ fn names_are_full_where_docker_reads_them() {
     let (tar, index) = archive([image()], both.clone().repository("app"));
     assert_eq!(annotations(&index), [[None, None]]);
     assert_eq!(manifest(&tar)[0]["RepoTags"], json!([]));
-    // A layout names no repository, and needs none.
+    // The index has no repository, and needs none.
     let (_, index) =
         archive([image().tagged("1.0")], both.clone().repository("app").format(ArchiveFormat::Oci));
     assert_eq!(annotations(&index), [[Some("1.0"), None]]);
@@ -258,13 +258,13 @@ fn for_platform(platform: &str) -> ImageManifest {
 }
 
 #[test]
-fn a_layout_has_all_platforms_and_docker_one() {
+fn the_layout_has_all_platforms_and_the_docker_archive_one() {
     let platforms = ["linux/arm64", "linux/amd64", "linux/arm/v7"];
     let images = || platforms.map(|platform| for_platform(platform).tagged("a/b:1"));
     let (tar, index) = archive(images(), ArchiveOptions::default());
     assert_eq!(index.manifests.len(), 1);
     assert!(index.manifests[0].media_type.is_index());
-    // An index; manifest, configuration and layer of each.
+    // An index, and two images with a manifest, a configuration and a layer each.
     assert_eq!(members(&tar).len(), 5 + 1 + 9);
     let config = |platform: &str| blob(for_platform(platform).config().digest());
     assert_eq!(manifest(&tar)[0]["Config"], config("linux/amd64"));
@@ -297,7 +297,7 @@ fn a_layout_has_all_platforms_and_docker_one() {
 }
 
 #[test]
-fn what_is_no_image_of_a_container_is_in_the_layout_alone() {
+fn artifacts_are_only_in_the_layout() {
     let text = oci_layout::MemoryBlob::new(MediaType::new("text/plain"), *b"a list");
     let list = || {
         artifact_manifest("text/plain", [Arc::new(text.clone()) as Arc<dyn Blob>], None, json!({}))
@@ -324,7 +324,7 @@ fn what_is_no_image_of_a_container_is_in_the_layout_alone() {
     );
 }
 
-/// A layer that gives other bytes than its descriptor says.
+/// A layer that returns other bytes than its descriptor declares.
 struct Damaged {
     layer: Arc<dyn Layer>,
     bytes: Vec<u8>,
@@ -347,7 +347,7 @@ impl Layer for Damaged {
 }
 
 #[test]
-fn a_damaged_blob_never_looks_whole() {
+fn an_export_with_a_damaged_blob_is_never_complete() {
     let file = || FileMapping::bytes(text(3 << 20, 7), "/file");
     for compression in [Compression::None, Compression::GZIP, Compression::ZSTD] {
         let layer: Arc<dyn Layer> = Arc::new(layer_tar([file()], compression).unwrap());
@@ -376,7 +376,7 @@ fn a_damaged_blob_never_looks_whole() {
     }
 }
 
-/// A tar whose last member has less than its header says, or that has none.
+/// Checks that the last member of the tar is truncated, or that the tar has no members.
 #[track_caller]
 fn assert_breaks_off(tar: &[u8]) {
     let mut archive = tar::Archive::new(tar);
@@ -433,7 +433,7 @@ fn one_of_a_layouts_images_is_found_by_its_names() {
         image_layout(path, images.into_iter().chain([one.clone().tagged("me/app:1.0")]), json!({}))
             .unwrap();
     assert_eq!(layout.whole_image(Some("me/app:1.0")).unwrap().digest(), one.digest());
-    // Two manifests with what they name, and the index.
+    // Two manifests with their blobs, and the index.
     assert_eq!(layout.whole_image(Some("two")).unwrap().blobs().len(), 7);
     assert!(
         message(layout.whole_image(None))

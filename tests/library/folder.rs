@@ -1,5 +1,5 @@
-//! The folders between the steps: what is in them, what comes out again, and what is said of a
-//! folder that is none.
+//! The folders between the steps: their files, what is read from them, and the errors for other
+//! folders.
 #![cfg(feature = "cli")]
 
 use std::{
@@ -43,7 +43,7 @@ fn folders() -> (TempDir, [PathBuf; 3]) {
 }
 
 #[test]
-fn a_layer_comes_out_as_it_went_in() {
+fn a_layer_folder_is_read_back_unchanged() {
     let dir = TempDir::new().unwrap();
     let layer = layer(dir.path());
     let opened = folder::open_layer(dir.path(), &RecipeTrust::everything()).unwrap();
@@ -81,7 +81,7 @@ fn a_layer_that_was_only_described_is_made() {
 }
 
 #[test]
-fn a_configuration_comes_out_as_it_went_in() {
+fn a_configuration_folder_is_read_back_unchanged() {
     let (_dir, [_, dir, _]) = folders();
     let config: ImageConfig = folder::open_config(&dir, &RecipeTrust::everything()).unwrap();
     assert_eq!(config.document().platform().to_string(), "linux/arm64/v8");
@@ -95,7 +95,7 @@ fn a_configuration_comes_out_as_it_went_in() {
 }
 
 #[test]
-fn an_image_stands_alone() {
+fn an_image_folder_outlives_the_folders_of_its_parts() {
     let (_dir, [layer, config, dir]) = folders();
     let descriptor =
         folder::open_layer(&layer, &RecipeTrust::everything()).unwrap().descriptor().clone();
@@ -115,7 +115,7 @@ fn an_image_stands_alone() {
 }
 
 #[test]
-fn a_folder_that_is_none_is_an_error_that_says_what_makes_one() {
+fn a_wrong_folder_is_an_error_that_names_the_command_for_it() {
     let (dir, [layer, config, image]) = folders();
     let path = |name: &str| dir.path().join(name);
     fs::create_dir(path("empty")).unwrap();
@@ -170,7 +170,7 @@ fn a_folder_that_is_none_is_an_error_that_says_what_makes_one() {
 }
 
 #[test]
-fn an_image_can_leave_its_layers_where_they_are() {
+fn an_image_folder_can_refer_to_its_layers() {
     let (dir, [_, _, image]) = folders();
     let linked = dir.path().join("linked");
     let image = folder::open_image(&image, &RecipeTrust::everything()).unwrap();
@@ -178,7 +178,7 @@ fn an_image_can_leave_its_layers_where_they_are() {
     folder::link_image(&linked, image.clone(), &Pool::new(1), WriteOptions::default()).unwrap();
     let link = blob_file(&linked, layer.descriptor().digest);
     assert_eq!(fs::read_link(&link).unwrap(), fs::canonicalize(layer.file().unwrap()).unwrap());
-    // A link that somebody made shorter leads there too.
+    // A link that was replaced by a shorter one works too.
     let name = layer.file().unwrap().strip_prefix(fs::canonicalize(dir.path()).unwrap()).unwrap();
     fs::remove_file(&link).unwrap();
     symlink(Path::new("../../..").join(name), &link).unwrap();

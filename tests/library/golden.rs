@@ -1,8 +1,8 @@
-//! Digests that must not change: what `BYTE_FORMAT` promises, in `tests/golden.txt`.
+//! Digests that must not change: the promise of `BYTE_FORMAT`, in `tests/golden.txt`.
 //!
-//! A deliberate change of the format raises `BYTE_FORMAT`; `GOLDEN=write cargo test --test library
-//! golden` renews the table. `tests/library/byte_format.rs`, and not this test, shows that the
-//! bytes are right.
+//! A deliberate change of the format raises `BYTE_FORMAT`. `GOLDEN=write cargo test --test library
+//! golden` then writes the table again. `tests/library/byte_format.rs`, and not this test, shows
+//! that the bytes are right.
 #![cfg(all(feature = "gzip", feature = "zstd"))]
 
 use std::{env, fs};

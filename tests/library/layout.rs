@@ -1,4 +1,4 @@
-//! Documents and layouts: what goes in, what stands in the JSON, and what can be taken out again.
+//! Documents and layouts: their JSON, and what is read from them.
 
 use std::{fs, path::Path, process::Command, sync::Arc};
 
@@ -39,7 +39,7 @@ fn config_of(extra: Value) -> Value {
 }
 
 /// A layout with one image, whose configuration and manifest are these bytes, as another program
-/// may have written.
+/// may have written them.
 fn foreign(dir: &Path, config: &Value, layers: Vec<Descriptor>, docker: bool) -> ImageLayout {
     let blobs = dir.join("blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
@@ -70,7 +70,7 @@ fn foreign(dir: &Path, config: &Value, layers: Vec<Descriptor>, docker: bool) ->
 }
 
 #[test]
-fn a_configuration_merges_what_the_user_says() {
+fn a_configuration_merges_the_options_of_the_user() {
     let plain = config_of(json!({}));
     assert_eq!(plain["architecture"], "amd64", "on any host");
     assert_eq!(
@@ -117,7 +117,7 @@ fn unknown_members_are_kept_and_sorted_at_every_depth() {
     let expected =
         r#""config":{"X":{"a":[{"y":18446744073709551615,"z":1}],"b":{"c":-1.5,"d":1}}}"#;
     assert!(text.contains(expected), "{text}");
-    // A user who gives them has mistyped.
+    // These are typos of the user.
     let said = message(image_config([&layer("")], json!({ "config": extra })));
     assert!(said.contains("config (set by the options): unknown member \"A\""), "{said}");
 }
@@ -259,14 +259,14 @@ fn platforms_nest_under_one_tag() {
         assert_eq!(digest(Some(platform)).unwrap(), digest_of, "{platform}");
     }
     assert_eq!(digest(None).unwrap(), digests[0], "linux/amd64 on any host");
-    assert_eq!(digest(Some("linux/arm64")).unwrap(), digests[1], "v8 is what arm64 means");
+    assert_eq!(digest(Some("linux/arm64")).unwrap(), digests[1], "arm64 means v8");
     assert!(message(digest(Some("linux/s390x"))).ends_with(
         "has no image for linux/s390x; it has linux/amd64, linux/arm64/v8, linux/arm/v7, \
          linux/arm/v6, windows/amd64"
     ));
     assert_whole(&layout);
 
-    // The whole, and each of its images, goes into another layout with the same bytes.
+    // The index, and each of its images, is copied to another layout with the same bytes.
     let copy = TempDir::new().unwrap();
     let [image] = <[Image; 1]>::try_from(layout.images().unwrap()).unwrap();
     let copied = image_layout(copy.path(), [image], json!({})).unwrap();
@@ -289,8 +289,8 @@ fn an_index_names_each_platform_once() {
     assert!(!dir.path().join("index.json").exists());
 }
 
-/// A base with everything in it that others write: unknown members, Docker's media types, nulls
-/// where lists should be.
+/// A base with everything that other programs write: unknown members, Docker's media types, nulls
+/// in place of lists.
 fn base(dir: &Path) -> ImageLayout {
     let below = layer("below");
     fs::create_dir_all(dir.join("blobs/sha256")).unwrap();
@@ -348,7 +348,7 @@ fn a_base_image_gives_its_layers_and_its_configuration() {
 }
 
 #[test]
-fn which_parts_are_inherited_is_the_callers_choice() {
+fn the_caller_chooses_the_inherited_parts() {
     let dir = TempDir::new().unwrap();
     let base = base(dir.path()).image(None, None).unwrap();
     let above = layer("above");
@@ -388,20 +388,20 @@ fn which_parts_are_inherited_is_the_callers_choice() {
         config(Inherit { history: true, ..none }, json!({}))["history"][1]["created_by"],
         "CMD"
     );
-    // What is not inherited does not merge either.
+    // Excluded parts are not merged either.
     let env = config(none, json!({ "config": { "Env": ["A=9"] } }));
     assert_eq!(env["config"]["Env"], json!(["A=9"]));
-    // A command goes with the entry point it was for; a new command leaves an entry point alone.
+    // A command belongs to its entry point. A new command keeps the entry point.
     assert_eq!(
         config(Inherit::EVERYTHING, json!({ "config": { "Cmd": ["x"] } }))["config"]["Cmd"],
         json!(["x"])
     );
 }
 
-/// The bytes of an image that goes from one layout to another stay as they are, Docker's names
-/// included.
+/// The bytes of an image stay unchanged when it is copied to another layout, including Docker's
+/// media types.
 #[test]
-fn an_image_taken_over_keeps_its_bytes() {
+fn a_copied_image_keeps_its_bytes() {
     let dir = TempDir::new().unwrap();
     let layout = base(dir.path());
     let image = layout.image(None, None).unwrap();
@@ -448,7 +448,7 @@ fn an_archive_is_read_in_place_of_a_folder() {
 }
 
 #[test]
-fn artifacts_and_what_refers_to_an_image() {
+fn artifacts_and_referrers() {
     let dir = TempDir::new().unwrap();
     let image = named("image");
     let subject = Image::from(image.clone()).descriptor().clone();
@@ -484,7 +484,7 @@ fn artifacts_and_what_refers_to_an_image() {
     );
     assert_eq!(index_json(dir.path())["manifests"][1]["artifactType"], "application/spdx+json");
     assert_whole(&layout);
-    // Nothing of it is garbage, and what an artifact speaks of need not be there.
+    // No blob of it is garbage, and the subject of an artifact may be missing.
     assert_eq!(layout.collect_garbage().unwrap().files, [] as [&Path; 0]);
     layout.remove("v1").unwrap();
     assert_eq!(digests(layout.referrers(subject.digest).unwrap()), [about_digest]);
@@ -513,7 +513,7 @@ fn append_replace_remove_and_collect() {
         named("three").digest()
     );
     assert_eq!(index_json(dir.path())["annotations"], json!({ "a": "b" }));
-    // Without a tag, the same image is there once; another one is there beside it.
+    // Without a tag, the same image is listed once, and another one is added.
     layout.append([named("four")], &pool).unwrap();
     layout.append([named("four")], &pool).unwrap();
     assert_eq!(layout.index().unwrap().manifests.len(), 4);
@@ -544,13 +544,13 @@ fn append_replace_remove_and_collect() {
     expected.sort();
     assert_eq!(collected.files, expected);
     assert!(collected.bytes > 14, "{}", collected.bytes);
-    assert!(strangers.iter().all(|stranger| stranger.exists()), "what is nobody's garbage stays");
+    assert!(strangers.iter().all(|stranger| stranger.exists()), "other files stay");
     assert_whole(&ImageLayout::open(dir.path()).unwrap());
     assert_eq!(layout.collect_garbage().unwrap().files, [] as [&Path; 0]);
 }
 
-/// A stored layer keeps its blob from being collected before an index names it. In the same
-/// process, the collector would wait for ever.
+/// The collector does not remove the blob of a stored layer before an index names it. In the same
+/// process, the collector would wait forever.
 #[test]
 fn garbage_is_not_collected_beside_a_stored_layer_of_the_same_process() {
     let dir = TempDir::new().unwrap();
@@ -573,7 +573,7 @@ fn garbage_is_not_collected_beside_a_stored_layer_of_the_same_process() {
     assert_eq!(layout.collect_garbage().unwrap().files, [file]);
 }
 
-/// Nobody can say what a manifest that is gone referred to.
+/// What a missing manifest refers to is unknown.
 #[test]
 fn garbage_is_not_collected_in_a_damaged_layout() {
     let dir = TempDir::new().unwrap();
@@ -588,9 +588,9 @@ fn garbage_is_not_collected_in_a_damaged_layout() {
     assert!(dir.path().join("blobs/sha256").join(image.config().digest().hex()).exists());
 }
 
-/// What somebody else's index says beyond the specification is there after an append.
+/// Members that the specification does not know are still in the index after an append.
 #[test]
-fn an_append_keeps_what_it_does_not_know() {
+fn an_append_keeps_unknown_members() {
     let dir = TempDir::new().unwrap();
     let mut layout = base(dir.path());
     let text =
@@ -605,10 +605,10 @@ fn an_append_keeps_what_it_does_not_know() {
     assert!(index.ends_with(r#""unknown":{"a":null,"b":[1.5,{"x":2,"y":1}]}}"#), "{index}");
     let index = index_json(dir.path());
     assert_eq!(index["manifests"][0], entry);
-    assert_eq!(index.get("mediaType"), None, "not ours to add");
+    assert_eq!(index.get("mediaType"), None, "the member is not added");
 }
 
-/// Whoever signed or compares a part of an index finds it as it was.
+/// A signature or comparison of an entry is still valid.
 #[test]
 fn an_append_leaves_other_entries_as_they_were_written() {
     let dir = TempDir::new().unwrap();
@@ -629,9 +629,9 @@ fn an_append_leaves_other_entries_as_they_were_written() {
     assert_eq!(layout.tags().unwrap(), ["one"]);
 }
 
-/// The message says where in the file it is, also where only one entry is wrong.
+/// The message has the position in the file, even if only one entry is wrong.
 #[test]
-fn an_index_that_is_none_stays_as_it_is() {
+fn an_invalid_index_is_an_error_and_stays_unchanged() {
     let dir = TempDir::new().unwrap();
     let layout = image_layout(dir.path(), [named("one").tagged("one")], json!({})).unwrap();
     let entry = serde_json::to_string(&layout.index().unwrap().manifests[0]).unwrap();
@@ -650,17 +650,21 @@ fn an_index_that_is_none_stays_as_it_is() {
         let said =
             [message(layout.append([named("two")], &Pool::new(1))), message(layout.remove("one"))];
         for said in said {
-            let begin = format!("{:?} is no image index: ", dir.path().join("index.json"));
+            let begin = format!("{:?} is not an image index (", dir.path().join("index.json"));
             assert!(said.starts_with(&begin) && said.contains(reason), "{said}");
         }
         assert_eq!(fs::read_to_string(dir.path().join("index.json")).unwrap(), text);
-        assert_eq!(files_in(&dir.path().join("blobs")), blobs, "the index is looked at first");
+        assert_eq!(
+            files_in(&dir.path().join("blobs")),
+            blobs,
+            "no blob is written before the index is checked"
+        );
     }
 }
 
-/// Blobs are regular files of their own, 0644, wherever they came from.
+/// Blobs are separate regular files with mode 0644, wherever they come from.
 #[test]
-fn stored_layers_are_taken_where_they_lie() {
+fn stored_layers_are_linked_or_copied_from_their_place() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     let dir = TempDir::new().unwrap();
     let (elsewhere, out) = (dir.path().join("elsewhere"), dir.path().join("out"));
@@ -674,7 +678,7 @@ fn stored_layers_are_taken_where_they_lie() {
         stored(&elsewhere, "three"),
         layer("four"),
     ];
-    // Somebody's read-only store.
+    // A read-only store of another user.
     fs::set_permissions(layers[2].file().unwrap(), fs::Permissions::from_mode(0o444)).unwrap();
     let inode = fs::metadata(layers[0].file().unwrap()).unwrap().ino();
     let config = image_config(layers.iter(), json!({})).unwrap();

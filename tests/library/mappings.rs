@@ -1,4 +1,4 @@
-//! What a mapping and the layer's options make of a source: globs, attributes, rules, hard links.
+//! Options of mappings and layers: globs, attributes, rules, hard links.
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ fn paths(mapping: FileMapping) -> Vec<String> {
 }
 
 #[test]
-fn globs_choose_what_is_taken() {
+fn globs_choose_files() {
     let dir =
         folder(&["a.rs", "b.txt", "src/c.rs", "src/deep/d.rs", "src/deep/e.txt", "target/f.rs"]);
     fs::create_dir(dir.path().join("empty")).unwrap();
@@ -43,7 +43,7 @@ fn globs_choose_what_is_taken() {
         ["a.rs", "empty/", "src/", "src/c.rs", "src/deep/", "src/deep/d.rs"],
     );
     assert_eq!(of(&["*.rs"], &[]), ["a.rs"], "a star does not cross a slash");
-    assert_eq!(of(&["/a.rs/"], &[]), ["a.rs"], "slashes at the ends mean nothing");
+    assert_eq!(of(&["/a.rs/"], &[]), ["a.rs"], "slashes at the ends are ignored");
     assert_eq!(
         of(&["**/*.rs"], &["target"]),
         ["a.rs", "src/", "src/c.rs", "src/deep/", "src/deep/d.rs"]
@@ -60,7 +60,7 @@ fn globs_choose_what_is_taken() {
     assert_eq!(of(&["{a,b}.*", "src/?.rs"], &["[b]*"]), ["a.rs", "src/", "src/c.rs"]);
     assert_eq!(of(&["none"], &[]), [] as [&str; 0]);
     assert_eq!(of(&[], &["**"]), [] as [&str; 0]);
-    // The folder itself is taken, unless only some of what is in it is wanted.
+    // The folder itself is an entry, unless the globs include only some of its contents.
     let below = |mapping: fn(FileMapping) -> FileMapping| {
         paths(mapping(FileMapping::new(dir.path(), "/x/y")))
     };
@@ -109,7 +109,7 @@ fn attributes_are_normal_set_or_kept() {
             "-0755 5:6 -7 program \"\"",
         ]
     );
-    // A value on a folder is its files'; who may read a directory may enter it.
+    // The mode of a folder applies to its files. Whoever may read a directory may also enter it.
     assert_eq!(
         lines([folder().mode(0o640).owner(1, 2).mtime(3)], LayerOptions::default()),
         [
@@ -137,7 +137,7 @@ fn attributes_are_normal_set_or_kept() {
         ]
     );
     assert!(kept[0].starts_with("d0701 ") && kept[0].ends_with(" ./"), "{}", kept[0]);
-    // There is nothing to keep of what is given in place.
+    // A source without a file has no attributes to keep.
     assert_eq!(
         lines([FileMapping::text("", "/x").keep()], LayerOptions::default()),
         ["-0644 0:0 1 x \"\""]
@@ -158,7 +158,8 @@ fn extended_attributes_are_normal_set_or_kept() {
         common::members(&tar).pop().unwrap().xattrs
     };
     if common::is_root() {
-        // CAP_NET_BIND_SERVICE, as `setcap cap_net_bind_service=ep` writes it; nobody else may.
+        // CAP_NET_BIND_SERVICE, as `setcap cap_net_bind_service=ep` writes it. Only root may set
+        // it.
         xattr::set(&file, "security.capability", &capability).unwrap();
         expected += 1;
         assert_eq!(kept(FileMapping::new(&file, "/x"))[&b"security.capability"[..]], capability);
@@ -184,7 +185,7 @@ fn extended_attributes_are_normal_set_or_kept() {
 }
 
 #[test]
-fn permission_rules_go_over_mappings() {
+fn permission_rules_override_mappings() {
     let rule = |glob: &str, mode: Option<u32>, uid: Option<u64>| PermissionRule {
         glob: glob.to_owned(),
         mode,
@@ -218,7 +219,7 @@ fn permission_rules_go_over_mappings() {
     );
 }
 
-/// By contents and attributes, never by inode; empty files are left alone.
+/// Files are compared by contents and attributes, never by inode. Empty files are not linked.
 #[test]
 fn identical_files_become_hard_links_if_asked() {
     let dir = folder(&["empty", "empty too"]);
@@ -246,7 +247,7 @@ fn identical_files_become_hard_links_if_asked() {
     let mut linked = plain;
     (linked[2], linked[4]) = ("h0644 0:0 1 c -> b", "h0644 0:0 1 d/copy -> b");
     assert_eq!(lines(files(), LayerOptions::default().hard_links(HardLinks::Merge)), linked);
-    // A rule that sets one of them apart makes it a file again.
+    // A rule that changes one of them makes it a separate file.
     let rule = PermissionRule { glob: "/c".to_owned(), mode: Some(0o600), uid: None, gid: None };
     linked[2] = "-0600 0:0 1 c \"same\"";
     assert_eq!(

@@ -1,5 +1,5 @@
-//! The steps that derivations run, from attributes as Nix writes them to outputs. `tests/nix` has
-//! Nix itself.
+//! The steps of derivations, from attributes as Nix writes them to outputs. `tests/nix` runs them
+//! in Nix.
 #![cfg(feature = "cli")]
 
 use std::{
@@ -16,14 +16,14 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A store of packages, each a folder with one file, and the graph that Nix makes of it.
+/// A store of packages, each a folder with one file, and the graph that Nix exports for it.
 struct Store {
     dir: TempDir,
     graph: Vec<Value>,
 }
 
 impl Store {
-    /// Packages, and what they refer to, themselves if they say so.
+    /// Packages and their references, which may include themselves.
     fn new(packages: &[(&str, &[&str])]) -> Self {
         let dir = TempDir::new().unwrap();
         let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
@@ -46,7 +46,7 @@ impl Store {
         names.iter().map(|name| self.path(name)).collect()
     }
 
-    /// Attributes with an output that is not there yet.
+    /// Attributes with an output that does not exist yet.
     fn attributes(&self, output: &str, attributes: Value) -> nix::Attributes {
         let mut all =
             json!({ "name": "x", "outputs": { "out": self.path(output) }, "graph": self.graph });
@@ -54,7 +54,7 @@ impl Store {
         nix::Attributes::from_value(all).unwrap()
     }
 
-    /// The packages of a layer in their own places, and what lies at the root beside them.
+    /// The packages in the store of a layer, and the files at its root.
     fn packages_of(&self, layer: &dyn Layer) -> (Vec<String>, Vec<String>) {
         let store = self.dir.path().strip_prefix("/").unwrap();
         let (mut packages, mut others) = (Vec::new(), Vec::new());
@@ -72,7 +72,7 @@ impl Store {
         (packages, others)
     }
 
-    /// What a layer with these attributes has.
+    /// The contents of a layer with these attributes.
     fn layer(&self, output: &str, attributes: Value) -> (Vec<String>, Vec<String>) {
         let attributes = self.attributes(output, attributes);
         nix::layer_tar(&attributes, &Pool::new(2)).unwrap();
@@ -82,7 +82,7 @@ impl Store {
     }
 }
 
-/// `app` needs `lib`, `lib` needs `libc`; `tool` refers to itself and to `libc`.
+/// `app` needs `lib`, `lib` needs `libc`, and `tool` refers to itself and to `libc`.
 fn store() -> Store {
     Store::new(&[("app", &["lib"]), ("lib", &["libc"]), ("libc", &[]), ("tool", &["libc", "tool"])])
 }
@@ -101,7 +101,7 @@ fn a_layer_holds_closures() {
 }
 
 #[test]
-fn what_is_copied_to_the_root_stays_out_unless_something_refers_to_it() {
+fn packages_copied_to_the_root_are_in_the_store_only_if_referenced() {
     let store = store();
     let held = |output: &str, closure: &[&str], copied: &[&str]| {
         let attributes = json!({ "closure": store.paths(closure), "copyToRoot": store.paths(copied), "spec": {} });
@@ -111,7 +111,7 @@ fn what_is_copied_to_the_root_stays_out_unless_something_refers_to_it() {
     assert_eq!(held("1", &[], &["app"]), (names(&["lib", "libc"]), names(&["file-of-app"])));
     // It refers to itself.
     assert_eq!(held("2", &[], &["tool"]), (names(&["libc", "tool"]), names(&["file-of-tool"])));
-    // Another one refers to it, or somebody wants its closure.
+    // Another package refers to it, or the closure includes it.
     assert_eq!(
         held("3", &[], &["app", "lib"]),
         (names(&["lib", "libc"]), names(&["file-of-app", "file-of-lib"]))
@@ -120,7 +120,7 @@ fn what_is_copied_to_the_root_stays_out_unless_something_refers_to_it() {
 }
 
 #[test]
-fn a_package_that_is_a_link_to_another_one_lands_at_the_root_as_that() {
+fn a_package_that_links_to_another_is_copied_to_the_root_as_its_target() {
     let store = Store::new(&[("app", &[]), ("link", &["app"])]);
     fs::remove_dir_all(store.path("link")).unwrap();
     symlink("app", store.path("link")).unwrap();
@@ -140,7 +140,7 @@ fn a_package_that_is_a_link_to_another_one_lands_at_the_root_as_that() {
 }
 
 #[test]
-fn a_layer_is_without_what_others_hold() {
+fn a_layer_excludes_the_contents_of_other_layers() {
     let store = store();
     let contents = |closure: &[&str], without: &[&str]| json!({ "closure": store.paths(closure), "copyToRoot": [], "referencesOf": [], "atSource": [], "without": without });
     let held = |output: &str, without: Value, others: Value| {
@@ -151,18 +151,18 @@ fn a_layer_is_without_what_others_hold() {
     };
     assert_eq!(held("1", json!([store.path("lib")]), json!({})), ["app"]);
     assert_eq!(held("2", json!(["k"]), json!({ "k": contents(&["libc"], &[]) })), ["app", "lib"]);
-    // The other one is itself without what a third holds, so that this one must have it.
+    // The other layer excludes the contents of a third one, so this layer must have them.
     let others = json!({ "k": contents(&["lib"], &["l"]), "l": contents(&["libc"], &[]) });
     assert_eq!(held("3", json!(["k"]), others.clone()), ["app", "libc"]);
     assert_eq!(held("4", json!(["k", "l"]), others), ["app"]);
-    // A file at its own place, that needs nobody to be in the graph.
+    // A file at its own path, which need not be in the graph.
     let at_source = json!({ "closure": [], "copyToRoot": [], "referencesOf": [], "without": [],
         "atSource": store.paths(&["lib", "elsewhere"]) });
     assert_eq!(held("5", json!(["k"]), json!({ "k": at_source })), ["app", "libc"]);
 }
 
 #[test]
-fn a_closure_becomes_layers_that_are_opened_as_one_folder() {
+fn the_layers_of_a_closure_are_opened_from_one_folder() {
     let store = store();
     for (max_layers, output) in [(1, "one"), (2, "two"), (20, "many")] {
         let attributes = json!({ "referencesOf": store.paths(&["app", "tool"]), "maxLayers": max_layers, "spec": {} });
@@ -185,7 +185,7 @@ fn a_closure_becomes_layers_that_are_opened_as_one_folder() {
 }
 
 #[test]
-fn images_go_from_step_to_step_by_links_and_end_as_files() {
+fn steps_pass_images_by_links_and_layouts_have_files() {
     let store = store();
     let out = |name: &str| store.path(name);
     let pool = Pool::new(2);
@@ -235,7 +235,7 @@ fn images_go_from_step_to_step_by_links_and_end_as_files() {
         Some(&["/x".to_owned()][..])
     );
 
-    // A base image, and what is inherited of it.
+    // The inheritance from a base image.
     for (inherit, entrypoint) in [
         (json!(null), true),
         (json!(true), true),
@@ -295,7 +295,7 @@ fn the_layers_of_a_base_image_count() {
         for (below, expected) in [(json!(null), without_base), (json!([out("entries")]), with_base)]
         {
             let output = format!("{max_layers} above {}", below.is_array());
-            // Packages of this size are worth a layer each.
+            // Packages of this size get a layer each.
             let mut graph = store.graph.clone();
             graph.iter_mut().for_each(|package| package["narSize"] = (100 << 20).into());
             let attributes = json!({
@@ -347,7 +347,7 @@ fn strict_turns_warnings_into_errors() {
 }
 
 #[test]
-fn messages_name_the_attribute() {
+fn errors_name_the_attribute() {
     let store = store();
     let refused = |config: Value| {
         let platform = json!({ "os": "linux", "architecture": "amd64" });
@@ -429,7 +429,7 @@ fn small_files_are_written_as_a_package() {
 }
 
 #[test]
-fn what_cannot_be_used_is_said() {
+fn unusable_attributes_are_errors() {
     let store = store();
     let pool = Pool::new(1);
     let refused = |attributes: Value| {
@@ -465,7 +465,7 @@ fn what_cannot_be_used_is_said() {
     );
 }
 
-/// A layout in the store whose only image has links, and directories with attributes of their own.
+/// A layout in the store whose image has links, and directories with their own attributes.
 fn base_in(store: &Store) -> ImageLayout {
     let pool = Pool::new(2);
     let root = json!({ "spec": { "files": [
@@ -482,7 +482,7 @@ fn base_in(store: &Store) -> ImageLayout {
     ImageLayout::open(store.path("base")).unwrap()
 }
 
-/// Mode, owner and path of each entry, by the `tar` crate.
+/// The mode, owner and path of each entry, by the `tar` crate.
 fn members(layer: &dyn Layer) -> Vec<String> {
     let mut tar = tar::Archive::new(flate2::read::MultiGzDecoder::new(layer.open().unwrap()));
     let member = |entry: std::io::Result<tar::Entry<'_, _>>| {
@@ -496,7 +496,7 @@ fn members(layer: &dyn Layer) -> Vec<String> {
 }
 
 #[test]
-fn a_layer_comes_above_the_entries_of_a_base_and_of_layers() {
+fn a_layer_is_made_above_entries_of_a_base_and_of_layers() {
     let store = store();
     let pool = Pool::new(2);
     base_in(&store);
@@ -513,7 +513,7 @@ fn a_layer_comes_above_the_entries_of_a_base_and_of_layers() {
         &pool,
     )
     .unwrap();
-    // What was read is all that is needed.
+    // The entries suffice.
     for gone in ["base", "root-image", "root"] {
         fs::rename(store.path(gone), store.path(&format!("{gone}-elsewhere"))).unwrap();
     }
@@ -546,7 +546,7 @@ fn a_layer_comes_above_the_entries_of_a_base_and_of_layers() {
     ];
     assert_eq!(members(&layer), expected);
 
-    // A recipe has in it what was used of the entries.
+    // A recipe contains the entries that it used.
     let lazy = made("lazy", true);
     for gone in ["base-entries", "data-entries", "data"] {
         fs::remove_dir_all(store.path(gone)).unwrap();
@@ -614,7 +614,7 @@ fn entries_are_the_same_for_each_way_to_the_same_layers() {
         layer_tar([FileMapping::text("", "/bin/x")], LayerOptions::default().above(above)).unwrap();
     assert_eq!(members(&layer), ["755 0/0 usr/", "755 0/0 usr/bin/", "644 0/0 usr/bin/x"]);
 
-    // An image without layers, and layers of no one.
+    // An image without layers, and layers that belong to no image.
     nix::entries(&store.attributes("none", json!({})), &pool).unwrap();
     assert_eq!(order("none"), "[]");
     let attributes = json!({ "below": [store.path("none")], "spec": { "files": [{ "text": "", "destination": "/x" }] } });
@@ -703,14 +703,14 @@ fn a_store_path_lands_in_a_directory_under_its_name_without_the_hash() {
     assert_eq!(landed(path("link"), "/etc/", false), "etc/link");
     // The contents of a folder land in it, each under its own name.
     assert_eq!(landed(path("folder"), "/etc/", true), format!("etc/{hash}-inside"));
-    // The name of a file in a store path is its own, and this is none of a store path.
+    // A file below a store path keeps its name. This path is not a store path.
     assert_eq!(
         landed(format!("{}/{hash}-inside", path("folder")), "/etc/", true),
         format!("etc/{hash}-inside")
     );
     assert_eq!(landed(store.path("plain"), "/etc/", true), "etc/plain");
 
-    // A text has no name, in a layer and in a package.
+    // Text has no name, in a layer and in a package.
     let text = json!([{ "text": "x", "destination": "/etc/" }]);
     let link = json!([{ "symlink": "x", "destination": "/etc/" }]);
     for (number, files) in [text, link].into_iter().enumerate() {
@@ -731,8 +731,8 @@ fn a_store_path_lands_in_a_directory_under_its_name_without_the_hash() {
     assert!(Path::new(&store.path("package")).join("etc").is_dir());
 }
 
-/// Whether files of the store are hard links is up to the machine, and a package may have a
-/// `nix-support` or not.
+/// Whether store files are hard links depends on the machine, and a package may have a
+/// `nix-support`.
 #[test]
 fn a_layer_of_the_store_has_no_warning_of_the_machine() {
     let store = store();

@@ -1,4 +1,4 @@
-//! An archive of a layout, whoever packed it, gives the same images as its folder.
+//! An archive of a layout, packed by any tool, gives the same images as its folder.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use oci_layout::{
 use serde_json::json;
 use tempfile::TempDir;
 
-/// A layout with an image whose layer has a great many zeros, in `dir/layout`.
+/// A layout in `dir/layout`, with an image whose layer has many zeros.
 fn layout(dir: &TempDir) -> PathBuf {
     let path = dir.path().join("layout");
     let files = [FileMapping::bytes([&[b'x'; 5000][..], &[0; 200_000], b"y"].concat(), "/data")];
@@ -32,7 +32,7 @@ fn shell(dir: &TempDir, script: &str) {
     assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Everything that an image says and holds.
+/// The complete data of an image.
 fn whole(image: &PlatformImage) -> (String, Vec<u8>) {
     let mut bytes = Vec::new();
     for layer in image.layers() {
@@ -49,12 +49,12 @@ fn blobs(layout: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn whoever_packed_it_it_is_the_layout() {
+fn archives_of_all_tools_give_the_same_layout() {
     let dir = TempDir::new().unwrap();
     let folder = layout(&dir);
     let expected = whole(&ImageLayout::open(&folder).unwrap().image(Some("v1"), None).unwrap());
-    // As skopeo and podman pack: with Go's writer, names without a dot in front, folders among
-    // them.
+    // As skopeo and podman pack: with Go's writer, names without a leading dot, and entries for
+    // folders.
     let like_skopeo = "import os, tarfile
 tar = tarfile.open('a.tar', 'w', format=tarfile.USTAR_FORMAT)
 os.chdir('layout')
@@ -71,7 +71,7 @@ tar.close()";
             200_000..300_000,
         ),
         ("python3 pack.py", 200_000..300_000),
-        // What is left out of the archive is in the layer all the same.
+        // The reader does not need the folders that the archive omits.
         (
             "rm -rf holes && cp -r --sparse=always layout holes && tar -C holes -cSf a.tar \
              --format=gnu .",
@@ -82,7 +82,7 @@ tar.close()";
              --format=posix .",
             0..50_000,
         ),
-        // Of two files under one name the last counts, as when the archive is unpacked.
+        // Of two files with one name the last counts, as when the archive is unpacked.
         (
             "echo x > index.json && tar -cf a.tar index.json && tar -C layout -rf a.tar .",
             200_000..300_000,
@@ -102,7 +102,7 @@ tar.close()";
 }
 
 #[test]
-fn what_is_no_oci_archive_says_what_it_is() {
+fn other_files_are_refused_with_what_they_are() {
     let dir = TempDir::new().unwrap();
     layout(&dir);
     let error = |pack: &str| {
@@ -114,12 +114,13 @@ fn what_is_no_oci_archive_says_what_it_is() {
     let docker =
         error("mkdir docker && echo {} > docker/manifest.json && tar -C docker -cf a.tar .");
     assert!(
-        docker.starts_with("is a docker-archive with a manifest.json that cannot be read: "),
+        docker.starts_with("is a docker-archive with a manifest.json that cannot be read ("),
         "{docker}"
     );
     assert_eq!(
         error("tar -C layout -cf a.tar index.json"),
-        "has no oci-layout file: it is no image layout"
+        "is not an image layout, because it has no oci-layout file: give the folder of an image \
+         layout, or an archive of images"
     );
     let path = dir.path().join("a.tar");
     for (compress, codec) in [
@@ -130,7 +131,7 @@ fn what_is_no_oci_archive_says_what_it_is() {
             format!("is compressed with {codec}: unpack it first, with `{codec} -dk {path:?}`");
         assert_eq!(error(compress), refused);
     }
-    let neither = "is neither the folder of an image layout, an oci-archive nor a docker-archive: ";
+    let neither = "is neither the folder of an image layout, an oci-archive nor a docker-archive (";
     assert!(error("echo hello > a.tar").starts_with(neither));
     assert!(error("head -c 5000 /dev/zero | tr '\\0' x > a.tar").starts_with(neither));
     assert!(
@@ -139,15 +140,15 @@ fn what_is_no_oci_archive_says_what_it_is() {
     );
     let cut = error("tar -C layout -c . | head -c 100000 > a.tar");
     assert!(
-        cut.starts_with("is a damaged archive: at byte ")
-            && cut.ends_with("extend beyond the end of the tar"),
+        cut.starts_with("is a damaged archive (at byte ")
+            && cut.ends_with("extend beyond the end of the tar): make or fetch it again"),
         "{cut}"
     );
 }
 
-/// Names of a mebibyte each, of which a few hundred would fill the memory of a small machine.
+/// Names of one MiB each. A few hundred would fill the memory of a small machine.
 #[test]
-fn a_list_without_end_is_refused() {
+fn a_list_of_members_that_is_too_long_is_refused() {
     let dir = TempDir::new().unwrap();
     let mut tar = tar::Builder::new(fs::File::create(dir.path().join("a.tar")).unwrap());
     for member in 0..70 {
@@ -165,14 +166,14 @@ fn a_list_without_end_is_refused() {
     tar.into_inner().unwrap();
     let error = ImageLayout::open(dir.path().join("a.tar")).unwrap_err().to_string();
     assert!(
-        error.contains("is a damaged archive: ")
-            && error.ends_with("more members than any image layout"),
+        error.contains("is a damaged archive (")
+            && error.ends_with("more members than any image layout): make or fetch it again"),
         "{error}"
     );
 }
 
 #[test]
-fn sizes_that_lie_do_no_harm() {
+fn wrong_sizes_are_errors() {
     let dir = TempDir::new().unwrap();
     layout(&dir);
     shell(&dir, "tar -C layout -cf good.tar .");
@@ -195,13 +196,13 @@ fn sizes_that_lie_do_no_harm() {
         let error = open(header(&|header| header.set_size(size))).unwrap_err().to_string();
         assert!(
             error.contains(
-                "is neither the folder of an image layout, an oci-archive nor a docker-archive: \
-                 at byte 0 of the tar"
+                "is neither the folder of an image layout, an oci-archive nor a docker-archive \
+                 (at byte 0 of the tar"
             ),
             "{error}"
         );
     }
-    // Eight exbibytes of holes: not read as a document, and replaced by what comes later.
+    // Eight exbibytes of holes: not read as a document, and replaced by a later member.
     let sparse = header(&|header| {
         header.set_entry_type(tar::EntryType::GNUSparse);
         header.as_gnu_mut().unwrap().realsize = *b"\x80\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff";
@@ -210,7 +211,9 @@ fn sizes_that_lie_do_no_harm() {
     fs::write(&path, [&sparse[..], &[0; 1024]].concat()).unwrap();
     let error = ImageLayout::open(&path).unwrap_err().to_string();
     assert!(
-        error.contains("oci-layout\" has 9223372036854775807 bytes, more than the 16777216"),
+        error.contains(
+            "oci-layout\" has 9223372036854775807 bytes, more than the maximum of 16777216"
+        ),
         "{error}"
     );
 }

@@ -1,4 +1,4 @@
-//! To the types of the `oci-spec` crate and back: what both sides can hold is kept.
+//! Conversions to the types of the `oci-spec` crate and back keep what both can represent.
 #![cfg(feature = "oci-spec")]
 
 use std::fmt::Debug;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const DIGEST: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a";
 
-/// The document comes back as it was; on the way, the crate's own JSON of it is `theirs`.
+/// The document survives the round trip. On the way, the crate's own JSON of it is `theirs`.
 #[track_caller]
 fn round_trip<Ours, Theirs>(ours: Value, theirs: Value)
 where
@@ -60,7 +60,7 @@ fn configuration() -> Value {
 }
 
 #[test]
-fn documents_come_back_whole() {
+fn documents_survive_the_round_trip() {
     same::<Digest, spec::Digest>(json!(DIGEST));
     for name in [
         "application/vnd.oci.image.layer.v1.tar+zstd",
@@ -83,7 +83,7 @@ fn documents_come_back_whole() {
     same::<ContainerConfig, spec::Config>(configuration()["config"].clone());
     same::<RootFs, spec::RootFs>(configuration()["rootfs"].clone());
     same::<History, spec::History>(configuration()["history"][0].clone());
-    // The least that there can be.
+    // The minimal document.
     same::<Platform, spec::Platform>(json!({ "architecture": "", "os": "plan9" }));
     let least =
         json!({ "architecture": "", "os": "", "rootfs": { "type": "layers", "diff_ids": [] } });
@@ -91,20 +91,20 @@ fn documents_come_back_whole() {
 }
 
 #[test]
-fn what_the_crate_writes_otherwise_is_kept_in_its_value() {
+fn members_that_oci_spec_names_differently_keep_their_value() {
     let ours = json!({ "architecture": "arm64", "os": "windows", "os.version": "1", "os.features": ["win32k"] });
     let theirs = json!({ "architecture": "arm64", "os": "windows", "os_version": "1", "os_features": ["win32k"] });
-    // Through the crate's JSON, both would be lost.
+    // The crate's JSON would lose both.
     let read: spec::Platform = serde_json::from_value(ours.clone()).unwrap();
     assert_eq!((read.os_version(), read.os_features()), (&None, &None));
     round_trip::<Platform, spec::Platform>(ours, theirs);
-    // And the architecture would be another one.
+    // And the architecture would change.
     assert_eq!(spec::Arch::from("armbe"), spec::Arch::ARM64be);
     same::<Platform, spec::Platform>(json!({ "architecture": "armbe", "os": "linux" }));
 }
 
 #[test]
-fn what_the_crate_has_no_place_for_is_left_out() {
+fn members_that_oci_spec_lacks_are_omitted() {
     let mut ours = configuration();
     ours["config"]["Healthcheck"] = json!({ "Test": ["NONE"] });
     ours["config"]["Volumes"]["/data"] = json!({ "size": 1 });
@@ -128,7 +128,7 @@ fn what_the_crate_has_no_place_for_is_left_out() {
 }
 
 #[test]
-fn another_algorithm_is_refused_by_name() {
+fn other_digest_algorithms_are_refused() {
     let sha512 = format!("sha512:{}", "0".repeat(128));
     let refused = |error: Error| {
         error.to_string().starts_with(&format!("digest {sha512:?} has an unsupported algorithm"))

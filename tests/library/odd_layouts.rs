@@ -1,5 +1,5 @@
-//! Layouts as others write them, or as nobody should: what is found in them, and what is left
-//! alone.
+//! Layouts as other programs write them, or as none should: what is found in them, and what is not
+//! changed.
 
 use std::{
     fs::{self, File, FileTimes},
@@ -31,7 +31,7 @@ fn files(layout: &Path) -> usize {
 }
 
 #[test]
-fn nothing_is_collected_where_nobody_knows_what_a_document_names() {
+fn nothing_is_collected_if_a_document_has_an_unknown_type() {
     let dir = TempDir::new().unwrap();
     image_layout(dir.path(), [Image::from(image_for("linux/amd64"))], json!({})).unwrap();
     let unknown = MediaType::new("application/vnd.example.manifest.v9+json");
@@ -50,7 +50,7 @@ fn nothing_is_collected_where_nobody_knows_what_a_document_names() {
 }
 
 #[test]
-fn what_is_no_blob_is_not_collected() {
+fn files_that_are_not_blobs_are_not_collected() {
     let dir = TempDir::new().unwrap();
     let layout =
         image_layout(dir.path(), [Image::from(image_for("linux/amd64"))], json!({})).unwrap();
@@ -60,7 +60,7 @@ fn what_is_no_blob_is_not_collected() {
 }
 
 #[test]
-fn a_full_name_does_not_take_another_ones_place() {
+fn a_full_name_does_not_replace_another_image() {
     let dir = TempDir::new().unwrap();
     let app = image_for("linux/amd64").tagged("ghcr.io/me/app");
     let mut layout = image_layout(dir.path(), [app], json!({})).unwrap();
@@ -85,9 +85,9 @@ fn one_image_may_have_two_names_with_one_tag() {
     );
 }
 
-/// As buildkit writes them: beside the image, for a platform that is none.
+/// BuildKit writes attestations beside the image, for the platform unknown/unknown.
 #[test]
-fn an_attestation_is_no_image() {
+fn an_attestation_is_not_an_image() {
     let dir = TempDir::new().unwrap();
     let images = ["linux/arm64", "unknown/unknown"].map(|p| image_for(p).tagged("x"));
     let layout = image_layout(dir.path(), images, json!({})).unwrap();
@@ -95,9 +95,9 @@ fn an_attestation_is_no_image() {
     assert_eq!(image.configuration().platform(), "linux/arm64".parse().unwrap());
 }
 
-/// As `skopeo copy` without `--all` leaves them.
+/// `skopeo copy` without `--all` leaves such layouts.
 #[test]
-fn an_image_is_found_beside_those_that_are_missing() {
+fn an_image_is_found_if_other_platforms_are_missing() {
     let dir = TempDir::new().unwrap();
     let images = ["linux/amd64", "linux/arm64"].map(image_for);
     let missing = dir.path().join("blobs/sha256").join(images[1].digest().hex());
@@ -110,10 +110,10 @@ fn an_image_is_found_beside_those_that_are_missing() {
     ));
 }
 
-/// Seven levels of ten entries each are ten million documents, for who reads each as often as it is
-/// named.
+/// Seven levels of ten entries each: a reader that reads each reference would read ten million
+/// documents.
 #[test]
-fn what_is_named_often_is_read_once() {
+fn a_document_with_many_references_is_read_once() {
     let dir = TempDir::new().unwrap();
     let image = image_for("linux/amd64");
     let mut named =
@@ -140,9 +140,9 @@ fn a_list_of_layers_may_be_shared() {
     assert_eq!(image_manifest(config, layers, json!({})).unwrap().layers().len(), 1);
 }
 
-/// The time is all that a second reading can go by, and somebody set it back.
+/// The second read can only check the time, which was set back.
 #[test]
-fn a_described_layer_that_comes_out_otherwise_is_an_error() {
+fn a_described_layer_whose_source_changed_is_an_error() {
     let dir = TempDir::new().unwrap();
     let source = dir.path().join("source");
     let write = |text: &str| {
@@ -162,7 +162,7 @@ fn a_described_layer_that_comes_out_otherwise_is_an_error() {
     assert!(error.to_string().ends_with("a source changed; make or fetch it again"), "{error}");
 }
 
-/// What we write, we read: numbers at the very ends of what the byte format allows.
+/// Our own output with the largest numbers of the byte format is read back.
 #[test]
 fn the_largest_numbers_are_no_defect() {
     let dir = TempDir::new().unwrap();

@@ -1,5 +1,5 @@
-//! Layouts in which something is absent, or that hold more than images of containers: what there is
-//! can be used.
+//! Layouts that lack something, or that contain more than images of containers: the rest can be
+//! used.
 
 use std::{fs, path::Path};
 
@@ -11,7 +11,7 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The layout with these entries instead of its own.
+/// Replaces the entries of the layout.
 fn indexed(layout: &Path, entries: &[Value]) -> ImageLayout {
     let index = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX, "manifests": entries });
     fs::write(layout.join("index.json"), index.to_string()).unwrap();
@@ -28,8 +28,8 @@ fn entries(layout: &ImageLayout) -> Vec<Value> {
         .collect()
 }
 
-/// As `docker save` leaves a layout: the manifest of a platform is absent, or its configuration, or
-/// its layer.
+/// `docker save` leaves such layouts: the manifest of a platform is missing, or its configuration,
+/// or its layer.
 #[test]
 fn platforms_may_be_absent() {
     let absent = image_for("linux/arm64");
@@ -98,7 +98,7 @@ fn an_index_without_any_of_its_images_is_an_error() {
     );
 }
 
-/// As ko and apko write them: the images of several platforms in `index.json`, none with a tag.
+/// ko and apko write such layouts: the images for several platforms in `index.json`, without tags.
 #[test]
 fn images_without_tags_are_chosen_by_digest_or_platform() {
     let dir = TempDir::new().unwrap();
@@ -152,7 +152,7 @@ fn images_without_tags_are_chosen_by_digest_or_platform() {
     assert_eq!(layout.image(None, None).unwrap().descriptor().digest, digests[1]);
 }
 
-/// A digest may be that of a manifest below an index, with a name in front or without.
+/// A digest may be that of a manifest below an index, with or without a name before it.
 #[test]
 fn a_digest_chooses_below_an_index() {
     let dir = TempDir::new().unwrap();
@@ -166,10 +166,10 @@ fn a_digest_chooses_below_an_index() {
     assert!(layout.whole_image(Some(&format!("2@{digest}"))).is_err());
 }
 
-/// Signatures, as cosign makes them, are no images; and what has the configuration of one and is
-/// none, as ORAS makes it.
+/// Signatures of cosign are not images, and neither are artifacts with the configuration of an
+/// image, as ORAS makes them.
 #[test]
-fn signatures_and_artifacts_are_beside_images() {
+fn signatures_and_artifacts_are_not_images() {
     const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
     const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
     let dir = TempDir::new().unwrap();
@@ -203,7 +203,7 @@ fn signatures_and_artifacts_are_beside_images() {
             image_archive(&mut archive, layout.images().unwrap(), ArchiveOptions::default())
                 .unwrap();
         assert_eq!((written.index.manifests.len(), &written.warnings[..]), (2, &[][..]));
-        // An artifact alone has no docker-archive, and the archive says so.
+        // An artifact alone has no docker-archive, and the archive reports this.
         let layout = indexed(dir.path(), &[artifact]);
         let written =
             image_archive(Vec::new(), layout.images().unwrap(), ArchiveOptions::default()).unwrap();
@@ -213,7 +213,7 @@ fn signatures_and_artifacts_are_beside_images() {
             image_archive(Vec::new(), layout.images().unwrap(), docker).unwrap_err().to_string();
         assert!(error.ends_with("write an oci-archive, which holds artifacts too"), "{error}");
     }
-    // An image's configuration that is none: the image beside it is loaded all the same.
+    // A configuration that is not that of an image: the image beside it is still loaded.
     let oras = make(&json!({}), CONFIG, tar);
     let layout = indexed(dir.path(), &[entries(&layout)[0].clone(), oras]);
     let written =
@@ -225,7 +225,7 @@ fn signatures_and_artifacts_are_beside_images() {
     );
 }
 
-/// An index of layers, as BuildKit's cache is; and one of a document that nobody knows.
+/// An index of layers, as in BuildKit's cache, and one of an unknown document.
 #[test]
 fn an_index_may_name_blobs() {
     let dir = TempDir::new().unwrap();

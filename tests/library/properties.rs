@@ -1,4 +1,4 @@
-//! What holds for any tree of files: it is read back as it is, however its layer is made.
+//! Properties of any tree of files: it is read back unchanged, however its layer is made.
 #![cfg(all(feature = "gzip", feature = "zstd"))]
 
 use std::{
@@ -34,8 +34,8 @@ enum Node {
 
 type Tree = BTreeMap<OsString, Node>;
 
-/// Names as Linux takes them, but for those of whiteouts. A newline in a long one is what the `tar`
-/// crate can't read.
+/// Names that Linux allows, except for those of whiteouts. The `tar` crate cannot read a newline in
+/// a long one.
 fn name() -> impl Strategy<Value = OsString> {
     let byte = || any::<u8>().prop_filter("no separator", |byte| ![0, b'/', b'\n'].contains(byte));
     prop_oneof![8 => vec(byte(), 1..12), 1 => vec(byte(), 90..255), 3 => "[ab.-]{1,3}".prop_map(String::into_bytes)]
@@ -74,7 +74,7 @@ fn write(dir: &Path, tree: &Tree) {
     }
 }
 
-/// The same tree as mappings that need no file.
+/// The same tree as mappings without files.
 fn mappings(at: &Path, tree: &Tree) -> Vec<FileMapping> {
     let mut files = Vec::new();
     for (name, node) in tree {
@@ -97,7 +97,7 @@ fn mappings(at: &Path, tree: &Tree) -> Vec<FileMapping> {
     files
 }
 
-/// Takes apart what a tar holds until nothing is left but a tree.
+/// Decodes a tar into a tree.
 fn read_back(tar: &[u8]) -> Tree {
     let mut root = Tree::new();
     for member in members(tar) {
@@ -149,10 +149,10 @@ fn same(a: &Tree, b: &Tree) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A folder, packed and read by the `tar` crate, is the folder; and the same tree without files
-    /// is the same tar.
+    /// A packed folder, read by the `tar` crate, equals the folder. The same tree from mappings
+    /// without files gives the same tar.
     #[test]
-    fn a_layer_is_the_tree(tree in tree(), seed: u64) {
+    fn a_packed_folder_is_read_back_unchanged(tree in tree(), seed: u64) {
         let dir = TempDir::new().unwrap();
         write(dir.path(), &tree);
         let layer = layer_tar([FileMapping::new(dir.path(), "/")], Compression::None).unwrap();
@@ -164,10 +164,10 @@ proptest! {
         prop_assert_eq!(layer_tar(mappings, Compression::None).unwrap().diff_id(), layer.diff_id());
     }
 
-    /// Described or stored, by one thread or several, compressed or not: one tar, and the digests
-    /// are those of the bytes.
+    /// A layer is the same tar, described or stored, with any number of threads and any
+    /// compression, and its digests match its bytes.
     #[test]
-    fn described_is_stored(tree in tree(), threads in 1..4_usize, level in 1..7_u8) {
+    fn described_and_stored_layers_are_equal(tree in tree(), threads in 1..4_usize, level in 1..7_u8) {
         let dir = TempDir::new().unwrap();
         let files = || mappings(Path::new("/"), &tree);
         let diff_id = layer_tar(files(), Compression::None).unwrap().diff_id();
@@ -184,9 +184,9 @@ proptest! {
         }
     }
 
-    /// Hard links stand for the files that they replace.
+    /// Hard links have the contents of the files that they replace.
     #[test]
-    fn hard_links_are_the_files(mut tree in tree(), copies in vec(name(), 1..4)) {
+    fn hard_links_have_the_contents_of_the_files(mut tree in tree(), copies in vec(name(), 1..4)) {
         for copy in copies {
             tree.insert(copy, Node::File { content: b"the same".to_vec(), executable: false });
         }
@@ -203,7 +203,7 @@ proptest! {
             } else if member.kind == EntryType::Regular {
                 let same = |(path, content): (&Vec<u8>, &Vec<u8>)| (*content == member.content).then(|| path.clone());
                 if let (false, Some(path)) = (member.content.is_empty(), contents.iter().find_map(same)) {
-                    // Apart in their modes, or they would be one file.
+                    // Different modes, or they would be equal.
                     let other = plain.iter().find(|other: &&common::Member| other.path == path);
                     prop_assert_ne!(other.map(|other| other.mode), Some(member.mode));
                 }
@@ -214,7 +214,7 @@ proptest! {
         prop_assert_eq!(plain, members(&common::tar_of(mappings(Path::new("/"), &tree), LayerOptions::default())));
     }
 
-    /// The layout made of a layer opens, is whole, and gives the layer back.
+    /// The layout of a layer can be opened, is complete, and returns the layer.
     #[test]
     fn a_layout_gives_back_its_layer(tree in tree(), stored: bool) {
         let dir = TempDir::new().unwrap();

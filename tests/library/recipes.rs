@@ -1,5 +1,5 @@
-//! Recipes: the same bytes made again, nothing wrong let out, and layouts that have them in the
-//! place of blobs.
+//! Recipes: they make the same bytes again, never release wrong bytes, and replace blobs in
+//! layouts.
 #![cfg(all(feature = "gzip", feature = "zstd", feature = "cli"))]
 
 use std::{
@@ -22,7 +22,8 @@ use tempfile::TempDir;
 
 const COMPRESSIONS: [Compression; 3] = [Compression::None, Compression::GZIP, Compression::ZSTD];
 
-/// A folder of files, a few of which are larger than a block of the pipeline, or end in its middle.
+/// A folder of files, some of which are larger than a block of the pipeline, or end in the middle
+/// of one.
 fn sources() -> TempDir {
     static TEXT: LazyLock<Vec<u8>> = LazyLock::new(|| text(5 << 20, 1));
     let dir = TempDir::new().unwrap();
@@ -48,7 +49,7 @@ fn described(dir: &Path, compression: Compression) -> TarLayer {
     layer_tar(files(dir), LayerOptions::from(compression).recipe(true)).unwrap()
 }
 
-/// Written and read again.
+/// The recipe, written and read again.
 fn recipe(blob: &(impl Blob + ?Sized)) -> Recipe {
     Recipe::from_bytes(&blob.recipe().unwrap().to_bytes().unwrap()).unwrap()
 }
@@ -63,7 +64,7 @@ fn sparse() -> LayoutOptions {
     LayoutOptions::default().sparse(true)
 }
 
-/// What comes of a blob until it fails, and what it fails with.
+/// The bytes of a blob until it fails, and the error.
 fn until_error(blob: &(impl Blob + ?Sized)) -> (Vec<u8>, Error) {
     let mut bytes = Vec::new();
     let error = blob.open().unwrap().read_to_end(&mut bytes).unwrap_err();
@@ -76,7 +77,7 @@ fn a_recipe_makes_the_same_bytes() {
     for compression in COMPRESSIONS {
         let layer = described(dir.path(), compression);
         let plain = layer_tar(files(dir.path()), compression).unwrap();
-        assert_eq!(layer.descriptor(), plain.descriptor(), "asking for a recipe changes nothing");
+        assert_eq!(layer.descriptor(), plain.descriptor(), "reading the recipe changes nothing");
         let (recipe, expected) = (recipe(&layer), bytes(&plain));
         assert_eq!(recipe.descriptor(), layer.descriptor());
         assert_eq!(recipe.diff_id(), Some(layer.diff_id()));
@@ -134,9 +135,9 @@ fn filling_a_sparse_layout_makes_the_full_one() {
     }
 }
 
-/// A recipe is all that there is of a blob, whatever lies in the blob's place.
+/// The recipe is used, whatever file has the name of the blob.
 #[test]
-fn a_recipe_goes_only_when_the_blob_is_whole() {
+fn a_recipe_is_removed_only_after_its_blob_is_complete() {
     let dir = sources();
     let out = TempDir::new().unwrap();
     let layer = described(dir.path(), Compression::None);
@@ -150,8 +151,7 @@ fn a_recipe_goes_only_when_the_blob_is_whole() {
     assert_whole(&layout);
 }
 
-/// What happens to the sources after a layer was described, which file the error names, and what it
-/// says of it.
+/// Changes of the sources after a layer was described, the file that the error names, and its text.
 type Change = (&'static str, fn(&Path), &'static str, &'static str);
 
 const CHANGES: &[Change] = &[
@@ -192,7 +192,7 @@ fn unseen(path: &Path, change: fn(&mut Vec<u8>)) {
 }
 
 #[test]
-fn a_source_that_changed_is_named_and_nothing_wrong_comes_before() {
+fn a_changed_source_is_named_and_no_wrong_byte_precedes_the_error() {
     for compression in COMPRESSIONS {
         for (what, change, named, said) in CHANGES {
             let dir = sources();
@@ -213,7 +213,7 @@ fn a_source_that_changed_is_named_and_nothing_wrong_comes_before() {
     }
 }
 
-/// A layer that was only described in this process keeps what it knows of its sources.
+/// A layer that was described in this process keeps what it knows of its sources.
 #[test]
 fn a_described_layer_that_has_a_recipe_names_the_file_too() {
     let dir = sources();
@@ -236,7 +236,7 @@ fn links_and_attributes_that_changed_are_found() {
             .unwrap();
     fs::remove_file(at("link")).unwrap();
     symlink("two", at("link")).unwrap();
-    // Of what has no contents there is only the place in the layer to tell.
+    // An entry without contents is reported by its path in the layer.
     assert!(until_error(&recipe(&layer)).1.to_string().contains("\"/usr/link\" changed"));
     fs::remove_file(at("link")).unwrap();
     symlink("one", at("link")).unwrap();
@@ -262,9 +262,10 @@ fn a_named_source_that_vanished_is_named() {
     );
 }
 
-/// What lies in a file is hashed on the way out: who counts bytes never has all of a wrong blob.
+/// Bytes from a file are hashed while they are sent: a client that counts bytes never has a
+/// complete wrong blob.
 #[test]
-fn a_file_that_changed_is_named_before_its_last_stretch() {
+fn a_changed_file_is_named_before_its_last_bytes() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("blob");
     let right = text(300_000, 1);
@@ -289,9 +290,9 @@ fn a_file_that_changed_is_named_before_its_last_stretch() {
             fs::write(&path, &right).unwrap();
             edit(&path, change);
             let (came, error) = until_error(&recipe);
-            assert!(came.len() + 1000 < right.len(), "the last stretch came");
+            assert!(came.len() + 1000 < right.len(), "the last bytes were returned");
             assert!(error.to_string().contains(&format!("blob\" {said}")), "{error}");
-            // Nor does it come when somebody asks again.
+            // A second read does not return it either.
             let mut reader = recipe.open().unwrap();
             std::io::copy(&mut reader, &mut std::io::sink()).unwrap_err();
             reader.read(&mut [0; 100]).unwrap_err();
@@ -308,8 +309,8 @@ fn a_file_that_changed_is_named_before_its_last_stretch() {
 
 #[test]
 fn a_recipe_is_small() {
-    // A Python tree of 308 MB in 8762 files takes, at this rate, 26 kB for its blocks, 47 kB for
-    // its files and nothing for what they hold; a closure takes 150 bytes for each of its paths.
+    // The recipe of a Python tree of 308 MB in 8762 files takes 26 kB for its blocks, 47 kB for its
+    // files, and nothing for their contents. A closure takes 150 bytes for each of its paths.
     let dir = TempDir::new().unwrap();
     for file in 0..500 {
         fs::write(dir.path().join(format!("file-{file}")), vec![b'x'; 50_000]).unwrap();
@@ -350,7 +351,7 @@ fn stored_layers_are_named_and_not_copied() {
     )
     .unwrap();
     assert!(!at("sparse/blobs/sha256").join(descriptor.digest.hex()).exists());
-    // Not the link's path, but that of what it leads to.
+    // The path of the link's target, not that of the link.
     let (blob, file) =
         (layout.blob(&descriptor), at("layer/blobs/sha256").join(descriptor.digest.hex()));
     assert_eq!(blob.recipe().unwrap().lies_in(), Some((&*file.canonicalize().unwrap(), 0)));
@@ -373,7 +374,7 @@ fn folders_of_lazy_layers_make_the_same_images() {
     assert_eq!(fs::read_dir(at("layer/blobs/sha256")).unwrap().count(), 0);
     assert_eq!(fs::read_dir(at("layer/recipes/sha256")).unwrap().count(), 1);
 
-    // No source is opened for what only names the layer.
+    // Naming a layer opens no source.
     let away = dir.path().with_extension("away");
     fs::rename(dir.path(), &away).unwrap();
     let lazy = folder::open_layer(at("layer"), &RecipeTrust::everything()).unwrap();
@@ -428,7 +429,7 @@ fn sparse_layouts_are_edited_as_others_are() {
     assert_whole(&layout);
     assert_eq!(findings(&at("sparse"), true), [""; 0]);
 
-    // Into another one, sparse or not, and from an archive.
+    // Copied into another one, sparse or not, and from an archive.
     let images = || layout.images().unwrap();
     let passed_on = image_layout(at("passed-on"), images(), sparse()).unwrap();
     assert_eq!(passed_on.blob(one.descriptor()).recipe().unwrap().lies_in(), None);
@@ -448,7 +449,7 @@ fn sparse_layouts_are_edited_as_others_are() {
     assert!(lies_in.lies_in().unwrap().1 > 0);
     assert_whole(&of_archive);
 
-    // What nothing names any more goes, with what killed writers left.
+    // Unreferenced files are removed, with the leftovers of killed writers.
     fs::write(at("sparse/recipes/sha256/.oci-layout-x"), "").unwrap();
     assert_eq!(layout.collect_garbage().unwrap().files.len(), 1);
     layout.remove("second").unwrap();
@@ -465,7 +466,7 @@ fn sparse_layouts_are_edited_as_others_are() {
 }
 
 #[test]
-fn what_cannot_be_filled_stays_as_it_is() {
+fn a_layer_that_cannot_be_filled_stays_a_recipe() {
     let dir = sources();
     let out = TempDir::new().unwrap();
     let other = layer_tar([FileMapping::text("other", "/x")], LayerOptions::default().recipe(true))
@@ -479,7 +480,7 @@ fn what_cannot_be_filled_stays_as_it_is() {
     for _ in 0..2 {
         let error = layout.fill(&Pool::new(2)).unwrap_err();
         assert!(matches!(error, Error::SourceOutdated { .. }), "{error}");
-        // The others are there, and nothing half-made.
+        // The others are filled, and there is no incomplete file.
         assert_eq!(fs::read_dir(out.path().join("image/recipes/sha256")).unwrap().count(), 1);
         assert_eq!(fs::read_dir(out.path().join("image/blobs/sha256")).unwrap().count(), 3);
         assert_eq!(findings(&out.path().join("image"), false), [""; 0]);
@@ -489,7 +490,7 @@ fn what_cannot_be_filled_stays_as_it_is() {
     assert_whole(&layout);
 }
 
-/// A compressed tar has to be unpacked somewhere: a reader of a recipe has no such place.
+/// A compressed tar must be unpacked into a file, and a reader of a recipe has no folder for it.
 #[test]
 fn a_compressed_tar_has_no_recipe_and_is_kept() {
     let dir = TempDir::new().unwrap();
@@ -529,7 +530,7 @@ fn every_mapping_comes_back_from_a_recipe() {
     let layer = layer_tar(files.clone(), options.clone()).unwrap();
     let bytes_again = bytes(&recipe(&layer));
     assert!(bytes_again == bytes(&layer_tar(files, options.recipe(false)).unwrap()));
-    // A recipe is a function of what the layer is one of.
+    // A recipe depends only on what the layer depends on.
     let json = layer.recipe().unwrap().to_bytes().unwrap();
     assert_eq!(Recipe::from_bytes(&json).unwrap().to_bytes().unwrap(), json);
 }
@@ -550,8 +551,7 @@ fn a_name_that_json_cannot_hold_is_refused() {
     );
 }
 
-/// Everything that can be wrong with a recipe is an error that says what, and none of it is
-/// believed.
+/// Every defect of a recipe is an error that names it, and no such recipe is used.
 #[test]
 fn hostile_recipes_are_errors() {
     let dir = sources();
@@ -590,9 +590,15 @@ fn hostile_recipes_are_errors() {
             &gzip,
             "/tar/size",
             json!(u64::MAX),
-            "recipe, tar, prefixes: found 11 for a tar of 18446744073709551615",
+            "recipe, tar, prefixes: found 11 digests, which do not fit a tar of \
+             18446744073709551615 bytes",
         ),
-        (&gzip, "/tar/size", json!(0), "recipe, tar, prefixes: found 11 for a tar of 0 bytes"),
+        (
+            &gzip,
+            "/tar/size",
+            json!(0),
+            "recipe, tar, prefixes: found 11 digests, which do not fit a tar of 0 bytes",
+        ),
         (&gzip, "/tar/prefixes", json!("!"), "recipe, tar, prefixes: expected base64"),
         (
             &gzip,
@@ -641,7 +647,7 @@ fn hostile_recipes_are_errors() {
         ),
         (&file, "/file", json!(""), "recipe, file: \"\" is relative"),
         (&file, "/file", json!(7), "recipe, file: expected a path"),
-        (&file, "/offset", json!(u64::MAX), "recipe, offset: it exceeds the size of any file"),
+        (&file, "/offset", json!(u64::MAX), "recipe, offset: the end exceeds the size of any file"),
         (&file, "/more", json!(1), "recipe: unknown field `more`"),
     ];
     for (recipe, pointer, value, said) in changes {
@@ -651,7 +657,7 @@ fn hostile_recipes_are_errors() {
             (None, Some((above, name))) => json.pointer_mut(above).unwrap()[name] = value.clone(),
             (None, None) => unreachable!(),
         }
-        // Levels are looked at when the codec is asked for.
+        // Levels are checked when the codec is created.
         let read = Recipe::from_bytes(&serde_json::to_vec(&json).unwrap());
         let error = read.map_or_else(|error| error, |recipe| until_error(&recipe).1);
         assert!(error.to_string().contains(said), "{pointer} = {value}: {error}");
@@ -668,9 +674,9 @@ fn hostile_recipes_are_errors() {
     }
 }
 
-/// Recipes that fit together and still lie make no blob that anybody would take for whole.
+/// Consistent but wrong recipes make no blob that seems complete.
 #[test]
-fn recipes_that_lie_make_nothing_whole() {
+fn wrong_recipes_never_make_a_complete_blob() {
     let dir = sources();
     let layer = described(dir.path(), Compression::GZIP);
     let json: Value = serde_json::from_slice(&layer.recipe().unwrap().to_bytes().unwrap()).unwrap();
@@ -691,7 +697,7 @@ fn recipes_that_lie_make_nothing_whole() {
     });
     assert!(came.is_empty() && error.to_string().contains("is inconsistent"), "{error}");
 
-    // Names that lead round in a circle, to no file, or to what never ends.
+    // Names in a cycle, of missing files, and of endless ones.
     let at = |name: &str| dir.path().join(name);
     symlink("loop", at("loop")).unwrap();
     for (source, said) in [
@@ -705,7 +711,7 @@ fn recipes_that_lie_make_nothing_whole() {
         assert!(came.is_empty() && Report(&error).to_string().contains(said), "{error}");
     }
     fs::remove_file(at("loop")).unwrap();
-    // A recipe of a layout that names its own place.
+    // A recipe in a layout that names its own path.
     let out = TempDir::new().unwrap();
     let layout =
         image_layout(out.path().join("image"), [image([layer.clone().into()])], sparse()).unwrap();
@@ -722,7 +728,7 @@ fn recipes_that_lie_make_nothing_whole() {
 }
 
 #[test]
-fn verify_looks_at_recipes_and_deep_at_what_they_make() {
+fn verify_checks_recipes_and_with_deep_their_blobs() {
     type Damage = (&'static str, fn(&Path), &'static str, Option<&'static str>);
     const PLACE: &str = "index.json, manifests[0], layers[0]";
     fn recipe_of(layout: &Path) -> PathBuf {
@@ -823,7 +829,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
             }
         }
     }
-    // A recipe of another layer, under the digest of this one.
+    // The recipe of another layer, under the digest of this one.
     let out = TempDir::new().unwrap();
     let path = out.path().join("image");
     image_layout(&path, [image([layer.clone().into()])], sparse()).unwrap();
@@ -840,8 +846,8 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
     );
     fs::write(recipe_of(&path), layer.recipe().unwrap().to_bytes().unwrap()).unwrap();
 
-    // What the sources are now is for a deep look to say; in no compression is it taken for a
-    // damaged stream.
+    // Only a deep check reads the current sources. For no compression does it report a damaged
+    // stream.
     for compression in COMPRESSIONS {
         let layer = described(dir.path(), compression);
         let path = out.path().join(compression.to_string());
@@ -866,7 +872,7 @@ fn verify_looks_at_recipes_and_deep_at_what_they_make() {
     }
 }
 
-/// The lines that `verify` says.
+/// The lines of `verify`.
 #[track_caller]
 fn findings(layout: &Path, deep: bool) -> Vec<String> {
     let findings =

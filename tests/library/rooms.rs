@@ -1,5 +1,5 @@
-//! The modules of the library lie in rooms, and each imports only what is below it. No two files
-//! import each other, not even by way of others.
+//! The modules of the library are in rooms, and each imports only rooms below it. No two files
+//! import each other, directly or through others.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,7 @@ use std::{
 
 use walkdir::WalkDir;
 
-/// The lowest room first. `docs/architecture.md` says what each contains.
+/// The lowest room first. `docs/architecture.md` describes each.
 const ROOMS: [&str; 17] = [
     "basics", "pool", "closure", "document", "tarfile", "store", "recipe", "blob", "layer",
     "image", "rootfs", "layout", "verify", "archive", "folder", "registry", "nix",
@@ -17,7 +17,7 @@ const ROOMS: [&str; 17] = [
 /// An import: the line, and the module.
 type Import = (usize, String);
 
-/// The imports of each module, but for those of tests.
+/// The imports of each module, except for those of tests.
 fn imports() -> BTreeMap<String, Vec<Import>> {
     let files = WalkDir::new("src").into_iter().map(|entry| entry.unwrap().into_path());
     let module = |path: &std::path::Path| {
@@ -47,7 +47,7 @@ fn imports() -> BTreeMap<String, Vec<Import>> {
                 imports.push((line, imported));
             }
         }
-        // A module that a file has declared needs no import.
+        // A declared module needs no import.
         for child in code.lines().filter_map(|line| line.split_once("mod ")?.1.strip_suffix(';')) {
             let used = code.match_indices(&format!("{child}::")).find(|(at, _)| {
                 !code[..*at].ends_with(|before: char| {
@@ -72,7 +72,7 @@ fn paths(text: &str) -> Vec<String> {
             '{' => above.push(path.clone()),
             ',' | '}' if !above.is_empty() => {
                 let prefix = above.last().unwrap().clone();
-                // After a group there is nothing.
+                // Nothing follows a group.
                 if path != prefix {
                     paths.push(path);
                 }

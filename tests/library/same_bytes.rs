@@ -1,4 +1,4 @@
-//! The same mappings, options and contents give the same bytes, whatever else is different.
+//! The same mappings, options and contents give the same bytes, whatever else differs.
 #![cfg(all(feature = "gzip", feature = "zstd"))]
 
 use std::{
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 const COMPRESSIONS: [Compression; 3] = [Compression::None, Compression::GZIP, Compression::ZSTD];
 
-/// A folder with some of everything, its entries made in an order that the seed decides.
+/// A folder with every kind of file, created in an order that depends on the seed.
 fn make_tree(dir: &Path, seed: u64) {
     let mut steps: Vec<Box<dyn Fn()>> = Vec::new();
     for folder in ["bin", "lib/a/b", "empty", "z"] {
@@ -46,7 +46,7 @@ fn make_tree(dir: &Path, seed: u64) {
     steps.iter().for_each(|step| step());
 }
 
-/// The digests of layers, configuration and manifest made of a folder, and of the layout's own
+/// The digests of layers, configuration and manifest made from a folder, and of the layout's other
 /// files.
 fn digests(tree: &Path) -> String {
     let mut digests = String::new();
@@ -74,7 +74,7 @@ fn digests(tree: &Path) -> String {
     digests
 }
 
-/// What a whole process has and the bytes must not: each a child of this test.
+/// Properties of a process that must not affect the bytes: each in a child of this test.
 #[test]
 fn in_another_process() {
     if let Some(tree) = child_argument() {
@@ -139,22 +139,23 @@ fn in_another_order_and_at_another_time() {
     let tree = dir.path().join("tree");
     make_tree(&tree, 1);
     let expected = digests(&tree);
-    // Times of 1973 and of ten years from now, and names read in between, so that times of access
-    // change too.
+    // Times of 1973 and ten years from now. Names are read in between, so that access times change
+    // too.
     for time in [
         SystemTime::UNIX_EPOCH + Duration::from_secs(99_999_999),
         SystemTime::now() + Duration::from_secs(3 << 27),
     ] {
         for path in common::files_in(&tree) {
             let file = fs::File::open(tree.join(path));
-            // The link's own time can't be set like this, and its target's is.
+            // The link's own time cannot be set like this, and its target's is.
             file.and_then(|file| file.set_modified(time)).unwrap();
         }
         assert_eq!(digests(&tree), expected);
     }
     let mut listings = Vec::new();
     for seed in 2..6 {
-        // A tmpfs lists the newest name first, so that the order of making is one of listing.
+        // A tmpfs lists the newest name first, so the order of creation determines the order of
+        // listing.
         let there = TempDir::new_in("/dev/shm").unwrap();
         let tree = there.path().join("tree");
         make_tree(&tree, seed);
@@ -208,7 +209,7 @@ fn with_mappings_in_another_order() {
     }
 }
 
-/// A layer of more blocks than any of the numbers of threads: every compression, stored and only
+/// A layer of more blocks than the largest number of threads, with every compression, stored and
 /// described.
 #[test]
 fn with_any_number_of_threads() {
@@ -240,14 +241,14 @@ fn with_any_number_of_threads() {
     }
 }
 
-/// What is in a folder is found while files are read, unless another mapping says something of the
-/// same place: then all is found before. Here every folder has such a neighbour in the second
-/// layer, which says what is there anyway.
+/// A folder is listed while files are read, unless another mapping has a path at, above or below
+/// it. In that case, everything is listed first. In the second layer, every folder has such a
+/// neighbour, which adds nothing.
 #[test]
-fn found_before_it_is_read_or_meanwhile() {
+fn listed_first_or_while_reading() {
     let dir = TempDir::new().unwrap();
     for n in 0..1500 {
-        // Names whose order is another one if a folder's end is not looked at.
+        // Names that sort differently if the end of a folder is ignored.
         let path = dir
             .path()
             .join(["a", "a/b", "a-b", "a.b", "c/d"][n % 5])
@@ -306,7 +307,7 @@ fn side_by_side_and_one_by_one() {
     }
 }
 
-/// A described layer is made while it is read, in whatever pieces the reader wants.
+/// A described layer is made while it is read, in pieces of any size.
 #[test]
 fn read_in_pieces_of_any_size() {
     for compression in COMPRESSIONS {
@@ -327,7 +328,7 @@ fn read_in_pieces_of_any_size() {
     }
 }
 
-/// The sources' own folder says nothing in the result, not even in the history.
+/// The path of the sources is not in the result, not even in the history.
 #[test]
 fn no_source_path_in_any_document() {
     let dir = TempDir::with_prefix("a-telling-name").unwrap();

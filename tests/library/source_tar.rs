@@ -1,5 +1,4 @@
-//! A tar as a source: what Python's tarfile and GNU tar pack comes out as the layer that Python
-//! says it should be.
+//! A tar as a source: tars of Python's tarfile and GNU tar become the layer that Python expects.
 
 mod foreign;
 mod links;
@@ -44,7 +43,8 @@ fn layer_of(dir: &TempDir, tar: &[u8]) -> Vec<u8> {
     layer([FileMapping::tar(write(dir, "source.tar", tar), "/")], LayerOptions::default()).1
 }
 
-/// The tar as a layer has what Python says, for Python and for the `tar` crate, in plain entries.
+/// The layer has the entries that Python expects, read by Python and by the `tar` crate, in plain
+/// headers.
 #[track_caller]
 fn check(dir: &TempDir, tar: &[u8]) -> Vec<String> {
     let expected = python(tar, &["layer"]);
@@ -68,7 +68,7 @@ fn assert_same(found: &[String], expected: &[String]) {
 }
 
 #[test]
-fn what_python_packs() {
+fn tars_of_python_become_the_expected_layers() {
     let dir = TempDir::new().unwrap();
     for (format, entries) in [("USTAR", 24), ("GNU", 34), ("PAX", 37)] {
         assert_eq!(check(&dir, &make(format)).len(), entries, "{format}");
@@ -76,7 +76,7 @@ fn what_python_packs() {
 }
 
 #[test]
-fn what_gnu_tar_packs() {
+fn tars_of_gnu_tar_become_the_expected_layers() {
     let dir = TempDir::new().unwrap();
     let script = r#"mkdir t && cd t && umask 022 && mkdir empty dir "$(printf %0120d 0)"
         echo hello > dir/z && ln dir/z a && ln dir/z dir/0 && ln -s ../else link && mkfifo dir/fifo
@@ -87,7 +87,7 @@ fn what_gnu_tar_packs() {
         for i in $(seq 1 40); do printf $i | dd of=many bs=1 seek=${i}0000 conv=notrunc status=none; done
         printf '\0' > "$(printf 'not-utf-8-\377')""#;
     assert!(Command::new("sh").args(["-ec", script]).current_dir(&dir).status().unwrap().success());
-    // Whatever the format, it is one layer.
+    // All formats give the same layer.
     let mut expected = None;
     for options in [
         &["--format=gnu"][..],
@@ -117,10 +117,10 @@ fn what_gnu_tar_packs() {
 }
 
 #[test]
-fn a_compressed_tar_is_what_it_holds() {
+fn a_compressed_tar_gives_the_same_layer() {
     let dir = TempDir::new().unwrap();
     let plain = make("PAX");
-    // As two members: what `pigz -i` and our own layers are.
+    // Two members, as `pigz -i` and our own layers have them.
     let mut gz = Vec::new();
     for half in [&plain[..10_000], &plain[10_000..]] {
         let mut encoder = GzEncoder::new(Vec::new(), Level::fast());
@@ -151,7 +151,7 @@ fn a_compressed_tar_is_what_it_holds() {
 }
 
 #[test]
-fn below_a_destination_in_part_and_changed() {
+fn a_tar_can_be_filtered_changed_and_moved_to_a_destination() {
     let dir = TempDir::new().unwrap();
     let tar = write(&dir, "x.tar", &make("PAX"));
     let mapping = FileMapping::tar(&tar, "/opt/x");
@@ -162,7 +162,7 @@ fn below_a_destination_in_part_and_changed() {
             .map(|line| line.split(" 1234567890").next().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    // The root of the tar is the destination, and folders on the way are as the tar has them.
+    // The root of the tar is the destination, and intermediate folders are those of the tar.
     let some = names(mapping.clone().include("z/*").exclude("**/.wh.*"));
     assert_eq!(
         some,
@@ -174,7 +174,7 @@ fn below_a_destination_in_part_and_changed() {
             "hardlink opt/x/z/file 4755 1000:2000",
         ]
     );
-    // A whiteout removes what is below the destination.
+    // A whiteout removes a path below the destination.
     let whiteouts = names(mapping.clone().include("**/.wh.*"));
     assert_eq!(whiteouts[2..4], ["file opt/x/.wh.older 0644 0:0", "dir opt/x/z 1770 0:0"]);
     assert!(whiteouts[4].starts_with("file opt/x/z/.wh..wh..opq "), "{whiteouts:?}");
@@ -197,7 +197,7 @@ fn below_a_destination_in_part_and_changed() {
 }
 
 #[test]
-fn a_rule_for_one_name_parts_it_from_its_hard_links() {
+fn a_permission_rule_for_one_name_separates_it_from_its_hard_links() {
     let dir = TempDir::new().unwrap();
     let tar = FileMapping::tar(write(&dir, "x.tar", &make("USTAR")), "/")
         .include("*-link")
@@ -232,7 +232,7 @@ fn a_rule_for_one_name_parts_it_from_its_hard_links() {
 fn a_tar_beside_other_mappings() {
     let dir = TempDir::new().unwrap();
     let tar = FileMapping::tar(write(&dir, "x.tar", &make("PAX")), "/");
-    // Twice the same is once.
+    // Two equal ones are one.
     let once = layer([tar.clone()], LayerOptions::default()).0.diff_id();
     assert_eq!(layer([tar.clone(), tar.clone()], LayerOptions::default()).0.diff_id(), once);
     let other = FileMapping::text("other", "/z/file");
@@ -242,7 +242,7 @@ fn a_tar_beside_other_mappings() {
     assert!(first.contains("x.tar\" (a file, mode 4755"), "{first}");
     assert_eq!(second, "a text of 5 bytes");
     let (_, made) = layer([tar, other], LayerOptions::default().on_conflict(OnConflict::LastWins));
-    // The other names are still hard links of one another.
+    // The other names are still hard links of each other.
     let lines = tar_crate(&made);
     assert!(
         lines
@@ -273,7 +273,7 @@ fn a_tar_that_changes_is_noticed() {
     assert!(error.to_string().contains("x.tar\" shrank while"), "{error}");
 }
 
-/// A header as the old format has it, with what is to be wrong.
+/// A header of the old format, with a defect.
 fn header(name: &[u8], kind: u8, size: u64, change: impl FnOnce(&mut tar::Header)) -> Vec<u8> {
     let mut header = tar::Header::new_ustar();
     header.as_old_mut().name[..name.len()].copy_from_slice(name);
@@ -289,7 +289,7 @@ fn header(name: &[u8], kind: u8, size: u64, change: impl FnOnce(&mut tar::Header
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_place() {
+fn damaged_tars_are_errors_with_the_offset() {
     let dir = TempDir::new().unwrap();
     let plain = |name: &[u8], kind: u8| header(name, kind, 0, |_| ());
     let link = |name: &[u8], kind: u8, target: &[u8]| {
@@ -375,7 +375,7 @@ fn what_is_wrong_is_said_with_its_place() {
         );
         assert!(matches!(error, Error::SourceTar { offset: at, .. } if at == offset));
     }
-    // What is left out may be whatever it is.
+    // Excluded members may have any defect.
     let odd = [
         plain(b"label", b'V'),
         plain(b"../x", b'0'),
@@ -389,12 +389,12 @@ fn what_is_wrong_is_said_with_its_place() {
         .exclude("../x")
         .exclude(".wh..wh.*");
     assert_eq!(tar_crate(&layer([mapping], LayerOptions::default()).1).len(), 1);
-    // A file that others are in.
+    // A file used as a folder by others.
     let inside = [plain(b"good/x", b'0'), vec![0; 1024]].concat();
     let path = write(&dir, "inside.tar", &[good, inside].concat());
     let error = layer_tar([FileMapping::tar(path, "/")], LayerOptions::default()).unwrap_err();
     assert!(error.to_string().starts_with("\"/good\" is provided twice, by tar "), "{error}");
-    // Compressed bytes that break off.
+    // A truncated compressed stream.
     let mut gz = GzEncoder::new(Vec::new(), Level::fast());
     gz.write_all(&make("USTAR")).unwrap();
     let gz = gz.finish().unwrap();
@@ -406,7 +406,7 @@ fn what_is_wrong_is_said_with_its_place() {
     .unwrap_err();
     assert!(
         error.to_string().contains("broken.tar.gz\", at byte ")
-            && error.to_string().contains("it cannot be decompressed: "),
+            && error.to_string().contains("it cannot be decompressed ("),
         "{error}"
     );
 }

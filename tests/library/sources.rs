@@ -1,4 +1,4 @@
-//! Sources that are not what they seem, that change while they are read, or that may not be read.
+//! Sources of unusual kinds, that change while they are read, or that cannot be read.
 
 use std::{
     fs::{self, File},
@@ -16,8 +16,8 @@ use crate::common::{as_nobody, child, child_argument, lines, message, run};
 use oci_layout::{Compression, FileMapping, LayerOptions, Pool, Progress, layer_tar};
 use tempfile::TempDir;
 
-/// One thread takes the tar in blocks one after the other: when the first one is done, nothing of
-/// the file behind it has been read. What happens to it then is found out, by name.
+/// One thread reads the tar in blocks, one after the other. After the first block, nothing of the
+/// file after it has been read. A change then is found, with its name.
 #[test]
 fn a_source_changes_while_it_is_read() {
     type Change = fn(&Path);
@@ -69,7 +69,7 @@ fn a_source_changes_while_it_is_read() {
     }
 }
 
-/// A described layer reads its sources again when it is opened, and does not give other bytes then.
+/// A described layer reads its sources again when it is opened, and never returns other bytes.
 #[test]
 fn a_source_changes_before_it_is_read_again() {
     use std::io::Read;
@@ -90,7 +90,7 @@ fn a_source_changes_before_it_is_read_again() {
 }
 
 #[test]
-fn what_nobody_may_read() {
+fn an_unreadable_source_is_an_error() {
     if let Some(dir) = child_argument() {
         for (source, unreadable) in [
             ("file", "file"),
@@ -107,7 +107,7 @@ fn what_nobody_may_read() {
                 )
             );
         }
-        // What is excluded need not be read.
+        // Excluded files need not be readable.
         let rest =
             FileMapping::new(&dir, "/").exclude("file").exclude("folder").exclude("test-of-nobody");
         return assert_eq!(lines([rest], LayerOptions::default()), ["-0644 0:0 1 rest \"\""]);
@@ -120,7 +120,8 @@ fn what_nobody_may_read() {
     fs::write(dir.path().join("file"), "secret").unwrap();
     fs::write(dir.path().join("rest"), "").unwrap();
     fs::create_dir_all(dir.path().join("folder/unreadable/below")).unwrap();
-    let mut command = as_nobody(&mut child(what_nobody_may_read, dir.path()), dir.path());
+    let mut command =
+        as_nobody(&mut child(an_unreadable_source_is_an_error, dir.path()), dir.path());
     mode("file", 0o000);
     mode("folder/unreadable", 0o000);
     run(&mut command);
@@ -141,7 +142,7 @@ fn sockets_fifos_and_devices() {
         );
         assert!(said.starts_with(&expected), "{said}");
     }
-    // What nobody writes to would be waited for: there is no folder for its bytes anyway.
+    // Opening a pipe without a writer would wait, so the missing folder is reported first.
     let said = message(layer_tar([FileMapping::new(at("fifo"), "/x")], Compression::None));
     assert!(
         said.starts_with(&format!(
@@ -187,7 +188,7 @@ fn a_source_named_like_a_whiteout() {
     );
 }
 
-/// The named source is followed, unless it shall not be; what lies in a folder never is.
+/// A link that is the source is followed by default. Links in a folder never are.
 #[test]
 fn links_as_sources() {
     let dir = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! The JSON form of a layer: each member, and the sentence for whatever it can't be.
+//! The JSON form of a layer: each member, and the error for each invalid value.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
@@ -40,7 +40,8 @@ fn every_source_has_its_member() {
             FileMapping::opaque_whiteout("/b"),
         ),
         (json!({ "tar": "a.tar", "destination": "/" }), FileMapping::tar("a.tar", "/")),
-        // What Nix writes for an argument that was not given, and a mark that is not set.
+        // The value that Nix writes for an argument that was not given, and for a flag that is not
+        // set.
         (
             json!({ "source": "a", "text": null, "directory": false, "mode": null }),
             FileMapping::at_source("a"),
@@ -111,7 +112,7 @@ fn a_layer_of_a_specification_is_the_layer_of_its_mappings() {
 }
 
 #[test]
-fn what_a_file_cannot_be_is_said_with_its_place_and_destination() {
+fn invalid_files_are_errors_with_their_index_and_destination() {
     for (json, message) in [
         (
             json!({ "sorce": "a", "destination": "/b" }),
@@ -189,7 +190,7 @@ fn what_a_file_cannot_be_is_said_with_its_place_and_destination() {
 }
 
 #[test]
-fn what_a_layer_cannot_be_is_said() {
+fn invalid_layer_specifications_are_errors() {
     for (json, message) in [
         (json!([]), "layer specification: expected a JSON object, found []"),
         (

@@ -1,5 +1,5 @@
-//! The files of an image, and images unpacked: whiteouts, links across layers, and layers that try
-//! to write elsewhere.
+//! The files of an image, and unpacked images: whiteouts, links across layers, and layers that try
+//! to write outside.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use tar::{EntryType, Header};
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
-/// Name, type, and link or contents.
+/// Name, type, and link target or contents.
 type Member = (&'static str, EntryType, &'static str);
 
 const DIR: EntryType = EntryType::Directory;
@@ -21,7 +21,7 @@ const FILE: EntryType = EntryType::Regular;
 const LINK: EntryType = EntryType::Symlink;
 const HARD: EntryType = EntryType::Link;
 
-/// A layer of these members, which the tar crate would refuse in part.
+/// A layer of these members, some of which the tar crate would refuse.
 fn layer(members: &[Member]) -> MemoryBlob {
     let mut tar = Vec::new();
     for (name, kind, text) in members {
@@ -46,7 +46,7 @@ fn layer(members: &[Member]) -> MemoryBlob {
     MemoryBlob::new(MediaType::LAYER, tar)
 }
 
-/// What lies in a folder: text of files, targets of links, and "/" for directories.
+/// The contents of a folder: the text of files, the targets of links, and "/" for directories.
 fn tree(root: &Path) -> BTreeMap<String, String> {
     let entries = WalkDir::new(root).min_depth(1).into_iter().map(Result::unwrap);
     let what = |path: &Path| match fs::symlink_metadata(path).unwrap().file_type() {
@@ -58,7 +58,7 @@ fn tree(root: &Path) -> BTreeMap<String, String> {
     entries.map(|entry| (name(entry.path()), what(entry.path()))).collect()
 }
 
-/// Unpacks the layers, and checks that `ImageFiles` has the same.
+/// Unpacks the layers, and checks that `ImageFiles` has the same files.
 #[track_caller]
 fn unpacked(layers: &[MemoryBlob]) -> (TempDir, BTreeMap<String, String>, Vec<Skipped>) {
     let dir = TempDir::new().unwrap();
@@ -80,7 +80,7 @@ fn unpacked(layers: &[MemoryBlob]) -> (TempDir, BTreeMap<String, String>, Vec<Sk
     });
     assert_eq!(listed.collect::<BTreeMap<_, _>>(), found);
     assert_eq!(files.skipped(), skipped);
-    // Nothing beside it.
+    // Nothing is written next to it.
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     (dir, found, skipped)
 }
@@ -108,7 +108,7 @@ fn upper_layers_replace_and_remove() {
     ]);
     let upper = layer(&[
         ("a/.wh.gone", FILE, ""),
-        // An opaque directory keeps what its own layer has, wherever the whiteout is.
+        // An opaque directory keeps the files of its own layer, wherever the whiteout is.
         ("b/new", FILE, "new"),
         ("b/.wh..wh..opq", FILE, ""),
         ("b/newer", FILE, "newer"),
@@ -116,7 +116,7 @@ fn upper_layers_replace_and_remove() {
         ("c/", DIR, ""),
         ("c/y", FILE, "y"),
         (".wh.c", FILE, ""),
-        // Types change.
+        // The type changes.
         ("d/", DIR, ""),
         ("d/x", FILE, "x"),
         ("e", FILE, "file"),
@@ -158,10 +158,10 @@ fn hard_links_reach_lower_layers_and_outlive_their_targets() {
         ("second", HARD, "/two"),
         ("third", HARD, "./three"),
         ("fourth", HARD, "third"),
-        // Replaced: its other names keep the contents.
+        // A replaced file: its other names keep the contents.
         ("one", FILE, "new"),
         (".wh.two", FILE, ""),
-        // Itself, nothing, a directory, outside.
+        // Targets: itself, a missing file, a directory, a path outside.
         ("three", HARD, "three"),
         ("none", HARD, "absent"),
         ("d/", DIR, ""),
@@ -208,21 +208,21 @@ fn nothing_is_written_outside() {
         &[(".wh...", FILE, ""), (".wh..", FILE, ""), ("..", FILE, "x"), (".", FILE, "x")],
     ];
     for (number, attack) in attacks.iter().enumerate() {
-        // In one layer, and with each member in a layer of its own.
+        // In one layer, and with each member in a separate layer.
         let apart: Vec<_> = attack.iter().map(|member| layer(&[*member])).collect();
         for layers in [vec![layer(attack)], apart] {
             unpacked(&layers);
             assert_eq!(tree(secret.path()), before, "attack {number}");
         }
     }
-    // A directory takes the place of a link.
+    // A directory replaces a link.
     let (_dir, found, _) =
         unpacked(&[layer(&[("link", LINK, "/etc")]), layer(&[("link/x", FILE, "x")])]);
     assert_eq!(found, expected([("link", "/"), ("link/x", "x")]));
 }
 
 #[test]
-fn links_lead_inside_of_the_image() {
+fn symbolic_links_are_resolved_inside_the_image() {
     let files = ImageFiles::new([layer(&[
         ("usr/bin/", DIR, ""),
         ("usr/bin/sh", FILE, "shell"),

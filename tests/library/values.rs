@@ -1,5 +1,5 @@
-//! What a configuration may contain: what is refused, with which words, what is only warned of, and
-//! what a base image may have said before.
+//! Values of a configuration: what is refused, with which message, what is a warning, and what is
+//! inherited from a base image.
 
 use std::{fs, path::Path};
 
@@ -22,7 +22,7 @@ fn document(config: &ImageConfig) -> Value {
     serde_json::from_slice(config.bytes()).unwrap()
 }
 
-/// A layout of an image of no layers whose configuration somebody else wrote.
+/// A layout with an image without layers, whose configuration another program wrote.
 fn write_base(dir: &Path, document: &Value) -> ImageLayout {
     let mut document = document.clone();
     let members = document.as_object_mut().unwrap();
@@ -55,7 +55,7 @@ fn base(dir: &Path, document: &Value) -> PlatformImage {
     write_base(dir, document).image(None, None).unwrap()
 }
 
-/// What is made on a base image with this configuration.
+/// The configuration on a base image with this configuration.
 fn on_base(document: Value, options: impl Into<ConfigOptions>) -> oci_layout::Result<ImageConfig> {
     let dir = TempDir::new().unwrap();
     made(options.into().base(base(dir.path(), &document)))
@@ -100,7 +100,7 @@ fn setters_are_members_of_the_configuration() {
     for member in ["author", "created", "config"] {
         assert_eq!(document[member], expected[member], "{member}");
     }
-    // The typed form of the same, and what a value of another type says.
+    // The typed form, and the error for a value of another type.
     let typed = made_from(made.document().config.clone().unwrap());
     assert_eq!(typed["config"], expected["config"]);
     let refused = message(image_config(NO_LAYERS, ConfigOptions::default().working_dir("srv")));
@@ -112,19 +112,19 @@ fn made_from(config: oci_layout::ContainerConfig) -> Value {
 }
 
 #[test]
-fn what_engines_refuse_is_refused_with_the_member_and_its_source() {
+fn values_that_engines_refuse_are_errors_with_the_member_and_source() {
     for (member, config) in [values::forbidden(), values::refused()].concat() {
         let options =
             ConfigOptions::default().merge_json_from("--extra-config", json!({ "config": config }));
         let said = message(options.check());
         let place = format!("image configuration, {member} (set by --extra-config): is ");
         assert!(said.starts_with(&place) && said.contains(" and must be "), "{config}: {said}");
-        assert_eq!(message(made(options)), said, "it is known before there are layers");
+        assert_eq!(message(made(options)), said, "the error does not need layers");
     }
 }
 
 #[test]
-fn what_engines_take_is_taken() {
+fn values_that_engines_accept_are_accepted() {
     for config in values::taken() {
         let made =
             made(json!({ "config": config })).unwrap_or_else(|error| panic!("{config}: {error}"));
@@ -173,10 +173,10 @@ fn the_last_source_that_has_the_value_is_named() {
     }
 }
 
-/// What engines take is taken over, with a warning if some refuse it; what none runs has to be
-/// replaced.
+/// Values that engines accept are inherited, with a warning if some refuse them. Values that no
+/// engine runs must be replaced.
 #[test]
-fn odd_values_of_a_base_do_not_make_it_useless() {
+fn unusual_values_of_a_base_are_inherited_with_a_warning() {
     for (member, config) in values::refused() {
         let made = on_base(json!({ "config": config }), Value::Null)
             .unwrap_or_else(|error| panic!("{config}: {error}"));
@@ -205,7 +205,7 @@ fn odd_values_of_a_base_do_not_make_it_useless() {
 }
 
 #[test]
-fn other_names_of_platforms_are_written_as_images_have_them() {
+fn other_names_of_platforms_are_normalised() {
     for (given, used) in [
         ("linux/x86_64", "linux/amd64"),
         ("linux/x86-64", "linux/amd64"),
@@ -231,8 +231,7 @@ fn other_names_of_platforms_are_written_as_images_have_them() {
             assert_eq!(config.warnings(), [expected], "{given}");
         }
     }
-    // They are written as they are given: another digest for a name that is right would be a
-    // surprise.
+    // They are written as given: a valid name should not get another digest.
     for given in [
         "linux/arm",
         "linux/arm/v7",
@@ -263,7 +262,7 @@ fn other_names_of_platforms_are_written_as_images_have_them() {
     }
 }
 
-/// As containerd's `platforms.OnlyStrict` matches.
+/// Like containerd's `platforms.OnlyStrict`.
 #[test]
 fn platforms_match_by_their_meaning() {
     let platform = |text: &str| text.parse::<Platform>().unwrap();
@@ -342,9 +341,9 @@ fn a_base_carries_programs_for_later_levels() {
     on(json!({ "architecture": "arm", "variant": "v7" }), json!({ "variant": "v6" })).unwrap_err();
 }
 
-/// As crane writes an image that it makes of nothing but layers.
+/// crane writes such an image from nothing but layers.
 #[test]
-fn a_base_need_not_say_its_platform() {
+fn a_base_may_lack_a_platform() {
     let nothing = json!({ "architecture": "", "os": "", "created": "0001-01-01T00:00:00Z" });
     for (asked, written) in [(None, "linux/amd64"), (Some("linux/arm64"), "linux/arm64")] {
         let platform: Option<Platform> = asked.map(|platform: &str| platform.parse().unwrap());
@@ -362,7 +361,7 @@ fn a_base_need_not_say_its_platform() {
     assert_eq!(said.document().platform().to_string(), "linux/riscv64");
 }
 
-/// Two names of one platform are one choice, of which nobody would see the second.
+/// With two names of one platform, a client would never choose the second.
 #[test]
 fn an_index_has_each_platform_once() {
     let image = |platform: &str, text: &str| -> Image {
@@ -391,7 +390,7 @@ fn triggers_are_not_inherited() {
         panic!("{:?}", config.warnings())
     };
     assert_eq!(*named, ["\"RUN echo hi\"", "\"COPY . /src\""]);
-    // Triggers of the new image's own are for those that are built on it.
+    // The new image's own triggers are for images that are built on it.
     let config = on_base(triggers, json!({ "config": { "OnBuild": ["USER app"] } })).unwrap();
     assert_eq!(document(&config)["config"]["OnBuild"], json!(["USER app"]));
     for nothing in [
@@ -437,7 +436,7 @@ fn variables_refer_to_those_of_the_base() {
         .merge_json_from("--extra-config", json!({ "config": { "Env": ["PATH=/b:$PATH"] } }));
     assert_eq!(env(on_base(below.clone(), both).unwrap())[0], "PATH=/b:/a:/usr/bin:/bin");
 
-    // What is not set, by the base or anybody, stays, and is said.
+    // A reference to a variable that is not set stays, with a warning.
     let reference = |reference: &str| {
         vec![Warning::Reference {
             variable: "X".to_owned(),
@@ -460,7 +459,7 @@ fn variables_refer_to_those_of_the_base() {
         message(made(options(json!(["X=/app:$PATH"])).strict(true)))
             .contains("$PATH is not set before")
     );
-    // What the base has is text already.
+    // Values of the base are not expanded again.
     let literal = json!({ "config": { "Env": ["A=$HOME", "B=$$"] } });
     assert_eq!(
         env(on_base(literal, options(json!(["C=$A"]))).unwrap()),
@@ -486,9 +485,9 @@ fn a_variable_of_the_base_can_be_removed() {
     assert_eq!(config.warnings(), [Warning::VariableNotSet { name: "NONE".to_owned() }]);
 }
 
-/// Engines take the last of several entries of one name: tried with podman and Docker.
+/// Engines use the last of several entries of one name: tried with podman and Docker.
 #[test]
-fn a_variable_is_there_once() {
+fn a_variable_occurs_once() {
     let config = made(json!({ "config": { "Env": ["A=1", "B=1", "A=2"] } })).unwrap();
     assert_eq!(document(&config)["config"]["Env"], json!(["A=2", "B=1"]));
     assert!(
@@ -531,7 +530,7 @@ fn protocols_are_in_lower_case() {
     assert_eq!(config.warnings().len(), 2, "{:?}", config.warnings());
 }
 
-/// Of manifests and indexes too, and of a base whose configuration cannot be read.
+/// Also of manifests and indexes, and of a base whose configuration cannot be read.
 #[test]
 fn a_value_of_the_wrong_type_is_named() {
     let none: [std::sync::Arc<dyn Layer>; 0] = [];
@@ -564,10 +563,10 @@ fn a_value_of_the_wrong_type_is_named() {
         assert!(said.starts_with(start), "{said}");
     }
     for (config, place) in [
-        (json!({ "User": 1000 }), ": config.User: invalid type: integer `1000`, expected a string"),
+        (json!({ "User": 1000 }), "(config.User: invalid type: integer `1000`, expected a string"),
         (
             json!({ "Env": ["A=1", 2] }),
-            ": config.Env[1]: invalid type: integer `2`, expected a string",
+            "(config.Env[1]: invalid type: integer `2`, expected a string",
         ),
     ] {
         let dir = TempDir::new().unwrap();
@@ -576,7 +575,7 @@ fn a_value_of_the_wrong_type_is_named() {
     }
 }
 
-/// Docker, of an image with 126 layers: "max depth exceeded".
+/// Docker reports "max depth exceeded" for an image with 126 layers.
 #[test]
 fn many_layers_are_a_warning() {
     let image = |layers: usize, strict: bool| {

@@ -1,5 +1,5 @@
-//! `verify` finds nothing in a good layout, and in one with a single defect exactly that defect,
-//! where it is.
+//! `verify` finds nothing in a good layout, and in a layout with one defect exactly that defect, at
+//! its place.
 #![cfg(all(feature = "gzip", feature = "zstd"))]
 
 mod archives;
@@ -17,16 +17,16 @@ use layout::{Layout, verify};
 use oci_layout::{Finding, Pool, VerifyOptions};
 
 #[test]
-fn nothing_is_found_in_a_good_layout() {
+fn a_good_layout_has_no_findings() {
     assert_eq!(verify(Layout::good().path()), []);
 }
 
-/// What is no defect, because others write it so or the specification allows it.
+/// Deviations that other programs write, or that the specification allows.
 #[test]
-fn nothing_is_found_where_nothing_is_wrong() {
+fn allowed_deviations_are_not_reported() {
     let layout = Layout::good();
-    // A blob that nothing refers to, what a killed writer left, and files that the specification
-    // does not know.
+    // An unreferenced blob, the leftover of a killed writer, and files that the specification does
+    // not know.
     layout.put(b"nothing refers to this");
     std::fs::write(layout.path().join("blobs/sha256/.oci-layout-x1y2z3"), "half a bl").unwrap();
     std::fs::write(layout.path().join("README"), "hello").unwrap();
@@ -37,13 +37,13 @@ fn nothing_is_found_where_nothing_is_wrong() {
         config["config"]["Volumes"] = serde_json::Value::Null;
         config["os.features"] = serde_json::Value::Null;
     });
-    // An artifact that says something of a manifest elsewhere.
+    // An artifact whose subject is elsewhere.
     layout.edit_json(&["/manifests/2"], |artifact| {
         artifact["subject"] = serde_json::json!({
             "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": oci_layout::Digest::of("x"), "size": 1,
         });
     });
-    // What buildkit writes for each platform: attestations, which are for an unknown one.
+    // BuildKit writes attestations for each platform, for an unknown platform.
     let config = layout.put_json(&serde_json::json!({
         "architecture": "unknown", "os": "unknown", "config": {},
         "rootfs": { "type": "layers", "diff_ids": [oci_layout::Digest::of("{}")] },
@@ -93,7 +93,7 @@ fn a_path_that_cannot_be_opened_is_an_error() {
     }
 }
 
-/// For people a line, for programs an object.
+/// A line for people, and an object for programs.
 #[test]
 fn a_finding_is_a_line_and_an_object() {
     let layout = Layout::good();

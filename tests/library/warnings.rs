@@ -1,4 +1,4 @@
-//! Probable mistakes, which are said, and are errors if asked for.
+//! Probable mistakes, which are warnings, or errors with `strict`.
 
 use std::{
     fs,
@@ -24,8 +24,8 @@ fn folder(files: &[&str]) -> TempDir {
     dir
 }
 
-/// The warnings of a layer, which are the same with one thread and with several, and of which the
-/// first is an error if that is asked for: then nothing is stored.
+/// The warnings of a layer, which are the same for any number of threads. With `strict`, the first
+/// is an error, and nothing is stored.
 #[track_caller]
 fn warnings(files: impl IntoIterator<Item = FileMapping>, options: LayerOptions) -> Vec<Warning> {
     let files: Vec<_> = files.into_iter().collect();
@@ -104,13 +104,14 @@ fn globs_that_match_nothing() {
         assert_eq!(of(&[], &[glob]), [format!("exclude {glob}")]);
     }
     assert_eq!(of(&["."], &["target"]), none);
-    // Both of two that match one path are of use, and what was not looked into may hold anything.
+    // Both of two globs that match one path are used, and a folder that was not listed may contain
+    // any match.
     assert_eq!(of(&["src", "src/a.rs", "src/gen/*.rs"], &[]), none);
     assert_eq!(
         of(&[], &["target", "target/debug", "target/release", "**/*.o", "src/gone"]),
         ["exclude src/gone"]
     );
-    // What is excluded is not included.
+    // Excluded files are not included.
     assert_eq!(of(&["target", "src"], &["target"]), ["include target"]);
     assert_eq!(of(&[], &["*", "!keep.txt", "!kept.txt"]), ["exclude !kept.txt"]);
     assert_eq!(of(&[], &["*", "!src/gen", "!scr/gen"]), ["exclude !scr/gen"]);
@@ -127,7 +128,7 @@ fn globs_of_all_folders() {
         ]
     };
     let options = LayerOptions::default().exclude("b").exclude("./c").exclude("d");
-    // Each has to match in one of them.
+    // Each glob has to match in one of them.
     assert_eq!(unmatched(files(), options), ["exclude d"]);
     assert_eq!(
         unmatched([FileMapping::text("", "/3")], LayerOptions::default().include("b")),
@@ -168,7 +169,7 @@ fn rules_that_match_nothing() {
         of(&["bin/ap", "app", "bin/app", "bin/*.sh"]),
         ["perms[0] bin/ap", "perms[1] app", "perms[3] bin/*.sh"]
     );
-    assert_eq!(of(&["bin/gone"]), ["perms[0] bin/gone"], "nobody reads a whiteout's mode");
+    assert_eq!(of(&["bin/gone"]), ["perms[0] bin/gone"], "the mode of a whiteout has no effect");
     let options = ["./bin/app", "!bin"].map(|glob| LayerOptions::default().permission(rule(glob)));
     assert_eq!(lines(files(), options[0].clone())[2], "-0600 0:0 1 bin/app \"\"");
     assert!(
@@ -233,14 +234,14 @@ fn hard_links_of_a_folder() {
     };
     assert_eq!(of(LayerOptions::default()), [""; 0]);
     assert_eq!(of(LayerOptions::default().hard_links(HardLinks::Copy)), [""; 0]);
-    // As GNU tar has it: one file, and links to it; what is only equal is a file of its own.
+    // Like GNU tar: one file, and links to it. Files that are only equal stay separate.
     assert_eq!(
         of(LayerOptions::default().hard_links(HardLinks::Keep)),
         ["b/2 -> a/1", "b/3 -> a/1"]
     );
     let merged = ["b/2 -> a/1", "b/3 -> a/1", "equal -> a/1"];
     assert_eq!(of(LayerOptions::default().hard_links(HardLinks::Merge)), merged);
-    // Only one of the names is there, or each in a mapping of its own: nothing is lost.
+    // Only one of the names is included, or each is in a separate mapping: no copy is made.
     let one = [FileMapping::new(dir.path(), "/").exclude("b")];
     assert_eq!(warnings(one, LayerOptions::default()), []);
     let two = || {
@@ -252,7 +253,7 @@ fn hard_links_of_a_folder() {
     assert_eq!(warnings(two(), LayerOptions::default()), []);
     let kept = lines(two(), LayerOptions::default().hard_links(HardLinks::Keep));
     assert!(!kept.iter().any(|line| line.starts_with('h')), "{kept:?}");
-    // Names that look different are files of their own.
+    // Names with different attributes are separate files.
     let rule = PermissionRule { glob: "b/3".into(), mode: Some(0o600), uid: None, gid: None };
     assert_eq!(
         of(LayerOptions::default().hard_links(HardLinks::Keep).permission(rule)),
@@ -260,7 +261,7 @@ fn hard_links_of_a_folder() {
     );
 }
 
-/// Three packages, of which one has a link where another one has a folder.
+/// Three packages, one of which has a link where another has a folder.
 struct Packages(TempDir);
 
 impl Packages {
@@ -296,7 +297,7 @@ fn policies_drop_nothing_silently() {
     assert_eq!(of("cba", OnConflict::LastWins), [below("/share/doc", 3)]);
     assert_eq!(of("cab", OnConflict::LastWins), link);
     assert_eq!(of("cb", OnConflict::FirstWins), []);
-    // A directory that comes first, and a file in the place of the link.
+    // A directory before the link, and a file in place of the link.
     let directory_first =
         [FileMapping::directory("/share"), FileMapping::symlink("usr/share", "/share")];
     assert_eq!(
@@ -328,9 +329,9 @@ fn policies_drop_nothing_silently() {
     assert_eq!(warnings(files(), LayerOptions::default().on_conflict(OnConflict::LastWins)), link);
 }
 
-/// As `rsync --keep-dirlinks` and `tar --keep-directory-symlink` put them.
+/// Like `rsync --keep-dirlinks` and `tar --keep-directory-symlink`.
 #[test]
-fn directories_go_behind_links() {
+fn directories_are_merged_into_the_targets_of_links() {
     let packages = Packages::new();
     let keep = || LayerOptions::default().keep_directory_links(true);
     let expected = [
@@ -342,7 +343,7 @@ fn directories_go_behind_links() {
         "d0755 0:0 1 usr/share/man/",
         "-0644 0:0 1 usr/share/man/1 \"b/share/man/1\"",
     ];
-    // Whatever comes first.
+    // In any order.
     for order in ["cab", "acb", "bac", "bca", "cba", "abc"] {
         for policy in [OnConflict::Error, OnConflict::FirstWins, OnConflict::LastWins] {
             assert_eq!(
@@ -353,8 +354,8 @@ fn directories_go_behind_links() {
         }
         assert_eq!(warnings(packages.files(order), keep()), []);
     }
-    // The directory that the link leads to need not be there, and links may lead to links, upwards
-    // and to the root.
+    // The target of the link need not exist, and links may lead to links, to parents and to the
+    // root.
     let places = |files: &[FileMapping]| {
         let lines = lines(files.to_vec(), keep()).into_iter();
         lines.map(|line| line.split(' ').nth(3).unwrap().to_owned()).collect::<Vec<_>>()
@@ -371,7 +372,7 @@ fn directories_go_behind_links() {
     );
     let files = [FileMapping::symlink("usr/bin", "/bin"), FileMapping::whiteout("/bin/a")];
     assert_eq!(places(&files), ["bin", "usr/", "usr/bin/", "usr/bin/.wh.a"]);
-    // What the link leads to conflicts as ever, and so does a file with the link.
+    // The target of the link conflicts as usual, and so does a file with the link.
     let conflict = |files: &[FileMapping]| message(layer_tar(files.to_vec(), keep()));
     let link = || FileMapping::symlink("usr", "/l");
     let both =
@@ -386,14 +387,14 @@ fn directories_go_behind_links() {
     assert!(circle.contains("a loop of symbolic links"), "{circle}");
     let out = conflict(&[FileMapping::symlink("../..", "/a"), text("/a/x")]);
     assert!(out.contains("leads out of the root"), "{out}");
-    // A directory whose look somebody asked for stays one behind the link.
+    // A directory with explicit attributes keeps them at the target of the link.
     let files = [link(), FileMapping::directory("/l").mode(0o700)];
     assert_eq!(lines(files, keep()), ["l0777 0:0 1 l -> usr", "d0700 0:0 1 usr/"]);
 }
 
-/// Go reads owners up to 2^63 - 1, and systems have up to 2^32 - 2: umoci unpacks 2^32 as root.
+/// Go reads owners up to 2^63 - 1, and systems support up to 2^32 - 2: umoci unpacks 2^32 as root.
 #[test]
-fn owners_that_nobody_has() {
+fn owners_above_the_maximum_are_warnings() {
     let of = |id| warnings([FileMapping::text("", "/x").owner(id, 0)], LayerOptions::default());
     assert_eq!(of(u64::from(u32::MAX) - 1), []);
     for id in [u32::MAX.into(), 1 << 32, i64::MAX as u64] {
@@ -402,7 +403,7 @@ fn owners_that_nobody_has() {
 }
 
 #[test]
-fn what_no_reader_takes_is_refused() {
+fn names_and_owners_that_no_reader_accepts_are_refused() {
     let refused = |mapping: FileMapping| message(layer_tar([mapping], Compression::None));
     let text = |path: &str| FileMapping::text("", path);
     let long = |length: usize| "x".repeat(length);
@@ -456,7 +457,7 @@ fn what_no_reader_takes_is_refused() {
     }
 }
 
-/// They say another size than they have.
+/// They report a wrong size.
 #[test]
 fn files_of_the_kernel() {
     for source in ["/proc/version", "/proc/self/status", "/proc/sys/kernel/ostype"] {
@@ -487,7 +488,7 @@ fn files_of_the_kernel() {
         said.starts_with("source \"/proc/sys/kernel/ostype\" reports a size of 0 bytes"),
         "{said}"
     );
-    // An empty file is one, if it may be read.
+    // An empty file is one, if it is readable.
     let dir = folder(&[]);
     fs::write(dir.path().join("empty"), "").unwrap();
     assert_eq!(

@@ -1,4 +1,4 @@
-# An image that its programs hand on.
+# An image with programs that pass it on.
 {
   busybox,
   ociBuildImage,

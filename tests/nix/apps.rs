@@ -1,4 +1,4 @@
-//! `nix run`: images handed to the programs that people have.
+//! `nix run`: images passed to the programs that users have.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::nix::versions::{Nix, PROGRAMS, for_each_nix};
 
 for_each_nix! { images_are_handed_on }
 
-/// As `default.nix` has it.
+/// As in `default.nix`.
 const CHANGING: &str = "as it was\n";
 
 fn images_are_handed_on(nix: Nix) {
@@ -25,7 +25,7 @@ fn images_are_handed_on(nix: Nix) {
     let registry = Registry::start();
     let reference = format!("{}/a/app:v1", registry.address);
     let said = run("copyToRegistry", &[&reference], &Command::new("true"));
-    // What was handed on is sparse.
+    // The image that was passed is sparse.
     let full = apps.evaluate("apps.outPath");
     assert!(!full.exists(), "{full:?}");
     let layout = apps.build("apps", CHANGING);
@@ -40,7 +40,7 @@ fn images_are_handed_on(nix: Nix) {
     let said = run("copyTo", &[&other, "--", "--dest-creds", "me:secret"], &Command::new("true"));
     assert_eq!(said, format!("{}/b/app@{digest}\n", registry.address));
 
-    // By the name that it has anyway, and by another.
+    // By its own name, and by another.
     let containers = Containers::new(apps.0.folder());
     let docker = Docker::start(Version::WithContainerd);
     for (arguments, name) in [(&[][..], "docker.io/me/app:1.0"), (&["other:2.0"][..], "other:2.0")]
@@ -54,7 +54,7 @@ fn images_are_handed_on(nix: Nix) {
         assert_eq!(docker.docker(["image", "inspect", "--format", "{{.Id}}", name]).trim(), digest);
     }
 
-    // The hash part of the layout's path is the tag, also of what is not that layout.
+    // The hash part of the layout's path is the tag, also of an image that is not that layout.
     let hash = apps.evaluate("apps.byHash.outPath").file_name().unwrap().to_str().unwrap()[..32]
         .to_owned();
     let name = format!("docker.io/me/by-hash:{hash}");
@@ -70,12 +70,12 @@ fn images_are_handed_on(nix: Nix) {
     );
 }
 
-/// What the programs of the expressions do with a Nix whose store is where it says it is, as on a
-/// machine with Nix: a script's first line names the program there.
+/// The programs of the expressions run with a Nix whose store is physically at its logical path, as
+/// on a machine with Nix, because the first line of a script names the program there.
 pub struct Apps(pub Nix);
 
 impl Apps {
-    /// What it prints, with what this other command has in its environment.
+    /// The output, in the environment of this other command.
     #[track_caller]
     pub fn run(
         &self,
@@ -106,7 +106,7 @@ impl Apps {
         nix.stdin(Stdio::null()).output().unwrap()
     }
 
-    /// Builds one of the expressions, and returns where its output is.
+    /// Builds one of the expressions, and returns the path of its output.
     #[track_caller]
     pub fn build(&self, attribute: &str, changing: &str) -> PathBuf {
         let link = self.0.folder().join("built");
@@ -122,13 +122,13 @@ impl Apps {
         to_build(nix.args(["--argstr", "changing", changing, "--attr", attribute]))
     }
 
-    /// The path that an expression is.
+    /// The path that an expression evaluates to.
     #[track_caller]
     fn evaluate(&self, attribute: &str) -> PathBuf {
         run(self.nix("eval", CHANGING).args(["--raw", attribute])).into()
     }
 
-    /// Where all that is built is.
+    /// The physical path of the store.
     pub fn store(&self) -> PathBuf {
         self.0.folder().join("in-place/NIX_STORE_DIR")
     }

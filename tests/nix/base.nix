@@ -1,4 +1,4 @@
-# Images above a base with links, and with directories that have attributes of their own.
+# Images above a base with links, and with directories that have special attributes.
 {
   oci,
   functionsWith,
@@ -61,7 +61,7 @@ let
     };
   base = ociImageLayout { manifests."1" = ociImageManifest { layers = [ (rootWith "usr/bin") ]; }; };
 
-  # A layer of the caller's own, whose directory nothing in the customisation may reset; and one that nobody waits for.
+  # A layer of the caller, whose directory the customisation must not reset, and one that it must not wait for.
   data = ociLayerTar {
     inherit base;
     name = "layer-data";
@@ -138,7 +138,7 @@ let
     );
   lazyLayer = layer { lazy = true; };
 
-  # An image of the module for flake-parts, without nixpkgs: with as much of `lib` as it needs.
+  # An image of the module for flake-parts, without nixpkgs, but with the functions of `lib` that it needs.
   lib = {
     getBin = package: package;
     genAttrs =
@@ -191,7 +191,7 @@ let
     };
   };
 
-  # The same tag for two platforms, which have the link in different places.
+  # One tag for two platforms, whose links are at different paths.
   arm = functionsWith { hostSystem = "aarch64-linux"; };
   intel = functionsWith { hostSystem = "x86_64-linux"; };
   platforms = ociImageLayout {
@@ -222,7 +222,7 @@ in
   inherit base lazyLayer;
   layer = layer { };
   image = image { };
-  # The base by the ways that it can come by.
+  # The base in every form.
   folder = image {
     fromImage = {
       layout = package "foreign" "cp -r ${base} $out";
@@ -237,7 +237,7 @@ in
     layout = image { lazy = true; };
     deep = true;
   };
-  # Made in a sandbox that has neither the base nor its entries.
+  # Built in a sandbox that has neither the base nor its entries.
   filled = ociImageLayout { manifests = [ (ociImageManifest { layers = [ lazyLayer ]; }) ]; };
   ofLazyBase = layer {
     base = ociImageLayout {
@@ -285,7 +285,7 @@ in
     copyToRoot = [ ];
     replace = true;
   };
-  # Layers that lie above one another, and no base below them.
+  # Layers above each other, without a base.
   aboveLayers = ociLayerTar {
     above = [
       (rootWith "usr/bin")

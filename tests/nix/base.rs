@@ -1,5 +1,4 @@
-//! Layers above a base image: its links and directories stay what they are, whoever reads the
-//! image.
+//! Layers above a base image keep its links and directories, for every reader of the image.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -23,7 +22,7 @@ fn an_image_keeps_what_its_base_has(nix: Nix) {
     let [_root, data, closure, rest, customisation] =
         built.image(None).listings().try_into().unwrap();
     assert_eq!(data, ["drwx------ 7/0 data/"]);
-    // What `config` refers to, beside the layer of the caller's.
+    // The references of `config`, besides the caller's layer.
     for (listing, package) in [(closure, "greet"), (rest, "jq")] {
         assert_eq!(listing[..2], ["drwxr-xr-x 0/0 nix/", "drwxrwxr-t 0/30000 nix/store/"]);
         assert!(
@@ -84,12 +83,11 @@ fn an_image_keeps_what_its_base_has(nix: Nix) {
         assert_eq!(fs::read_to_string(root.join(file)).unwrap(), text);
     }
 
-    // By whatever way the same base comes.
+    // The same base, by any path to it.
     for way in ["folder", "archive"] {
         assert_eq!(layout(way).image(None).digest, built.image(None).digest, "{way}");
     }
-    // And with recipes in the place of layers, which need neither the base nor its entries to be
-    // made.
+    // And with recipes in place of layers, which can be built without the base and its entries.
     assert_eq!(layout("lazy").index(), built.index());
     nix.build("base.deep");
 }
@@ -103,13 +101,13 @@ fn each_layer_reads_entries_that_were_read_once(nix: Nix) {
     let entries = |names: &[String]| {
         names.iter().filter(|name| name.ends_with("-entries")).cloned().collect::<Vec<_>>()
     };
-    // Of the caller's layers, the one of a closure alone is not waited for.
+    // Of the caller's layers, only the closure is not waited for.
     assert_eq!(entries(&image(&[])), ["oci-base-entries", "oci-layer-entries"]);
     nix.build("base.image");
     let expected = ["image-above", "oci-customisation", "oci-manifest"];
     assert_eq!(image(&["--argstr", "changing", "otherwise"]), expected);
 
-    // Nix makes them again, and compares.
+    // Nix builds them again, and compares.
     let layer = run(nix.on_expressions("nix-instantiate").args(["--attr", "base.layer"]));
     let requisites =
         run(nix.command("nix-store").args(["--query", "--requisites"]).arg(layer.trim()));
@@ -126,14 +124,14 @@ fn each_layer_reads_entries_that_were_read_once(nix: Nix) {
 }
 
 #[test]
-fn a_layer_by_itself_comes_above_a_base() {
+fn a_separate_layer_is_made_above_a_base() {
     let nix = Nix::new(Version::Newer);
     let build = |attribute: &str| nix.build(&format!("base.{attribute}"));
     let usr_bin = ["drwxr-xr-x 0/0 usr/", "drwxr-xr-x 0/0 usr/bin/", "-rw-r--r-- 0/0 usr/bin/x"];
     let layer = build("layer");
     assert_eq!(listing_of(&layer), usr_bin);
 
-    // A lazy layer keeps no base, nor what was read of it; what makes it again has nothing else.
+    // A lazy layer refers neither to the base nor to its entries. It is built again without them.
     let lazy = build("lazyLayer");
     assert_eq!(descriptor(&lazy), descriptor(&layer));
     assert_eq!(references(&nix, &lazy), [""; 0]);
@@ -167,7 +165,7 @@ fn a_layer_by_itself_comes_above_a_base() {
 }
 
 #[test]
-fn a_container_of_the_module_keeps_what_its_base_has() {
+fn a_container_of_the_module_keeps_its_base() {
     let nix = Nix::new(Version::System);
     let layout = Layout::checked(nix.build("base.container"));
     let base = Layout::checked(nix.build("base.base"));
@@ -181,8 +179,7 @@ fn a_container_of_the_module_keeps_what_its_base_has() {
         for layer in of_closures {
             assert_eq!(layer[..2], ["drwxr-xr-x 0/0 nix/", "drwxrwxr-t 0/30000 nix/store/"]);
         }
-        // The volumes and the working directory belong to the user, and have the modes that they
-        // had.
+        // The volumes and the working directory belong to the user, with the modes that they had.
         let owned = [
             "drwxr-xr-x 0/0 home/",
             "drwxr-x--- 1000/100 home/app/",
@@ -194,7 +191,7 @@ fn a_container_of_the_module_keeps_what_its_base_has() {
     }
 }
 
-/// What GNU tar lists of a folder of a layer.
+/// GNU tar's list of a layer in this folder.
 fn listing_of(layer: &Path) -> Vec<String> {
     let blobs: Vec<PathBuf> = fs::read_dir(layer.join("blobs/sha256"))
         .unwrap()

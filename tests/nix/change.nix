@@ -1,4 +1,4 @@
-# A large package and one line, lazy: what a change of the line costs.
+# A large package and one line, lazy, to measure the cost of changing the line.
 {
   ociBuildImage,
   ociFiles,
@@ -7,11 +7,11 @@
   ...
 }:
 let
-  # Nothing that compresses, so that who sends it sends all of it.
+  # Incompressible, so that sending it sends every byte.
   large = package "large" "mkdir $out; head -c 32000000 /dev/urandom > $out/bytes";
 in
 {
-  # What there is without any image: the package, and the program.
+  # The store without an image: the package, and the program.
   before = ociFiles {
     files = [
       {

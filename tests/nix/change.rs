@@ -1,5 +1,4 @@
-//! One line of a large image changed, and the image handed to a registry again: what is built, read
-//! and sent.
+//! A change of one line in a large image, which is pushed again: what is built, read and sent.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -42,7 +41,7 @@ fn a_changed_line_is_all_that_is_built_and_sent(nix: Nix) {
     let image = format!("{}/a/change@{}", registry.address, first.trim());
     crane(["validate", "--insecure", "--remote", &image]);
 
-    // From here on, nobody can read it.
+    // From here on, it cannot be read.
     let large = only(&apps.store(), "-large");
     fs::set_permissions(&large, Permissions::from_mode(0o755)).unwrap();
     fs::remove_file(large.join("bytes")).unwrap();
@@ -84,8 +83,7 @@ fn layers(image: &str) -> Vec<String> {
     layers.iter().map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The bytes of all files in the store but derivations, which are what is to be built and not what
-/// was.
+/// The bytes of all files in the store, except for derivations.
 fn size(store: &Path) -> u64 {
     let files = WalkDir::new(store)
         .into_iter()
@@ -96,7 +94,7 @@ fn size(store: &Path) -> u64 {
     outputs.map(|entry| entry.metadata().unwrap().len()).sum()
 }
 
-/// The only path in the store that ends like this.
+/// The only store path that ends like this.
 fn only(store: &Path, end: &str) -> PathBuf {
     let paths = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
     let mut found: Vec<PathBuf> =

@@ -28,20 +28,20 @@ fn every_option_is_described_without_nixpkgs(nix: Nix) {
     for option in options {
         let text = |member: &str| option[member].as_str().unwrap_or_default().trim().to_owned();
         assert!(text("description").ends_with('.') && !text("type").is_empty(), "{option}");
-        // What must be said, when the option around it is.
+        // The options that are required if the option around them is set.
         assert!(!text("default").is_empty() || text("name") == "healthcheck.command", "{option}");
     }
 }
 
-/// The entry point of debug images, by both shells that an image may have.
+/// The entry point of debug images, in both shells that an image may have.
 #[test]
 fn a_debug_image_says_how_its_program_ended() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/nix/flake-module/debug.sh");
     let script = fs::read_to_string(script).unwrap();
     for shell in [&["bash"][..], &["busybox", "sh"]] {
         let ends = |program: &str| {
-            // It waits to be stopped, which is only when all is said; it alone, as the first
-            // process of a container.
+            // After printing everything, it waits to be stopped, but only as the first process of a
+            // container.
             let mut command = tool("timeout");
             command
                 .args(["--foreground", "--preserve-status", "--signal=TERM", "2"])
@@ -60,7 +60,7 @@ fn a_debug_image_says_how_its_program_ended() {
             said.contains("debug: sh was killed by SIGKILL. ") && status == Some(137),
             "{said}{status:?}"
         );
-        // Asked to stop while the program runs, it asks that, and says nothing.
+        // If it is stopped while the program runs, it stops the program, and prints nothing.
         let (said, status) = ends("trap 'exit 3' TERM; while :; do sleep 0.1; done");
         assert!(!said.contains("debug:") && status == Some(3), "{said}{status:?}");
     }
@@ -138,7 +138,7 @@ impl Module {
         .unwrap()
     }
 
-    /// The storage, and the image's name in it: a link that podman can make a name of.
+    /// The storage, and the image's name in it: a link whose path podman can use as a name.
     #[track_caller]
     fn podman(&self, name: &str) -> (Containers, String) {
         let _ = fs::remove_file(self.flakes.folder(name));
@@ -210,7 +210,7 @@ impl Module {
         }
     }
 
-    /// Where a package of the stand-in is, for that system.
+    /// The path of a package of the stand-in, for that system.
     fn flakes_package(&self, system: &str, name: &str) -> String {
         run(&mut self.flakes.nix(
             &["eval", "--raw"],
@@ -229,7 +229,7 @@ impl Module {
         let (with_debug, without) =
             (manifest["layers"].as_array().unwrap(), plain["layers"].as_array().unwrap());
         assert!(with_debug.starts_with(without) && with_debug.len() > without.len(), "{manifest}");
-        // The dependencies are the same, and everything above them is not.
+        // The dependencies are the same, and everything that depends on the system differs.
         let sibling = sibling.image(None).layers();
         assert_eq!(without[0]["digest"], sibling[0]);
         assert!(without[1..].iter().all(|layer| {
@@ -274,7 +274,7 @@ impl Module {
     fn a_debug_image_waits(&self) {
         let (containers, image) = self.podman("failing-debug");
         containers.podman(["run", "--detach", "--quiet", "--name", "failing", &image]);
-        // By the tools on `PATH`.
+        // With the tools on `PATH`.
         assert!(containers.podman(["exec", "failing", "id"]).starts_with("uid=65532(nonroot)"));
         assert_eq!(
             containers.podman(["exec", "failing", "bash", "-c", "sleep 1; echo still here"]),
@@ -361,7 +361,7 @@ impl Module {
     }
 }
 
-/// Whether nothing is in the layer: such layers are the same everywhere.
+/// Whether the layer is empty: such layers are equal everywhere.
 fn is_empty(layer: &Value) -> bool {
     layer["size"].as_u64().unwrap() < 64
 }

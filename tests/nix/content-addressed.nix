@@ -1,4 +1,4 @@
-# An image of packages whose paths nobody knows before they are built.
+# An image of packages whose paths are unknown before the build.
 {
   ociBuildImage,
   ociLayerTar,

@@ -1,4 +1,4 @@
-# What the tests of the functions build: `examples`, each a layout, and what else they ask for by name.
+# The outputs for the tests of the functions: `examples`, each a layout, and others by name.
 #
 # The arguments are folders with the programs `bin/oci-layout`, `bin/busybox` and `bin/say`, all static.
 {
@@ -58,7 +58,7 @@ in
   mistakes = import ./mistakes.nix scope;
   parts = import ./parts.nix scope;
   scope = import ./scope.nix scope;
-  # Where Nix puts each example, which it says without building any.
+  # The output path of each example, without building any.
   paths = builtins.mapAttrs (
     _: example: builtins.unsafeDiscardStringContext example.outPath
   ) examples;

@@ -1,5 +1,5 @@
-//! The small JSON of images: what the caller's goes over, what it cannot change, and how others
-//! build on it.
+//! The small JSON documents of images: what the caller's values override, what they cannot change,
+//! and how other images inherit them.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use crate::nix::versions::{Nix, for_each_nix};
 for_each_nix! { others_build_on_the_parts }
 
 #[test]
-fn what_the_caller_says_goes_over_all_but_the_images_own() {
+fn the_callers_values_override_all_except_the_images_own() {
     let (_nix, layout) = built("extra");
     let image = layout.image(Some("alone"));
     let (manifest, config) = (image.manifest(), image.config());
@@ -32,7 +32,7 @@ fn what_the_caller_says_goes_over_all_but_the_images_own() {
     assert_eq!(manifest["annotations"], json!({ "of": "the manifest" }));
     assert_eq!(manifest["artifactType"], "application/x-test");
     assert_eq!(layout.index()["annotations"], json!({ "of": "the index" }));
-    // Not what the caller said these are. `Layout::checked` has shown that they are right.
+    // The caller cannot set these. `Layout::checked` has verified them.
     assert_eq!(config["rootfs"]["type"], "layers");
     for list in [&config["rootfs"]["diff_ids"], &manifest["layers"]] {
         assert_eq!(list.as_array().unwrap().len(), 1);

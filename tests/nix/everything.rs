@@ -10,7 +10,7 @@ use crate::nix::versions::{Nix, Version, for_each_nix};
 for_each_nix! { no_evaluation_builds_anything, all_evaluates_on_macos }
 
 #[test]
-fn every_example_is_sound_and_the_same_whoever_builds_it() {
+fn every_example_is_valid_and_reproducible_across_versions() {
     let [system, newer] = [Version::System, Version::Newer].map(|version| {
         let nix = Nix::new(version);
         let build = |options: &[&str]| {
@@ -20,7 +20,7 @@ fn every_example_is_sound_and_the_same_whoever_builds_it() {
                 .args(options))
         };
         build(&[]);
-        // Once more, and Nix compares.
+        // Builds them again, and compares.
         build(&["--check"]);
         nix
     });
@@ -35,7 +35,7 @@ fn every_example_is_sound_and_the_same_whoever_builds_it() {
 }
 
 fn no_evaluation_builds_anything(nix: Nix) {
-    // The configuration refuses what would: import from derivation.
+    // The configuration refuses import from derivation.
     let examples = nix.examples();
     assert!(examples.len() > 10);
     for (name, path) in examples {
@@ -45,15 +45,15 @@ fn no_evaluation_builds_anything(nix: Nix) {
 }
 
 #[test]
-fn a_layout_keeps_nothing_alive() {
-    // The old version does not know of this.
+fn a_layout_has_no_references() {
+    // The old version cannot discard references.
     let nix = Nix::new(Version::Newer);
     let layout = nix.build("examples.closure");
     let layout = format!("/nix/store/{}", layout.file_name().unwrap().to_str().unwrap());
     assert_eq!(run(nix.command("nix-store").args(["--query", "--references", &layout])), "");
 }
 
-/// What is built for macOS cannot be built here: this evaluates.
+/// Packages for macOS cannot be built here, but they can be evaluated.
 fn all_evaluates_on_macos(nix: Nix) {
     let mut command = nix.on_expressions("nix-instantiate");
     run(command.args(["--attr", "examples", "--argstr", "system", "aarch64-darwin"]));

@@ -1,4 +1,4 @@
-//! The flake, that of its checks, its templates and the file for users without flakes, with a
+//! The flake, the flake of the checks, the templates and the file for users without flakes, with a
 //! stand-in for nixpkgs.
 
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ for_each_nix! {
     verification_fails_for_what_is_not_sound,
 }
 
-/// What a checkout has of the flake, and the stand-in, as folders of their own.
+/// The flake's files of a checkout, and the stand-in, in separate folders.
 pub struct Flakes {
     pub nix: Nix,
 }
@@ -58,7 +58,7 @@ impl Flakes {
         flakes
     }
 
-    /// The same with the stand-in in the place of the nixpkgs that the flake of the checks locks.
+    /// The same, with the stand-in in place of the nixpkgs that the flake of the checks locks.
     fn with_own_packages(nix: Nix) -> Self {
         let flakes = Self::new(nix);
         let metadata = run(&mut flakes.nix(&["flake", "metadata", "--json"], "nixpkgs", &[]));
@@ -73,7 +73,7 @@ impl Flakes {
         flakes
     }
 
-    /// Makes the checkout a repository, as one that was cloned is.
+    /// Makes the checkout a Git repository, as a clone is.
     fn commit(&self) {
         for arguments in [
             &["init", "--quiet"][..],
@@ -99,7 +99,7 @@ impl Flakes {
         format!("path:{}", self.folder(name).display())
     }
 
-    /// `nix COMMAND FLAKE#OUTPUT`, with inputs of the flake (`input=folder`) taken from here.
+    /// `nix COMMAND FLAKE#OUTPUT`, with inputs of the flake (`input=folder`) from this machine.
     pub fn nix(&self, command: &[&str], flake: &str, inputs: &[&str]) -> Command {
         let (folder, output) = flake.split_once('#').unwrap_or((flake, ""));
         let mut nix = self.nix.in_place("nix");
@@ -117,7 +117,7 @@ impl Flakes {
         self.nix(command, &format!("oci-layout#{output}"), &[])
     }
 
-    /// As [`ours`](Self::ours), of the flake of the checks, which reads files of the whole
+    /// Like [`ours`](Self::ours), for the flake of the checks, which reads files of the whole
     /// checkout.
     fn checks(&self, command: &[&str], output: &str) -> Command {
         let mut nix = self.nix.in_place("nix");
@@ -133,7 +133,7 @@ impl Flakes {
         run(&mut flake(self, &["eval", "--raw"], &output))
     }
 
-    /// Builds it, and returns where it is.
+    /// Builds it, and returns the path of its output.
     #[track_caller]
     pub fn build(&self, mut command: Command) -> PathBuf {
         let link = self.folder("result");
@@ -143,8 +143,8 @@ impl Flakes {
         path
     }
 
-    /// `nix-build`, or another program of its kind, on an expression that knows `nixpkgs` and
-    /// `oci-layout`, as folders.
+    /// `nix-build`, or a similar program, on an expression that knows the folders `nixpkgs` and
+    /// `oci-layout`.
     pub fn on_expression(&self, program: &str, expression: &str) -> Command {
         let mut command = self.nix.in_place(program);
         let folder = self.nix.folder().display();
@@ -206,7 +206,7 @@ fn a_document_is_no_reason_to_build_the_program_again(nix: Nix) {
     }
 }
 
-/// What can't be built here: by real nixpkgs, and for other processors and Darwin.
+/// Outputs that cannot be built here: with real nixpkgs, and for other processors and Darwin.
 fn all_systems_evaluate(nix: Nix) {
     let flakes = Flakes::with_own_packages(nix);
     for system in ["x86_64-linux", "aarch64-linux", "aarch64-darwin"] {
@@ -220,8 +220,7 @@ fn all_systems_evaluate(nix: Nix) {
 }
 
 fn the_template_makes_an_image_and_inherits_nothing(nix: Nix) {
-    // The nixpkgs that our own packages use is out of reach: the image uses the packages of the
-    // consumer alone.
+    // The nixpkgs of our own packages is out of reach: the image uses only the consumer's packages.
     let flakes = Flakes::new(nix);
     fs::create_dir(flakes.folder("app")).unwrap();
     let template = format!("{}#default", flakes.url("oci-layout"));
@@ -239,7 +238,7 @@ fn the_template_makes_an_image_and_inherits_nothing(nix: Nix) {
     assert!(podman(&Layout(link), ":latest").ends_with("/bin/hello\n"));
 }
 
-/// Nix from 2.26 on reads no registry of the user or the system when it locks a flake.
+/// From 2.26 on, Nix reads no registry of the user or the system when it locks a flake.
 fn templates_and_documented_flakes_can_be_locked(nix: Nix) {
     let flakes = Flakes::new(nix);
     flakes.commit();
@@ -265,7 +264,7 @@ fn templates_and_documented_flakes_can_be_locked(nix: Nix) {
         let placeholder = "git+file:///path/to/oci-layout";
         assert!(source.contains(placeholder), "{source}");
         fs::write(&file, source.replace(placeholder, &flakes.git_url())).unwrap();
-        // What the network has is the one thing to replace.
+        // The only change: the stand-in replaces the input from the network.
         let mut lock = flakes.nix.in_place("nix");
         lock.args([
             "flake",
@@ -286,7 +285,7 @@ fn templates_and_documented_flakes_can_be_locked(nix: Nix) {
             locked["nodes"].as_object().unwrap().keys().map(String::as_str).collect();
         let given = ["flake-parts", "nixpkgs", "oci-layout", "root"];
         assert!(nodes.is_subset(&given.into()) && nodes.contains("oci-layout"), "{locked}");
-        // A consumer inherits no inputs.
+        // Consumers inherit no inputs.
         assert_eq!(locked["nodes"]["oci-layout"].get("inputs"), None, "{locked}");
         assert_eq!(locked["nodes"]["oci-layout"]["locked"]["type"], json!("git"));
         fs::remove_file(lock).unwrap();
@@ -341,7 +340,7 @@ fn the_overlay_builds_with_the_packages_that_it_is_laid_over(nix: Nix) {
     Layout::checked(layout);
     let program = flakes.evaluate(&with("", r#""${pkgs.oci-layout}/bin/oci-layout""#));
     assert_eq!(flakes.evaluate(&with("", &format!("{image}.builder"))), program);
-    // Who has a program of another making lays it over this.
+    // A consumer with another build of the program adds it in an overlay.
     let other = r#"(_: _: { oci-layout = "/other"; })"#;
     assert_eq!(flakes.evaluate(&with(other, &format!("{image}.builder"))), "/other/bin/oci-layout");
 }

@@ -1,9 +1,9 @@
-# The examples of the documentation, in `folder`, each with what it takes for granted around it.
+# The examples of the documentation, in `folder`, each with the definitions that it assumes.
 { folder, names }:
 let
   busybox = folder + "/nixpkgs/programs/busybox";
 
-  # What the examples name of nixpkgs and the stand-in lacks.
+  # The packages of nixpkgs that the examples use and the stand-in lacks.
   more =
     final: _:
     let
@@ -49,7 +49,7 @@ let
   pkgs = import nixpkgs { overlays = [ more ]; };
   oci = import (folder + "/oci-layout") { inherit pkgs; };
 
-  # What doc comments call by these names.
+  # The values that doc comments call by these names.
   things = rec {
     dependencies = oci.ociLayerTar { closure = [ pkgs.python3 ]; };
     app = oci.ociLayerTar {
@@ -78,7 +78,7 @@ let
     else
       example;
 
-  # The functions themselves are an example too, and so is a module: nothing to build.
+  # The functions themselves are an example, and so is a module. There is nothing to build.
   isBuilt =
     value:
     value ? outPath

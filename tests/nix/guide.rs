@@ -1,5 +1,4 @@
-//! The examples of the documentation do what it says. That for flake-parts is tested with the
-//! module.
+//! The examples of the documentation work as it says. Another module tests those for flake-parts.
 
 use std::fs;
 
@@ -13,7 +12,7 @@ for_each_nix! {
     the_flake_is_built,
 }
 
-/// The blocks of Nix on a page.
+/// The Nix blocks of a page.
 pub fn examples(page: &str) -> Vec<String> {
     let text = fs::read_to_string(page).unwrap();
     let examples: Vec<_> = text
@@ -25,7 +24,7 @@ pub fn examples(page: &str) -> Vec<String> {
     examples
 }
 
-/// The folder that the examples take for theirs.
+/// The folder that the examples expect.
 fn folder(nix: Nix) -> Flakes {
     let flakes = Flakes::new(nix);
     run(tool("cp").arg("-r").args([PROGRAMS.join("oci-layout"), flakes.folder("builder")]));
@@ -59,7 +58,7 @@ fn all_examples_are_built(nix: Nix) {
         ("docs/nix-reference.md", "{ oci, pkgs, things }: with pkgs; with oci; with things;"),
     ] {
         for (number, example) in examples(page).into_iter().enumerate() {
-            // A whole file says its name first.
+            // A complete file starts with its name.
             let scope = match example.lines().next() {
                 Some("# flake.nix") => continue,
                 Some("# image.nix") => "",

@@ -1,5 +1,5 @@
-//! What comes out of each example: the store paths and files of its layers, and what it does when
-//! it runs.
+//! The output of each example: the store paths and files of its layers, and the output of its
+//! containers.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use crate::common::tool::{Containers, run};
 use crate::nix::layout::Layout;
 use crate::nix::versions::{Nix, Version};
 
-/// One example, as the oldest version builds it; all versions build the same.
+/// One example, built by the oldest version. All versions build the same.
 pub fn built(example: &str) -> (Nix, Layout) {
     let nix = Nix::new(Version::System);
     let layout = Layout::checked(nix.build(&format!("examples.{example}")));
     (nix, layout)
 }
 
-/// What a container of the layout's only image prints, or of that with the tag.
+/// The output of a container of the layout's only image, or of the image with the tag.
 pub fn podman(layout: &Layout, tag: &str) -> String {
     let (folder, name) =
         (layout.path().parent().unwrap(), layout.path().file_name().unwrap().to_str().unwrap());
-    // In the folder, since podman makes an image's name of a path.
+    // In the folder, because podman derives an image's name from a path.
     Containers::new(folder).podman(["run", "--rm", "--quiet", &format!("oci:{name}{tag}")])
 }
 
@@ -62,7 +62,7 @@ fn layers_in_two_images() {
     assert_ne!(shell, first);
     assert_eq!(layout.tags(), ["large", "latest", "small"]);
     assert_eq!(layout.image(Some("latest")).digest, large.digest);
-    // Three layers, and of two images the manifests and configurations.
+    // Three layers, and two images with a manifest and a configuration each.
     assert_eq!(layout.path().join("blobs/sha256").read_dir().unwrap().count(), 7);
     assert_eq!(podman(&layout, ":large"), "bash\nbusybox\njq\n");
     assert_eq!(podman(&layout, ":small"), "/bin/jq .\n");
@@ -76,7 +76,7 @@ fn a_closure() {
 }
 
 #[test]
-fn a_closure_without_what_layers_below_have() {
+fn a_closure_excludes_the_layers_below() {
     let (_nix, layout) = built("without");
     let expected =
         [vec!["letters"], vec!["words"], vec!["busybox", "greet"], vec!["links"], vec!["links"]];
@@ -85,7 +85,7 @@ fn a_closure_without_what_layers_below_have() {
 }
 
 #[test]
-fn packages_that_are_content_addressed() {
+fn content_addressed_packages() {
     let nix = Nix::new(Version::Newer);
     let on_image = |program: &str, attribute: &str| {
         let mut command = nix.on_expressions(program);
@@ -132,7 +132,7 @@ fn packages_at_the_root() {
             "-rw-r--r-- 0/0 etc/target",
         ]
     );
-    // Of the packages themselves, only the one that refers to itself.
+    // Of the packages themselves, only the one that refers to itself is included.
     assert_eq!(image.store_paths(), [["busybox", "greet", "letters", "own-path", "words"]]);
     assert_eq!(podman(&layout, ""), "hello\n");
 }
@@ -141,7 +141,7 @@ fn packages_at_the_root() {
 fn images_on_base_images() {
     let (nix, layout) = built("base");
     let ours = layout.image(Some("ours"));
-    // By whatever way the same base comes.
+    // The same base, by any path to it.
     assert_eq!(layout.image(Some("folder")).digest, ours.digest);
     assert_eq!(layout.image(Some("archive")).digest, ours.digest);
     assert_eq!(podman(&layout, ":ours"), "hello\n");
@@ -189,8 +189,8 @@ fn a_base_image_is_extended() {
 fn a_call_for_the_common_case() {
     let (_nix, layout) = built("layered");
     let image = layout.image(Some("latest"));
-    // The caller's two layers hold all that the configuration refers to: there is no layer for what
-    // is left of the closure.
+    // The caller's two layers contain everything to which the configuration refers, so the closure
+    // needs no further layer.
     let expected = [vec!["busybox"], vec!["letters", "words"], vec![]];
     assert_eq!(image.store_paths(), expected);
     let customisation = [
@@ -244,8 +244,8 @@ fn a_closure_in_few_and_in_many_layers() {
         assert_eq!(paths.len(), layers, "{paths:#?}");
         let (customisation, closure) = paths.split_last().unwrap();
         assert!(customisation.is_empty());
-        // 50 links of the chain, and letters, busybox, words and greet: each once, and a layer has
-        // no emptiness.
+        // The 50 links of the chain, and letters, busybox, words and greet: each once, and no layer
+        // is empty.
         assert!(closure.iter().all(|layer| !layer.is_empty()));
         let mut all = closure.concat();
         all.sort();

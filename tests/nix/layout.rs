@@ -1,4 +1,4 @@
-//! A look into a layout that Nix made, without any code of ours.
+//! Reads a layout that Nix made, without our own code.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,9 +14,9 @@ use crate::nix::versions::PROGRAMS;
 pub struct Layout(pub PathBuf);
 
 impl Layout {
-    /// A layout, once everything has been checked that holds for each of them: nothing but regular
-    /// files (which some programs insist on), documents as the schemas want them, and not a word
-    /// from `oci-layout verify`.
+    /// A layout that was checked for everything that holds for each of them: only regular files
+    /// (which some programs require), documents that match the schemas, and no finding of
+    /// `oci-layout verify`.
     #[track_caller]
     pub fn checked(path: PathBuf) -> Self {
         for entry in WalkDir::new(&path) {
@@ -31,7 +31,7 @@ impl Layout {
         }
         schemas(&path);
         let mut verify = tool(PROGRAMS.join("oci-layout/bin/oci-layout").to_str().unwrap());
-        // A store that is not at /nix/store is not known to the program.
+        // The program does not know a store that is not at /nix/store.
         let store = path.parent().unwrap();
         assert_eq!(run(verify.arg("verify").arg(&path).arg("--recipe-root").arg(store)), "");
         Self(path)
@@ -60,7 +60,7 @@ impl Layout {
             .collect()
     }
 
-    /// The only image of the layout, or that of the tag.
+    /// The only image of the layout, or the image with the tag.
     #[track_caller]
     pub fn image(&self, tag: Option<&str>) -> Image<'_> {
         let index = self.index();
@@ -104,8 +104,8 @@ impl Image<'_> {
         layers.iter().map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// What GNU tar lists of each layer: a line `-rwxr-xr-x 0/0 nix/store/greet/bin/greet` for each
-    /// entry, sorted, with the hash parts of store paths left out.
+    /// GNU tar's list of each layer: a line `-rwxr-xr-x 0/0 nix/store/greet/bin/greet` for each
+    /// entry, sorted, without the hash parts of store paths.
     pub fn listings(&self) -> Vec<Vec<String>> {
         self.layers().iter().map(|layer| listing(&self.layout.blob(layer))).collect()
     }
@@ -123,7 +123,7 @@ impl Image<'_> {
     }
 }
 
-/// What GNU tar lists of a tar, as [`Image::listings`] has it.
+/// GNU tar's list of a tar, as in [`Image::listings`].
 pub fn listing(tar: &Path) -> Vec<String> {
     let options = [
         "--list",
@@ -140,7 +140,7 @@ pub fn listing(tar: &Path) -> Vec<String> {
     lines
 }
 
-/// A line of GNU tar's without the size and the time, which is always that of a store.
+/// A line of GNU tar without the size and the time, which is always that of a store.
 fn entry(line: &str) -> String {
     let (attributes, path) = line.split_once(" 1970-01-01 00:00:01 ").expect(line);
     let mut attributes = attributes.split_whitespace();

@@ -1,4 +1,4 @@
-# One image in four ways: what is in the store of it differs, and no digest does.
+# One image in four forms: the contents of the store differ, and the digests do not.
 {
   ociBuildImage,
   ociImageLayout,
@@ -44,7 +44,7 @@ in
 {
   full = image false;
   inherit lazy lazyLayer;
-  # The layers of the first are stored, those of the second are made.
+  # The layers of the first are stored, and those of the second are built on demand.
   sparse = again { sparse = true; } (image false);
   made = again { } lazy;
   deep = ociVerify {

@@ -1,5 +1,5 @@
-//! Lazy layers and sparse layouts: the digests of full ones, and a store with next to nothing of
-//! them.
+//! Lazy layers and sparse layouts have the digests of full ones, and take almost no space in the
+//! store.
 
 use std::{fs, path::Path};
 
@@ -23,7 +23,7 @@ fn lazy_images_are_the_same(nix: Nix) {
     };
     let layers = full.image(None).layers();
     assert_eq!(layers.len(), 4);
-    // Those of `layers` are stored by their own derivation also in the lazy image.
+    // The layers of `layers` are stored by their own derivations, also in the lazy image.
     for (attribute, made) in [("lazy", 3), ("sparse", 0)] {
         let sparse = layout(attribute);
         assert_eq!(sparse.index(), full.index(), "{attribute}");
@@ -45,7 +45,7 @@ fn lazy_images_are_the_same(nix: Nix) {
             .map(|entry| entry.unwrap().metadata().unwrap().len())
             .sum();
         assert!(size < 50_000, "{size} bytes for recipes of a few files");
-        // What a recipe names is there as long as the recipe is.
+        // The files of a recipe exist as long as the recipe.
         for recipe in recipes.iter().filter(|recipe| recipe["file"].is_string()) {
             assert!(
                 references(&nix, sparse.path())
@@ -76,7 +76,7 @@ fn store_path(path: &str) -> String {
     path.split('/').take(4).collect::<Vec<_>>().join("/")
 }
 
-/// The store paths that a path refers to by itself.
+/// The direct references of a store path.
 pub fn references(nix: &Nix, path: &Path) -> Vec<String> {
     let name = path.file_name().unwrap().to_str().unwrap();
     let said = run(nix

@@ -1,4 +1,4 @@
-# What `nix/internal/lib.nix` makes of some values. With nixpkgs' own `lib` it is the same.
+# The results of `nix/internal/lib.nix` for some values. nixpkgs' own `lib` returns the same.
 {
   lib ? import ../../nix/internal/lib.nix,
 }:

@@ -1,4 +1,4 @@
-# What people get wrong, each by itself.
+# Mistakes of users, one per attribute.
 {
   oci,
   package,
@@ -16,7 +16,7 @@ let
     cp -r ${examples.closure} $out
     chmod -R u+w $out
     for blob in $out/blobs/sha256/*; do
-      # The only one that is no JSON is the layer.
+      # The layer is the only blob that is not JSON.
       [ "$(head -c 1 $blob)" = "{" ] || printf x | dd of=$blob bs=1 seek=20 conv=notrunc
     done
   '';
@@ -165,7 +165,7 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   };
 }
 // {
-  # None of ours: it shows that the tests would see it.
+  # Another error, which shows that the tests would find one.
   importFromDerivation = import (package "expression" "echo '{ }' > $out");
 
   brokenBase = image { base = broken; };

@@ -1,10 +1,10 @@
-//! What people get wrong stops the evaluation or the build with the sentence that they need.
+//! Mistakes of users stop the evaluation or the build with a helpful message.
 
 use crate::nix::versions::{Nix, for_each_nix};
 
 for_each_nix! { each_mistake_has_its_sentence }
 
-/// The attribute in `mistakes.nix`, and what is said among else, in this order.
+/// The attribute in `mistakes.nix`, and parts of the message, in this order.
 const MISTAKES: &[(&str, &[&str])] = &[
     ("typo", &["called with unexpected argument 'fils'"]),
     ("typoInLayout", &["called with unexpected argument 'extraIndx'"]),

@@ -1,4 +1,4 @@
-# The options of a container as those see them who render the reference: without nixpkgs, on any Nix.
+# The options of a container, as the reference is rendered from them: without nixpkgs, with any Nix.
 let
   types = {
     bool = "boolean";

@@ -1,4 +1,4 @@
-# Packages made without nixpkgs, by a static busybox. What must run in an image is static too.
+# Packages built without nixpkgs, by a static busybox. Programs that run in an image are static too.
 { busybox, say }:
 let
   package =
@@ -22,7 +22,7 @@ rec {
   bash = package "bash" "cp ${say}/bin/say $out";
   jq = package "jq" "cp ${say}/bin/say $out";
 
-  # Three that refer to each other: greet → words → letters. Nothing that greet needs to be built stays behind.
+  # Three packages with references: greet → words → letters. The build dependencies of greet are not in the closure.
   letters = package "letters" "mkdir $out; echo abc > $out/letters";
   words = package "words" "mkdir -p $out/share; ln -s ${letters}/letters $out/share/letters; echo hello > $out/share/word";
   greet = package "greet" ''
@@ -31,7 +31,7 @@ rec {
     chmod +x $out/bin/greet
   '';
 
-  # Links of every kind: into itself, by its own path and by a relative one; to another package; to nothing.
+  # Links of every kind: into the package, absolute and relative; to another package; to a missing path.
   links = package "links" ''
     mkdir -p $out/bin $out/etc
     echo linked > $out/etc/here
@@ -41,7 +41,7 @@ rec {
   '';
   ownPath = package "own-path" "mkdir -p $out/etc; echo me > $out/etc/target; ln -s $out/etc/target $out/etc/own";
 
-  # Two that cannot both land in one place, unless their directories alone are the same.
+  # Two packages that conflict at the root, except for their common directories.
   left = package "left" "mkdir -p $out/etc; echo left > $out/etc/motd; echo left > $out/etc/left";
   right = package "right" "mkdir -p $out/etc; echo right > $out/etc/motd; echo right > $out/etc/right";
 
@@ -55,8 +55,8 @@ rec {
     echo 6 > $out/*
   '';
 
-  # Many store paths of more than a megabyte, each of which refers to the one before; the last one comes first, which
-  # makes it the package's own. They are the outputs of one derivation, since a build each would take its time.
+  # Many store paths of more than a megabyte, each of which refers to the previous one. The last one is listed first, so
+  # it is the package's default output. They are outputs of one derivation, because separate builds would take longer.
   chain = derivation {
     name = "chain";
     system = builtins.currentSystem;

@@ -1,4 +1,4 @@
-# A package that is built on the parts of an image: what an image is made of can be asked of it, by `passthru` too.
+# A package that is built from the parts of an image, which are attributes of the image and of `passthru`.
 {
   ociBuildImage,
   ociImageLayout,

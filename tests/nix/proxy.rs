@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// Passes on what clients say to a server, and what that says to them. Its threads end with the
-/// test.
+/// Passes bytes between clients and a server, in both directions. Its threads end with the test.
 pub struct CountingProxy {
     /// `127.0.0.1:PORT`.
     pub address: String,
@@ -15,7 +14,7 @@ pub struct CountingProxy {
 }
 
 impl CountingProxy {
-    /// For the server at this address.
+    /// A proxy to the server at this address.
     pub fn start(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, server) = (listener.local_addr().unwrap().to_string(), server.to_owned());
@@ -34,13 +33,13 @@ impl CountingProxy {
         Self { address, sent }
     }
 
-    /// How many bytes clients have sent, headers and all.
+    /// The number of bytes that clients have sent, including headers.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::SeqCst)
     }
 }
 
-/// That one side goes away is the other's end, and no failure here.
+/// If one side closes the connection, the other side is closed too. That is not a failure.
 fn pass(mut from: TcpStream, mut to: TcpStream, counter: &AtomicU64) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(count @ 1..) = from.read(&mut buffer) {

@@ -1,4 +1,4 @@
-# What a registry on this machine has, as the two functions that pull say it, and a layer on it.
+# An image of a registry on this machine, by the two functions that pull, and a layer on it.
 {
   programs,
   registry,

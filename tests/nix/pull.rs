@@ -1,4 +1,4 @@
-//! Images of a registry, fetched by derivations with fixed outputs, which Nix lets out of the
+//! Images of a registry, fetched by fixed-output derivations, which Nix allows to leave the
 //! sandbox.
 
 use std::fs;
@@ -16,7 +16,7 @@ use crate::nix::versions::{Nix, PROGRAMS, for_each_nix};
 
 for_each_nix! { images_are_pulled }
 
-/// Nothing, as a hash: Nix says the right one.
+/// An empty hash: Nix reports the right one.
 const EMPTY: &str = "";
 
 fn images_are_pulled(nix: Nix) {
@@ -29,7 +29,7 @@ fn images_are_pulled(nix: Nix) {
 
     let [pulled, locked] = [("pulled", hash), ("locked", EMPTY)]
         .map(|(attribute, hash)| Layout::checked(room.build(attribute, hash)));
-    // Whatever way, it is the image that was pushed.
+    // Every way gives the image that was pushed.
     assert_eq!(pulled.index(), locked.index());
     let manifest =
         pulled.path().join("blobs/sha256").join(room.digest.strip_prefix("sha256:").unwrap());
@@ -55,7 +55,7 @@ fn images_are_pulled(nix: Nix) {
     }
 }
 
-/// A registry with an image, and its manifest in a file.
+/// A registry with an image, whose manifest is in a file.
 struct Room {
     nix: Nix,
     registry: Registry,

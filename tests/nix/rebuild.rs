@@ -1,4 +1,4 @@
-//! What a change makes Nix build again: by what it says that it will build.
+//! What Nix builds again after a change, according to Nix.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -10,8 +10,8 @@ for_each_nix! { a_changed_file_is_one_layer_again, nothing_is_built_twice }
 fn a_changed_file_is_one_layer_again(nix: Nix) {
     nix.build("examples.layered");
     let change = ["--argstr", "changing", "otherwise"];
-    // The layers of the caller's stay, and so does that of the rest of the closure. The manifest is
-    // the small JSON: its configuration comes with it.
+    // The caller's layers are kept, and so is the layer of the rest of the closure. The manifest is
+    // small JSON, and so is its configuration.
     let expected = ["image-layered", "oci-customisation", "oci-manifest"];
     assert_eq!(to_build(nix.on_expressions("nix-build").args(change).args(LAYERED)), expected);
 }

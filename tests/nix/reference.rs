@@ -1,4 +1,4 @@
-//! `docs/nix-reference.md` is the text of the doc comments in `nix/`, and their statements about
+//! `docs/nix-reference.md` consists of the doc comments in `nix/`, and their statements about
 //! arguments are true.
 //!
 //! After a change of a doc comment, `REFERENCE=write cargo test --all-features --test nix
@@ -15,11 +15,11 @@ use crate::nix::versions::{Nix, Version};
 
 const PAGE: &str = "docs/nix-reference.md";
 
-/// The arguments of a function that have a default, and those that have none.
+/// The arguments of a function with and without a default.
 type Arguments = BTreeMap<String, bool>;
 
 #[test]
-fn the_page_is_what_the_files_say() {
+fn the_reference_page_matches_the_files() {
     let reference = reference();
     if env::var_os("REFERENCE").is_some_and(|reference| reference == "write") {
         return fs::write(PAGE, reference).unwrap();
@@ -37,7 +37,7 @@ fn reference() -> String {
     for file in ["default.nix", "nix/default.nix"] {
         page += &section(file, file, &arguments.remove(file).unwrap());
     }
-    // The scope groups the functions by comments.
+    // Comments group the functions of the scope.
     let scope = read("nix/default.nix");
     let (_, scope) = scope.split_once("*/").unwrap();
     for line in scope.lines() {
@@ -124,7 +124,7 @@ fn options() -> String {
     let mut command = nix.command("nix-instantiate");
     let json = run(command.args(["--eval", "--strict", "--json", "tests/nix/options.nix"]));
     let mut options: Vec<BTreeMap<String, Option<String>>> = serde_json::from_str(&json).unwrap();
-    // Nix sorts options by their names, and the file sorts them by subject.
+    // Nix sorts options by name, and the file sorts them by subject.
     let file = read("nix/flake-module/options.nix");
     options.sort_by_key(|option| {
         let name = option["name"].as_ref().unwrap();
@@ -144,8 +144,8 @@ fn options() -> String {
     list
 }
 
-/// The arguments of each function and package, and of each file with all of them, as Nix itself
-/// knows them.
+/// The arguments of each function and package, and of each file with all of them, as Nix reports
+/// them.
 fn arguments() -> BTreeMap<String, Arguments> {
     let expression = format!(
         r#"let

@@ -1,5 +1,5 @@
-//! A static program that stands for any other: it prints what it was called and given, and the
-//! variable `GREETING`.
+//! A static program that stands for any other: it prints its name, its arguments, and the variable
+//! `GREETING`.
 
 use std::env;
 

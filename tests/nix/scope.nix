@@ -14,7 +14,7 @@ let
   drvPath = value: builtins.unsafeDiscardStringContext value.drvPath;
   same = one: other: drvPath one == drvPath other;
 
-  # Each function with arguments, and others that change them.
+  # Each function with arguments, and with arguments that override them.
   calls = {
     ociLayerTar = [
       {

@@ -1,4 +1,4 @@
-//! The scope that the functions are in, and `override` on their results.
+//! The scope of the functions, and `override` on their results.
 
 use std::collections::BTreeMap;
 
@@ -25,8 +25,8 @@ fn overrides_change_what_they_name(nix: Nix) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What nixpkgs' `lib` makes of the same values; a test of the module for flake-parts asks the real
-/// one.
+/// The results of nixpkgs' `lib` for the same values. A test of the module for flake-parts asks the
+/// real one.
 fn our_lib_is_that_of_nixpkgs(nix: Nix) {
     assert_eq!(
         values(&nix, ""),

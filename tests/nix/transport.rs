@@ -1,5 +1,4 @@
-//! The layouts in the hands of programs that others wrote: every byte as it was, every digest as
-//! the layout says.
+//! Programs that others wrote transfer the layouts without changing a byte or a digest.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,8 @@ use crate::nix::layout::Layout;
 #[test]
 fn the_ten_lines_run_and_are_pushed() {
     let (nix, layout) = built("seed");
-    // What `nix-build` leaves in the folder of somebody whose store is where it is called.
+    // The result of `nix-build` in the folder of a user whose store is physically at its logical
+    // path.
     let result = Layout(nix.folder().join("result"));
     std::os::unix::fs::symlink(layout.path(), result.path()).unwrap();
     assert!(podman(&result, "").ends_with("/bin/nginx -g daemon off;\nfrom nginx\n"));
@@ -159,7 +159,7 @@ fn umoci_and_oci_image_tool_take_an_image_of_many_layers() {
     assert_eq!(fs::read_dir(bundle.join("rootfs/nix/store")).unwrap().count(), 54);
 }
 
-/// The digests of all blobs, each checked against what the file holds.
+/// The digests of all blobs, each checked against its file.
 fn blobs(layout: &Path) -> Vec<String> {
     let walk = WalkDir::new(layout.join("blobs/sha256")).min_depth(1).sort_by_file_name();
     let digest = |path: &Path| {

@@ -1,4 +1,4 @@
-//! A Nix with a store of its own, and the programs that its derivations need.
+//! A Nix with its own store, and the programs that its derivations need.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -13,8 +13,8 @@ use walkdir::WalkDir;
 use crate::common::hello::busybox;
 use crate::common::tool::{INSTALLED, run, tool};
 
-/// Real builds in the sandbox, on this machine alone, and nothing asked of a network. What is
-/// evaluated is built later.
+/// Real builds in the sandbox, on this machine, without a network. An evaluated derivation is built
+/// later.
 const CONFIGURATION: &str = "\
 build-users-group =
 substituters =
@@ -28,14 +28,14 @@ experimental-features = nix-command flakes
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// The distribution's: with Debian bookworm 2.8, the oldest that is supported.
+    /// The distribution's: in Debian bookworm 2.8, the oldest supported version.
     System,
-    /// What `tests/install-tools` takes from a later release.
+    /// The version of a later release that `tests/install-tools` installs.
     Newer,
 }
 
-/// Its store is physically in a folder of the tests, logically at `/nix/store`: the machine's own
-/// is never touched. All is gone with the value.
+/// Its store is physically in a folder of the tests, and logically at `/nix/store`. The machine's
+/// own store is never touched. Dropping the value removes everything.
 pub struct Nix {
     version: Version,
     dir: TempDir,
@@ -51,20 +51,20 @@ impl Nix {
         Self { version, dir }
     }
 
-    /// For files of a test's own.
+    /// A folder for a test's own files.
     pub fn folder(&self) -> &Path {
         self.dir.path()
     }
 
-    /// `nix-build`, `nix` and so on, which see nothing of the machine's own settings.
+    /// `nix-build`, `nix` and so on, without the machine's settings.
     pub fn command(&self, program: &str) -> Command {
         let mut command = self.program(program);
         command.arg("--store").arg(self.dir.path().join("store"));
         command
     }
 
-    /// The same with a store that is logically where it physically is: of flakes, Nix 2.8 looks
-    /// into no other.
+    /// The same, with a store that is logically at its physical path. For flakes, Nix 2.8 supports
+    /// no other.
     pub fn in_place(&self, program: &str) -> Command {
         let mut command = self.program(program);
         for variable in ["NIX_STORE_DIR", "NIX_STATE_DIR", "NIX_LOG_DIR"] {
@@ -82,7 +82,7 @@ impl Nix {
         command
     }
 
-    /// A command with the tests' expressions as what it evaluates.
+    /// A command that evaluates the tests' expressions.
     pub fn on_expressions(&self, program: &str) -> Command {
         let mut command = self.command(program);
         let expressions = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix");
@@ -90,14 +90,14 @@ impl Nix {
         command
     }
 
-    /// Builds one of the expressions, and returns where its output is.
+    /// Builds one of the expressions, and returns the path of its output.
     #[track_caller]
     pub fn build(&self, attribute: &str) -> PathBuf {
         let mut command = self.on_expressions("nix-build");
         self.physical(run(command.args(["--no-out-link", "--quiet", "--attr", attribute])).trim())
     }
 
-    /// What it says when it cannot build one of the expressions.
+    /// The error of building one of the expressions.
     #[track_caller]
     pub fn refused(&self, attribute: &str) -> String {
         let mut command = self.on_expressions("nix-build");
@@ -111,7 +111,7 @@ impl Nix {
         said
     }
 
-    /// Every example by its name, and where its output is or will be; none is built.
+    /// The name of every example, with the path of its output. Builds none.
     #[track_caller]
     pub fn examples(&self) -> BTreeMap<String, PathBuf> {
         let mut command = self.on_expressions("nix-instantiate");
@@ -120,7 +120,7 @@ impl Nix {
         paths.into_iter().map(|(name, path)| (name, self.physical(&path))).collect()
     }
 
-    /// Where a path of the store really is.
+    /// The physical path of a store path.
     #[track_caller]
     pub fn physical(&self, path: &str) -> PathBuf {
         assert!(
@@ -133,8 +133,8 @@ impl Nix {
 
 impl Drop for Nix {
     fn drop(&mut self) {
-        // Folders of a store are read-only, which holds off all but root. Whatever fails here, the
-        // folder's own end says.
+        // Folders of a store are read-only, which root ignores. Dropping the folder reports other
+        // failures.
         for entry in WalkDir::new(self.dir.path())
             .into_iter()
             .flatten()
@@ -146,14 +146,13 @@ impl Drop for Nix {
 }
 
 /// A folder with `oci-layout`, `busybox` and `say`, each with its program in `bin`. All are static,
-/// since there is nothing in the sandbox to link them with.
+/// because the sandbox has no libraries.
 pub static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nix-programs");
     let package = env!("CARGO_MANIFEST_DIR");
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO"));
-        // What cargo says to a test of the package that it tests, some build scripts take for their
-        // own.
+        // Some build scripts would use the variables that cargo sets for the tested package.
         let of_package =
             |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
         for (name, _) in env::vars().filter(|(name, _)| of_package(name)) {
@@ -162,8 +161,7 @@ pub static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
         run(command.current_dir(package).args(arguments))
     };
 
-    // Only the last step differs from how all other tests are built, so that there is next to
-    // nothing to compile.
+    // Only the last step differs from the build of all other tests, so there is little to compile.
     let built = cargo(&[
         "rustc",
         "--quiet",
@@ -205,7 +203,7 @@ pub static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
     folder
 });
 
-/// Whole at every moment, since tests of another process may be reading.
+/// Replaced atomically, because tests of another process may be reading it.
 fn put(program: &Path, folder: &Path) {
     fs::create_dir_all(folder).unwrap();
     let beside =
@@ -214,7 +212,7 @@ fn put(program: &Path, folder: &Path) {
     beside.persist(folder.join(program.file_name().unwrap())).unwrap();
 }
 
-/// Tests by functions that take a [`Nix`]: one for each function and version.
+/// Defines tests from functions that take a [`Nix`]: one for each function and version.
 macro_rules! for_each_nix {
     ($($name:ident),+ $(,)?) => { $(mod $name {
         #[test]

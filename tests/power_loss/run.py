@@ -1,18 +1,18 @@
-"""Cuts the power: what is on the disk when a command reports success, and at any moment before.
+"""Simulates power losses: checks the disk when a command reports success, and at any moment before.
 
-The disk is a file with an ext4 in it, behind a loop device. What the system has not written yet is in its cache and not
-in that file, so that a copy of the file is what a power loss at that moment leaves. Each copy is mounted, which replays
-its journal, and looked at:
+The disk is an ext4 file system in a file with a loop device. Data that the system has not written yet is only in its
+cache, so a copy of the file is the state after a power loss at that moment. Each copy is mounted, which replays its
+journal, and checked:
 
-- after the command reported success, the new state must be there and whole;
-- at any moment before, the old state or the new one, each of them whole.
+- after the command reported success, the new state must be complete;
+- at any moment before, the old or the new state must be complete.
 
 As root, with loop devices and mkfs.ext4:
 
     python3 tests/power_loss/run.py target/release/oci-layout [--moments 8] [--no-sync] [--check-loss]
 
-With --no-sync the commands get that option, and the result says how often something was lost: it must be often, for
-otherwise this would prove nothing. --check-loss makes that an error.
+With --no-sync the commands get that option, and the result says how often something was lost. It must be often:
+otherwise this test proves nothing. --check-loss makes no loss an error.
 """
 
 import argparse, os, random, shutil, signal, subprocess, sys, tempfile, time
@@ -53,7 +53,7 @@ def prepare():
     with open(disk, 'wb') as file:
         file.truncate(96 << 20)
     must('mkfs.ext4', '-q', '-F', disk)
-    # The journal is written when somebody asks for it, and not in the middle of a copy.
+    # The journal is written on request, and not in the middle of a copy.
     must('mount', '-o', 'loop,commit=300', disk, mounted)
     for seed, name in enumerate(['one', 'two']):
         with open(os.path.join(mounted, name), 'wb') as file:
@@ -65,7 +65,7 @@ def prepare():
 
 
 def at_power_loss(check):
-    """Copies the disk as it is, and checks what is on it."""
+    """Copies the current disk, and checks its contents."""
     shutil.copyfile(disk, copy)
     must('mount', '-o', 'loop', copy, seen)
     try:
@@ -94,7 +94,7 @@ def nothing_or(path, check):
 
 
 def image_of(folder):
-    """A folder between the steps is what the next step takes, and what it makes of it is sound."""
+    """The next step accepts the folder between the steps, and its output is valid."""
     def check():
         shutil.rmtree(os.path.join(scratch, 'made'), ignore_errors=True)
         os.mkdir(os.path.join(scratch, 'made'))
@@ -114,7 +114,7 @@ def archive(path):
     return check
 
 
-# What is done before, the command, what must be there when it succeeded, and what may be there before.
+# The preparation, the command, the files after its success, and the files that may exist before.
 CASES = [
     ([], ['build', '-f', 'one', '--tag', 'one', '--compression', 'none', '-o', 'deep/er/out'],
      whole_layout('deep/er/out', [1]), nothing_or('deep/er/out/index.json', whole_layout('deep/er/out', [1]))),
@@ -144,7 +144,7 @@ try:
                                            stderr=subprocess.PIPE, text=True)
                 if moment < arguments.moments:
                     time.sleep(random.random() * 0.15)
-                    # The program stands still while the disk is copied.
+                    # The program is stopped while the disk is copied.
                     process.send_signal(signal.SIGSTOP)
                     if process.returncode is None:
                         os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)

@@ -1,4 +1,4 @@
-//! Images from a registry that answers as it should, and from one that does not.
+//! Images from a registry that works, and from one that does not.
 
 mod documents;
 mod fake;
@@ -20,7 +20,7 @@ use oci_layout::{
 };
 use serde_json::{Value, json};
 
-/// An image of two layers for this platform, the first of them a few hundred kilobytes.
+/// An image of two layers for this platform. The first has a few hundred kilobytes.
 pub(crate) fn image(platform: &str) -> ImageManifest {
     let options = LayerOptions::from(Compression::None);
     let large = FileMapping::bytes(common::text(300_000, 1), "/large");
@@ -31,7 +31,7 @@ pub(crate) fn image(platform: &str) -> ImageManifest {
     image_manifest(image_config(&layers, extra).unwrap(), layers, Value::Null).unwrap()
 }
 
-/// A client that does not wait long.
+/// A client with short timeouts.
 pub(crate) fn client() -> Client {
     Client::default().retries(1).timeout(Duration::from_millis(300))
 }
@@ -64,14 +64,14 @@ pub(crate) fn assert_sound(layout: &Path) {
 }
 
 #[test]
-fn an_image_comes_as_it_is() {
+fn a_pulled_image_is_unchanged() {
     let image = image("linux/amd64");
     let registry = Registry::with(&image.clone().into());
     let dir = tempfile::tempdir().unwrap();
     let (pulled, made) = (dir.path().join("pulled"), dir.path().join("made"));
     let layout = pull(&client(), &registry.reference(":v1"), None, &pulled).unwrap();
     assert_sound(&pulled);
-    // The layout is the one that whoever made the image would have written.
+    // The layout is the one that the maker of the image would have written.
     image_layout(&made, [image.clone().tagged("v1")], Value::Null).unwrap();
     let contents = |dir: &Path| -> Vec<_> {
         let files = common::files_in(dir).into_iter().filter(|file| dir.join(file).is_file());
@@ -79,7 +79,7 @@ fn an_image_comes_as_it_is() {
     };
     assert_eq!(contents(&pulled), contents(&made));
 
-    // By its digest, it is the same, and has a tag only if one is said.
+    // By its digest, the image is the same, and has a tag only if one is given.
     let by_digest = dir.path().join("by-digest");
     let reference = registry.reference(&format!(":v2@{}", image.digest()));
     assert_eq!(
@@ -97,7 +97,7 @@ fn an_image_comes_as_it_is() {
 }
 
 #[test]
-fn what_is_there_is_not_fetched_again() {
+fn existing_blobs_are_not_fetched_again() {
     let image = image("linux/amd64");
     let registry = Registry::with(&image.clone().into());
     let dir = tempfile::tempdir().unwrap();
@@ -110,7 +110,7 @@ fn what_is_there_is_not_fetched_again() {
 }
 
 #[test]
-fn progress_is_told() {
+fn progress_is_reported() {
     let image = image("linux/amd64");
     let registry = Registry::with(&image.clone().into());
     let dir = tempfile::tempdir().unwrap();
@@ -134,7 +134,7 @@ fn a_blob_alone() {
     assert_eq!(common::bytes(&config), image.config().bytes());
 }
 
-/// Whoever writes a layout twice at once gets two whole ones.
+/// Two simultaneous pulls into one layout leave a complete layout.
 #[test]
 fn an_image_can_be_read_by_several() {
     let image = image("linux/amd64");

@@ -1,4 +1,4 @@
-//! A registry over layouts, asked by raw HTTP as no well-behaved client would.
+//! The registry over layouts, queried with raw HTTP that no usual client sends.
 
 mod client;
 mod conditions;
@@ -30,7 +30,7 @@ use oci_layout::{
 };
 use serde_json::{Value, json};
 
-/// An endpoint, and what it said happened.
+/// An endpoint, and its events.
 pub(crate) struct Served {
     pub(crate) address: String,
     events: Arc<Mutex<Vec<String>>>,
@@ -48,7 +48,7 @@ impl Served {
         repositories: impl IntoIterator<Item = (N, R)>,
         options: impl FnOnce(Endpoint) -> Endpoint,
     ) -> Self {
-        // One thread, where least can be made at a time.
+        // One thread, the minimum for building blobs.
         Self::of(options(Endpoint::new(repositories).unwrap().pool(&Pool::new(1))))
     }
 
@@ -65,13 +65,13 @@ impl Served {
         get(&self.address, target.as_ref(), &[])
     }
 
-    /// What happened, of which this is a part.
+    /// The events that contain this text.
     pub(crate) fn events(&self, part: &str) -> Vec<String> {
         self.events.lock().unwrap().iter().filter(|event| event.contains(part)).cloned().collect()
     }
 }
 
-/// An image of one layer that is not compressed, with this text in it.
+/// An image with one uncompressed layer that contains this text.
 pub(crate) fn image(text: impl Into<Vec<u8>>, platform: &str) -> ImageManifest {
     let options = LayerOptions::from(Compression::None);
     let layer = layer_tar([FileMapping::bytes(text.into(), "/text")], options).unwrap();
@@ -85,7 +85,7 @@ pub(crate) fn layout(dir: &Path, image: ImageManifest) -> ImageLayout {
     image_layout(dir, [image.tagged("latest")], Value::Null).unwrap()
 }
 
-/// Waits for what is sure to happen, and says what did not if it does not in a minute.
+/// Waits until the condition holds. Panics with its description after a minute.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     for _ in 0..6000 {
@@ -94,5 +94,5 @@ pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    panic!("waited for ever until {what}");
+    panic!("waited too long until {what}");
 }

@@ -1,5 +1,5 @@
-//! Artifacts beside an image: oras finds what refers to it, copies both to a registry, and takes
-//! the blobs out again.
+//! Artifacts beside an image: oras finds the referrers, copies both to a registry, and extracts the
+//! blobs.
 
 use std::fs;
 use std::path::Path;
@@ -18,12 +18,11 @@ const BILL: &str = "application/spdx+json";
 const SEAL: &str = "application/vnd.example.seal";
 const TEXT: &[u8] = br#"{"spdxVersion":"SPDX-2.3"}"#;
 
-/// A layout with an image `latest`, a bill of materials for it, and a seal without any content on
-/// the bill.
+/// A layout with an image `latest`, a bill of materials for it, and an empty seal for the bill.
 fn image_bill_and_seal(layout: &Path) -> [Descriptor; 3] {
     let image = hello(layout, "hello", "linux/amd64");
     let subject = Descriptor::new(MediaType::MANIFEST, image.digest(), image.bytes().len() as u64);
-    // oras writes a blob into the file that its descriptor gives as a title.
+    // oras writes a blob into the file that the title in its descriptor names.
     let text = MemoryBlob::new(MediaType::new(BILL), TEXT)
         .annotated("org.opencontainers.image.title", "bill.json");
     let bill = artifact_manifest(BILL, [Arc::new(text) as _], Some(&subject), json!({})).unwrap();
@@ -83,7 +82,7 @@ fn the_image_beside_it_runs() {
     assert_eq!(containers.podman(["run", "--rm", "--quiet", "oci:layout:latest"]), "hello");
 }
 
-/// What oras attached to an image is found by us.
+/// We find what oras attached to an image.
 #[test]
 fn oras_attaches() {
     let dir = TempDir::new().unwrap();
@@ -110,7 +109,7 @@ fn oras_attaches() {
     assert_eq!(types, [BILL, "text/x-note"], "{said}");
 }
 
-/// Digest and type of all that refers to an image, as oras says it.
+/// The digest and type of all referrers of an image, by oras.
 fn referrers(found: &str) -> Vec<(Digest, String)> {
     fn collect(value: &Value, into: &mut Vec<(Digest, String)>) {
         for referrer in value["referrers"].as_array().into_iter().flatten() {

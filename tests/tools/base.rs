@@ -1,5 +1,5 @@
-//! Images that others made are taken as a base: their layers go over byte for byte, their
-//! configuration is inherited.
+//! Images of other programs as a base: their layers are copied unchanged, and their configuration
+//! is inherited.
 
 use std::fs;
 use std::path::Path;
@@ -58,7 +58,7 @@ fn the_base_is_an_archive_by_podman() {
     assert_base_is_inherited(dir.path());
 }
 
-/// What Docker writes, Docker's media types and all.
+/// An image as Docker writes it, with Docker's media types.
 #[test]
 fn buildah_makes_the_base_in_docker_s_format() {
     let dir = TempDir::new().unwrap();
@@ -122,20 +122,20 @@ fn buildah_makes_the_base_in_docker_s_format() {
     let manifest = skopeo(["inspect", "--raw", &top]);
     assert!(!manifest.contains("docker"), "{manifest}");
 
-    // skopeo writes such layouts and does not read them.
+    // skopeo writes such layouts, but cannot read them.
     let base: Value = serde_json::from_slice(&blob(&to, base.manifest().config.digest)).unwrap();
     let top: Value = serde_json::from_str(&skopeo(["inspect", "--config", "--raw", &top])).unwrap();
     for kept in ["Healthcheck", "Shell", "Labels", "WorkingDir"] {
         assert!(!base["config"][kept].is_null(), "buildah wrote no {kept}");
         assert_eq!(base["config"][kept], top["config"][kept]);
     }
-    // Triggers are for the image that is built on the base:
+    // Triggers are for images that are built on the base:
     // https://docs.docker.com/reference/dockerfile/#onbuild
     assert_eq!(
         (&base["config"]["OnBuild"], top["config"].get("OnBuild")),
         (&json!(["RUN x"]), None)
     );
-    // Of its own making, and of the time of its making.
+    // Its author and its creation time.
     assert_eq!(top["created"], "1970-01-01T00:00:01Z");
     assert_eq!(top["history"][0], base["history"][0]);
 }
@@ -150,7 +150,7 @@ fn make_by_umoci(layout: &Path) {
     umoci(["config", "--image", &image].into_iter().chain(env).chain(cmd));
 }
 
-/// A layout `top` beside the base, which has the tag `latest`: the base and a text.
+/// A layout `top` with an image of a text on the base, which has the tag `latest`.
 fn put_layer_on_top(dir: &Path, base: &str) {
     let base = ImageLayout::open(dir.join(base)).unwrap().image(None, None).unwrap();
     let top = dir.join("top");
@@ -166,8 +166,8 @@ fn put_layer_on_top(dir: &Path, base: &str) {
     schemas(&top);
 }
 
-/// podman runs what is on top: with nothing of the base's Cmd, which a new Entrypoint clears, and
-/// all of its Env.
+/// podman runs the image without the base's Cmd, which a new Entrypoint clears, and with all of its
+/// Env.
 #[track_caller]
 fn assert_base_is_inherited(dir: &Path) {
     let said = Containers::new(dir).podman(["run", "--rm", "--quiet", "oci:top:latest"]);
@@ -182,7 +182,7 @@ fn assert_base_is_inherited(dir: &Path) {
     assert_eq!(*env, ["PATH=/bin", "OF=the top", "ONLY=the base", "NEW=the top"]);
 }
 
-/// The blob of the base's layer is in the new layout as it was, under OCI's name for what it is.
+/// The new layout has the blob of the base's layer unchanged, with the OCI media type.
 #[track_caller]
 fn assert_same_first_layer(base: &Path, dir: &Path) {
     let layers = |layout: &Path| {

@@ -1,4 +1,4 @@
-//! `copy`: handed to skopeo and docker, an image is everywhere what it was.
+//! `copy`: skopeo and docker transfer an image without changing it.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -12,7 +12,7 @@ use crate::common::hello::{busybox, hello};
 use crate::common::tool::{Containers, Registry, crane, run};
 use crate::tools::export::{COMPRESSIONS, Exported, podman_names};
 
-/// What the program prints, in this folder and with what this command has in its environment.
+/// The output of the program, in this folder and in the environment of this command.
 #[track_caller]
 fn copy(folder: &Path, args: &[&str], environment: Command) -> String {
     let output = try_copy(folder, args, environment);
@@ -25,7 +25,7 @@ fn try_copy(folder: &Path, args: &[&str], mut environment: Command) -> Output {
     let path =
         environment.env("LC_ALL", "C").get_envs().filter_map(|(name, value)| Some((name, value?)));
     command.arg("copy").args(args).current_dir(folder).env_clear().envs(path).stdin(Stdio::null());
-    // Where the key of recipes is.
+    // The folder of the key for recipes.
     command.env("XDG_STATE_HOME", folder);
     command.output().unwrap()
 }
@@ -99,7 +99,7 @@ fn an_image_for_several_platforms() {
 }
 
 #[test]
-fn of_a_sparse_layout_what_lacks_is_made() {
+fn copying_a_sparse_layout_makes_the_missing_layers() {
     let dir = TempDir::new().unwrap();
     let folder = dir.path();
     for source in ["busybox", "archived"] {
@@ -136,7 +136,7 @@ fn of_a_sparse_layout_what_lacks_is_made() {
         let said = run(containers.tool("skopeo").arg("--insecure-policy").args(inspect));
         assert_eq!(said.trim(), digest, "{destination}");
     }
-    // Its format is another, and so is the digest.
+    // The format differs, and so does the digest.
     copy(folder, &["app", "docker-archive:docker.tar:me/other:2"], containers.tool("skopeo"));
     containers.podman(["load", "--quiet", "--input", "docker.tar"]);
     assert_eq!(containers.podman(["run", "--rm", "--pull=never", "me/other:2"]), "made\n");

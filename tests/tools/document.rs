@@ -1,4 +1,4 @@
-//! The documents: what the specification's schemas, Debian's validator and skopeo say of them.
+//! The documents, checked by the specification's schemas, Debian's validator and skopeo.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn every_document_fits_the_schemas(compression: Compression) {
     // oci-layout, index, manifest and configuration; and five descriptors: of the last two and of
     // three layers.
     assert_eq!(schemas(&sample.layout()), "9 documents and descriptors\n");
-    // It was written before there was zstd.
+    // It is older than zstd layers.
     if compression != Compression::ZSTD {
         oci_image_tool([
             "validate",

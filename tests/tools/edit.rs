@@ -1,5 +1,4 @@
-//! A layout that changes: after each step, what programs list, run and call garbage is what should
-//! be there.
+//! Changes of a layout: after each step, other programs list, run and collect what they should.
 
 use std::path::Path;
 
@@ -72,7 +71,7 @@ fn appended_replaced_and_removed() {
             text
         );
     }
-    // oci-layout, index.json; of each image two documents and three descriptors.
+    // oci-layout and index.json; of each image two documents and three descriptors.
     assert_eq!(schemas(&layout), "12 documents and descriptors\n");
 }
 
@@ -89,14 +88,15 @@ fn tags(layout: &Path) -> Vec<String> {
     tags
 }
 
-/// Of the manifest that skopeo finds under a tag.
+/// The digest of the manifest that skopeo finds under a tag.
 #[track_caller]
 fn digest(layout: &Path, tag: &str) -> Digest {
     let manifest = skopeo(["inspect", "--raw", &format!("oci:{}:{tag}", layout.display())]);
     Digest::of(manifest)
 }
 
-/// Collects garbage, and umoci does in a copy: both keep the same blobs. Returns how many are gone.
+/// Collects garbage here, and with umoci in a copy: both keep the same blobs. Returns the number of
+/// removed blobs.
 #[track_caller]
 fn collect_garbage(layout: &Path) -> usize {
     let copy = TempDir::new().unwrap();

@@ -1,4 +1,5 @@
-//! Entries of a file system: what a test expects, and what a program made of it in a folder.
+//! Entries of a file system: those that a test expects, and those that a program created in a
+//! folder.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -10,11 +11,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{major, minor};
 use walkdir::WalkDir;
 
-/// One entry, complete. Made by [`file`] and its siblings it is what the library makes of a mapping
-/// that says nothing: mode 0644 or the like, root's, a second after 1970.
+/// One complete entry. [`file`] and similar functions return the defaults of a mapping: mode 0644
+/// or the like, owner root, one second after 1970.
 #[derive(Clone, PartialEq)]
 pub struct Entry {
-    /// From the root, without a slash in front.
+    /// The path from the root, without a leading slash.
     pub path: PathBuf,
     pub kind: Kind,
     pub mode: u32,
@@ -29,9 +30,9 @@ pub enum Kind {
     Directory,
     File(Vec<u8>),
     Symlink(PathBuf),
-    /// To the file at this path.
+    /// A hard link to the file at this path.
     HardLink(PathBuf),
-    /// Major and minor number.
+    /// The major and minor number.
     CharDevice(u32, u32),
     BlockDevice(u32, u32),
     Fifo,
@@ -54,7 +55,7 @@ pub fn special(path: impl AsRef<OsStr>, kind: Kind) -> Entry {
     Entry::new(path, kind, 0o644)
 }
 
-/// A further name of a file, of which it has the mode and all else.
+/// Another name of a file, with its mode and all other attributes.
 pub fn hard_link(path: impl AsRef<OsStr>, first: &Entry) -> Entry {
     Entry { path: path.as_ref().into(), kind: Kind::HardLink(first.path.clone()), ..first.clone() }
 }
@@ -95,8 +96,8 @@ impl Entry {
     }
 }
 
-/// Everything below a folder, parents first and sorted by name. Of the names of one file, all but
-/// the first are links.
+/// All entries of a folder, parents first and sorted by name. Of the names of one file, all but the
+/// first are links.
 pub fn found_in(root: &Path) -> Vec<Entry> {
     let mut names: HashMap<u64, PathBuf> = HashMap::new();
     let walk = WalkDir::new(root).min_depth(1).sort_by_file_name();
@@ -126,7 +127,7 @@ pub fn found_in(root: &Path) -> Vec<Entry> {
             let mut entry = Entry::new(path, kind, metadata.mode() & 0o7777)
                 .owner(metadata.uid().into(), metadata.gid().into())
                 .mtime(metadata.mtime());
-            // SELinux gives every file one, whatever an archive says.
+            // SELinux gives every file one, whatever an archive contains.
             for name in xattr::list(found.path()).unwrap().filter(|name| name != "security.selinux")
             {
                 let value = xattr::get(found.path(), &name).unwrap().unwrap();
@@ -137,7 +138,7 @@ pub fn found_in(root: &Path) -> Vec<Entry> {
         .collect()
 }
 
-/// The same entries in the same order; otherwise the panic names those that differ.
+/// Checks that both have the same entries in the same order. The panic names those that differ.
 #[track_caller]
 pub fn assert_same(judge: &str, expected: &[Entry], found: &[Entry]) {
     let find =
@@ -164,7 +165,7 @@ pub fn assert_same(judge: &str, expected: &[Entry], found: &[Entry]) {
     assert_eq!(paths(expected), paths(found), "{judge}: the order, or something is there twice");
 }
 
-/// One line, however long a file is.
+/// One line, however large the file is.
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, kind, mode, uid, gid, mtime, xattrs } = self;

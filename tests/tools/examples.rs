@@ -1,4 +1,4 @@
-//! What the examples make is what they say.
+//! The examples make what they describe.
 
 use std::process::Command;
 

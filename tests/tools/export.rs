@@ -1,5 +1,5 @@
-//! One tar for all: docker, podman, containerd, skopeo and umoci take it, and know its images by
-//! the same names.
+//! One tar for all: docker, podman, containerd, skopeo and umoci load it, and see the same image
+//! names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,8 @@ use crate::tools::sparse::Sources;
 pub const COMPRESSIONS: [Compression; 3] =
     [Compression::None, Compression::GZIP, Compression::ZSTD];
 
-/// A layout in a folder of this name, with two layers in each compression, and what its containers
-/// print.
+/// A layout in a folder of this name, with two layers in each compression, and the output of its
+/// containers.
 pub struct Exported {
     pub dir: TempDir,
     pub image: ImageManifest,
@@ -29,7 +29,7 @@ pub struct Exported {
 }
 
 impl Exported {
-    /// Layers that no other image has: docker and podman know layers by diff ID, and would not read
+    /// Layers of no other image: docker and podman identify layers by diff ID, and would not read
     /// them again.
     pub fn new(compression: Compression) -> Self {
         let dir = TempDir::new().unwrap();
@@ -49,7 +49,7 @@ impl Exported {
         Self { dir, image, text }
     }
 
-    /// What everybody calls it.
+    /// The name that every tool shows.
     pub const NAMES: [&str; 2] = ["docker.io/library/app:1.0", "registry.example:5000/me/app:2.0"];
 
     fn archive(&self, format: &str) -> PathBuf {
@@ -59,7 +59,7 @@ impl Exported {
     }
 }
 
-/// What the program prints.
+/// The output of the program.
 #[track_caller]
 fn export(layout: &Path, args: &[&str]) -> String {
     run(Command::new(env!("CARGO_BIN_EXE_oci-layout")).arg("export").arg(layout).args(args))
@@ -86,12 +86,12 @@ fn docker_loads_and_runs(version: Version) {
     for (compression, format) in
         COMPRESSIONS.iter().flat_map(|c| [(c, "both"), (c, "docker-archive")])
     {
-        // It does not know it; this is what docker-archive is for.
+        // It does not support the format, so docker-archive exists.
         if (version, *compression, format) == (Version::Older, Compression::ZSTD, "both") {
             continue;
         }
         let exported = Exported::new(*compression);
-        // Docker leaves out what it puts before a name that has no registry.
+        // Docker omits the default registry of a name.
         assert_eq!(
             docker.load(&exported.archive(format)),
             ["app:1.0", Exported::NAMES[1]],
@@ -110,8 +110,8 @@ fn docker_loads_and_runs(version: Version) {
             exported.image.layers().iter().map(|layer| layer.diff_id().to_string()).collect();
         assert_eq!(inspected[0]["RootFS"], json!({ "Type": "layers", "Layers": diff_ids }));
         let id: Digest = inspected[0]["Id"].as_str().unwrap().parse().unwrap();
-        // containerd's store has the image as it is; of a docker-archive it makes a manifest of its
-        // own.
+        // containerd's store has the image unchanged. From a docker-archive, it makes another
+        // manifest.
         match (version, format) {
             (Version::WithContainerd, "both") => assert_eq!(id, exported.image.digest()),
             (Version::WithContainerd, _) => {}
@@ -176,7 +176,7 @@ fn containerd_imports_and_runs() {
 }
 
 #[test]
-fn skopeo_finds_both_halves() {
+fn skopeo_reads_the_layout_and_the_docker_archive() {
     for compression in COMPRESSIONS {
         let exported = Exported::new(compression);
         let tar = exported.archive("both");
@@ -242,7 +242,7 @@ with tarfile.open(sys.argv[1], 'r|', errorlevel=2) as tar:
 }
 
 #[test]
-fn everybody_has_the_same_names() {
+fn all_tools_see_the_same_names() {
     let exported = Exported::new(Compression::GZIP);
     let tar = exported.archive("both");
     let containers = Containers::new(exported.dir.path());
@@ -258,7 +258,7 @@ fn everybody_has_the_same_names() {
         assert_eq!(names, ["app:1.0", Exported::NAMES[1]], "{docker}");
     }
 
-    // One image under a bare tag alone, which podman would take for a repository.
+    // An image with only a bare tag, which podman would use as a repository.
     let one = exported.dir.path().join("one.tar");
     let printed = export(&exported.dir.path().join("app:1.0"), &["-o", one.to_str().unwrap()]);
     assert_eq!(printed, "docker.io/library/app:1.0\n");
@@ -296,9 +296,9 @@ fn an_image_for_several_platforms() {
     assert_eq!(containers.podman(["run", "--rm", "--pull=never", "app:1"]), "linux/amd64");
 }
 
-/// As a user pipes it.
+/// As a user would pipe it.
 #[test]
-fn nothing_of_it_need_be_a_file() {
+fn archives_are_loaded_from_a_pipe() {
     let exported = Exported::new(Compression::GZIP);
     let pipe_into = |command: &mut Command| {
         let mut export = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
@@ -326,9 +326,9 @@ fn nothing_of_it_need_be_a_file() {
     assert_eq!(containerd.run(Exported::NAMES[0], &[]), exported.text);
 }
 
-/// Nobody takes an image of which a blob is damaged, or is to be made of a source that changed.
+/// No tool loads an image with a damaged blob, or with a layer whose source has changed.
 #[test]
-fn what_breaks_off_is_loaded_by_nobody() {
+fn an_incomplete_export_is_loaded_by_no_tool() {
     let damaged = Exported::new(Compression::GZIP);
     let layer = &damaged.image.layers()[1];
     let mut bytes = fs::read(layer.file().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! What goes wrong on the way: nobody gets an image that is not right, and everybody is told why.
+//! Faults during a transfer: no client gets a wrong image, and each reports the cause.
 
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
@@ -11,14 +11,14 @@ use crate::tools::pull::program;
 use crate::tools::push::Counter;
 use crate::tools::sparse::{Served, Sources};
 
-/// What the program says on standard error, which fails with 1 and prints nothing else.
+/// The standard error of the program, which fails with 1 and prints nothing else.
 #[track_caller]
 fn failure(output: Output) -> String {
     assert_eq!((output.status.code(), &*output.stdout), (Some(1), &b""[..]), "{output:?}");
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// Asks a registry for what it shall not have.
+/// Asks a registry for a layer that it must not have.
 #[track_caller]
 fn assert_missing(args: [&str; 3]) {
     let output = tool("crane").args(args).output().unwrap();
@@ -30,7 +30,7 @@ fn assert_missing(args: [&str; 3]) {
 }
 
 #[test]
-fn a_source_that_changed_is_pushed_nowhere() {
+fn a_layer_with_a_changed_source_is_not_pushed() {
     for registry in [Registry::start(), Registry::of_crane()] {
         let sources = Sources::new(6 << 20);
         let image = sources.build("app", Compression::GZIP, true);
@@ -50,7 +50,7 @@ fn a_source_that_changed_is_pushed_nowhere() {
         assert_missing(["manifest", "--insecure", &reference]);
         assert_missing(["manifest", "--insecure", &format!("{repository}@{}", image.digest())]);
 
-        // As it was before.
+        // Restored.
         sources.change_data();
         assert!(push().status.success());
         assert_eq!(crane(["digest", "--insecure", &reference]).trim(), image.digest().to_string());
@@ -58,7 +58,7 @@ fn a_source_that_changed_is_pushed_nowhere() {
 }
 
 #[test]
-fn a_source_that_changed_is_pulled_by_nobody() {
+fn a_layer_with_a_changed_source_cannot_be_pulled() {
     let sources = Sources::new(6 << 20);
     let image = sources.build("app", Compression::GZIP, true);
     sources.change_data();
@@ -89,9 +89,9 @@ fn a_source_that_changed_is_pulled_by_nobody() {
     assert!(served.log().contains(&warning), "{}", served.log());
 }
 
-/// And nobody starts it again before the client has given up.
+/// The registry is not started again before the client has given up.
 #[test]
-fn a_registry_that_dies_has_no_image_then() {
+fn a_registry_that_dies_during_a_push_has_no_image() {
     for subcommand in ["push", "copy"] {
         let sources = Sources::new(8 << 20);
         let image = sources.build("app", Compression::GZIP, false);

@@ -1,5 +1,4 @@
-//! What a split costs when the closure changes, beside the ways that others split: judged by a
-//! replay of updates.
+//! The cost of a split when the closure changes, compared with other methods, by replaying updates.
 
 use std::{
     collections::BTreeMap,
@@ -10,14 +9,14 @@ use std::{
 
 use crate::common::tool::{run, tool};
 
-/// The script and the closures of real images stand beside the checkout where this is developed.
+/// The script, and the closures of real images, are next to the checkout of the developers.
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared");
 
 #[test]
 fn updates_cost_less_than_with_size_cohorts() {
     let script = Path::new(SHARED).join("tools/replay.py");
     if !script.exists() {
-        // Past the test harness, which shows what a test prints only when it fails.
+        // Written directly, because the test harness shows the output of a test only if it fails.
         writeln!(
             io::stderr(),
             "updates_cost_less_than_with_size_cohorts: not run: there is no {SHARED}"

@@ -1,5 +1,5 @@
-//! Registries behind a proxy that refuses some requests: what arrives is whole, and others take it
-//! from there.
+//! Registries behind a proxy that refuses some requests: the image arrives completely, and other
+//! clients pull it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -15,15 +15,15 @@ use serde_json::{Value, json};
 
 use crate::common::tool::{Registry, crane, tool};
 
-/// Passes on to a registry what it does not refuse.
+/// Passes requests on to a registry, except for those that it refuses.
 struct Proxy {
     address: String,
-    /// The method and the length of the body of each request that was passed on.
+    /// The method and the body length of each request that was passed on.
     passed: Arc<Mutex<Vec<(String, u64)>>>,
 }
 
 impl Proxy {
-    /// `refuses` gives the status for a method and the length of its body, if they are refused.
+    /// `refuses` returns the status for a method and a body length, if they are refused.
     fn before(registry: &Registry, refuses: fn(&str, u64) -> Option<u16>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -40,7 +40,7 @@ impl Proxy {
     }
 }
 
-/// One request, after which the connection ends.
+/// One request. The connection is closed afterwards.
 fn pass(
     mut client: TcpStream,
     target: &str,
@@ -76,7 +76,7 @@ fn pass(
     client.shutdown(Shutdown::Both)
 }
 
-/// A layer of five megabytes and more, and a small one.
+/// A layer of more than five megabytes, and a small one.
 fn image() -> Image {
     let contents: Vec<u8> =
         (0..5_300_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
@@ -91,9 +91,9 @@ fn blobs_arrive_in_every_manner() {
     let image = image();
     for start in [Registry::start, Registry::of_crane] {
         let manners: [fn(&str, u64) -> Option<u16>; 3] = [
-            // A proxy's limit, as nginx has it by default.
+            // The default limit of nginx.
             |_, length| (length > 1 << 20).then_some(413),
-            // A registry that wants PATCH.
+            // A registry that requires PATCH.
             |method, length| (method == "PUT" && length > 10_000).then_some(400),
             |method, length| match method {
                 "PUT" if length > 10_000 => Some(405),
@@ -101,7 +101,7 @@ fn blobs_arrive_in_every_manner() {
             },
         ];
         for (number, refuses) in manners.into_iter().enumerate() {
-            // crane's has one place for the blobs of all repositories.
+            // crane has one place for the blobs of all repositories.
             let registry = start();
             let proxy = Proxy::before(&registry, refuses);
             let reference: Reference =
@@ -112,7 +112,7 @@ fn blobs_arrive_in_every_manner() {
                 .iter()
                 .filter(|(method, length)| method == "PATCH" && *length > 10_000)
                 .count();
-            // In parts of one MiB, whole, and in two of at most 2^22/2 bytes and a rest.
+            // In parts of one MiB, completely, and in two parts of at most 2^22/2 bytes and a rest.
             let (least, most) = [(6, 6), (1, 1), (2, 6)][number];
             assert!((least..=most).contains(&parts), "{number}: {parts} of {passed:?}");
             let there = format!("{}/a/large-{number}", registry.address);
@@ -135,7 +135,7 @@ fn blobs_arrive_in_every_manner() {
     }
 }
 
-/// docker-registry takes no image whose layers it shall not have, unless it is configured for that.
+/// By default, docker-registry refuses images with foreign layers.
 #[test]
 fn layers_of_windows() {
     let registry = Registry::start();

@@ -1,4 +1,4 @@
-//! Three programs list the tar of each layer, and all see the entries that the mappings say.
+//! Three programs list the tar of each layer, and all see the entries of the mappings.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -42,7 +42,7 @@ fn gnu_tar(tar: &Path) -> Vec<String> {
         "--file",
     ];
     let listing = run(tool("tar").env("LC_ALL", "C").args(options).arg(tar));
-    // Columns are as wide as they must be.
+    // Columns are as wide as necessary.
     let narrow = |line: &str| {
         let (columns, names) = line.split_once('"').unwrap();
         format!("{} \"{names}", columns.split_whitespace().collect::<Vec<_>>().join(" "))
@@ -84,7 +84,7 @@ fn as_gnu_tar_writes_one(entry: &Entry) -> String {
     format!("{mode} {}/{} {size} {time} {names}", entry.uid, entry.gid)
 }
 
-/// As a C programmer writes a string.
+/// Like a string in C.
 fn quoted(path: &Path) -> String {
     let mut text = String::from('"');
     for &byte in path.as_os_str().as_bytes() {
@@ -140,7 +140,7 @@ fn tar_crate(tar: &Path) -> Vec<Entry> {
         let mut content = Vec::new();
         member.read_to_end(&mut content).unwrap();
         let records = member.pax_extensions().unwrap().into_iter().flatten();
-        // It takes a newline for the end of a record, and from there on nothing is right.
+        // It treats a newline as the end of a record, and misreads everything after it.
         let records = records
             .map_while(Result::ok)
             .map(|r| (r.key().unwrap().to_owned(), r.value_bytes().to_owned()));
@@ -154,7 +154,7 @@ fn tar_crate(tar: &Path) -> Vec<Entry> {
         let link = member.link_name_bytes().unwrap_or_default();
         let device = [header.device_major().unwrap(), header.device_minor().unwrap()];
         Entry {
-            // Folders end with a slash, which the others do not show.
+            // Folders end with a slash, which the others omit.
             path: to_path(member.path_bytes().strip_suffix(b"/").unwrap_or(&member.path_bytes())),
             kind: kind(header.entry_type().as_byte(), &link, content, device.map(Option::unwrap)),
             mode: header.mode().unwrap(),
@@ -169,7 +169,7 @@ fn tar_crate(tar: &Path) -> Vec<Entry> {
     archive.entries().unwrap().map(entry).collect()
 }
 
-/// What the tar crate can see of extended attributes.
+/// The extended attributes that the tar crate can read.
 fn without_newlines(entries: &[Entry]) -> Vec<Entry> {
     let mut entries = entries.to_vec();
     entries.iter_mut().for_each(|entry| entry.xattrs.retain(|_, value| !value.contains(&b'\n')));

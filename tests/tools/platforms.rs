@@ -1,5 +1,5 @@
-//! An image for several platforms: all of it travels under one tag, and everybody takes what runs
-//! here.
+//! An image for several platforms: one tag transfers all of it, and every tool chooses the platform
+//! of this machine.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::tools::transport::assert_same_blobs;
 
 const PLATFORMS: [&str; 3] = ["linux/arm64", "linux/amd64", "linux/arm/v7"];
 
-/// A layout with the one tag `latest`, the images in it, and what names them.
+/// A layout with the only tag `latest`, the images in it, and their index.
 struct ForSeveral {
     dir: TempDir,
     images: Vec<ImageManifest>,
@@ -87,7 +87,7 @@ fn one_skopeo_copy_carries_all() {
     skopeo(["copy", "--all", "--preserve-digests", "--src-tls-verify=false", &there, &reference]);
     assert_same_blobs(image.layout().as_ref(), &back);
 
-    // And without --all, the one that was asked for.
+    // Without --all, only the requested one is copied.
     let one = image.dir.path().join("one");
     let options =
         ["--override-arch", "arm", "--override-variant", "v7", "copy", "--preserve-digests"];
@@ -96,7 +96,7 @@ fn one_skopeo_copy_carries_all() {
 }
 
 #[test]
-fn podman_buildah_and_containerd_take_what_runs_here() {
+fn podman_buildah_and_containerd_choose_the_platform_of_this_machine() {
     let image = ForSeveral::new();
     let containers = Containers::new(image.dir.path());
     assert_eq!(containers.podman(["run", "--rm", "--quiet", "oci:layout:latest"]), "linux/amd64");

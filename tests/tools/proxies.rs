@@ -1,4 +1,4 @@
-//! Which hosts are asked through a proxy: those that crane asks through it.
+//! The program uses a proxy for the same hosts as crane.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::common::tool::tool;
 
-/// A proxy that passes nothing on, and remembers what it was asked for.
+/// A proxy that passes nothing on, and records the requested hosts.
 struct Proxy {
     address: String,
     asked: Arc<Mutex<Vec<String>>>,
@@ -26,7 +26,7 @@ impl Proxy {
                 let mut first = String::new();
                 BufReader::new(&client).read_line(&mut first).unwrap();
                 remember.lock().unwrap().push(first);
-                // A client that goes away has its reasons.
+                // A client may close the connection.
                 let _ = client
                     .write_all(b"HTTP/1.1 403 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
             }
@@ -34,7 +34,7 @@ impl Proxy {
         Self { address, asked }
     }
 
-    /// Whether the command asks this proxy for something.
+    /// Whether the command sends a request to this proxy.
     fn is_asked_by(&self, command: &mut Command, variables: &[(&str, &str)]) -> bool {
         self.asked.lock().unwrap().clear();
         command.env("HOME", "/nonexistent").stdin(Stdio::null());
@@ -47,10 +47,10 @@ impl Proxy {
 }
 
 #[test]
-fn the_environment_is_read_as_by_crane() {
+fn proxy_variables_are_read_as_by_crane() {
     let proxy = Proxy::start();
     let every = |no_proxy| vec![("HTTPS_PROXY", "http://PROXY"), ("NO_PROXY", no_proxy)];
-    // The last member is what curl does, where Go does something else.
+    // The last element is the behaviour of curl, if Go's differs.
     for (variables, host, by_curl) in [
         (vec![("HTTPS_PROXY", "http://PROXY")], "a.invalid", None),
         (vec![("https_proxy", "http://PROXY")], "a.invalid", None),
@@ -81,7 +81,7 @@ fn the_environment_is_read_as_by_crane() {
         (every("a.invalid:5000"), "a.invalid:5001", None),
         (every("a.invalid:443"), "a.invalid", None),
         (every("127.0.0.0/8"), "a.invalid", None),
-        // Addresses for documentation, to which there is no way.
+        // Documentation addresses, which are not routed.
         (every("192.0.2.0/24"), "198.51.100.1:1", None),
         (every("192.0.2.1"), "198.51.100.1:1", None),
         (every("192.0.2.1"), "192.0.2.11:1", None),

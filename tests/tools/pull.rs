@@ -1,4 +1,5 @@
-//! What others pushed is pulled as it is, and others take what was pulled.
+//! Images that other programs pushed are pulled unchanged, and other programs use the pulled
+//! layouts.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -40,7 +41,7 @@ fn an_image_that_crane_pushed(compression: Compression) {
         std::io::Read::read_to_end(&mut config.open().unwrap(), &mut bytes).unwrap();
         assert_eq!(bytes, crane(["config", "--insecure", &reference]).as_bytes());
 
-        // It is pushed again as it came.
+        // It is pushed again unchanged.
         let again = format!("{}/a/again:latest", registry.address);
         crane(["push", "--insecure", pulled.to_str().unwrap(), &again]);
         assert_eq!(crane(["digest", "--insecure", &again]).trim(), sample.digest.to_string());
@@ -67,8 +68,8 @@ fn an_image_that_skopeo_pushed(compression: Compression) {
     ]);
 }
 
-/// As docker makes it: other media types, the same bytes. podman and skopeo look for OCI's own in a
-/// layout; crane does not mind, and as a base the image is like any other.
+/// Docker's format has other media types and the same bytes. podman and skopeo expect OCI media
+/// types in a layout. crane accepts both, and the image can be a base like any other.
 #[test]
 fn an_image_in_dockers_format() {
     let (registry, sample) = (Registry::start(), Sample::new(Compression::GZIP));
@@ -139,9 +140,9 @@ fn an_image_for_two_platforms() {
     }
 }
 
-/// The program, as one uses it: from a registry to a container.
+/// Typical use of the program: from a registry to a container.
 #[test]
-fn what_was_pulled_runs() {
+fn a_pulled_image_runs() {
     let (registry, dir) = (Registry::start(), TempDir::new().unwrap());
     let made = dir.path().join("made");
     let hello = hello(&made, "from a registry\n", "linux/amd64");
@@ -160,8 +161,8 @@ fn what_was_pulled_runs() {
     assert_eq!(said, "from a registry\n");
 }
 
-/// Certificates are those that the environment names, or else the program's own, which do not know
-/// this registry.
+/// The trusted certificates are those that the environment names, or else the program's own, which
+/// do not include this registry's.
 #[test]
 fn a_registry_with_tls() {
     let (registry, sample) = (Registry::with_tls(), Sample::new(Compression::GZIP));
@@ -194,7 +195,7 @@ fn a_registry_with_tls() {
     }
 }
 
-/// Pulls an image into a layout under its tag, in which nothing is wrong then.
+/// Pulls an image into a layout under its tag, and verifies the layout.
 #[track_caller]
 fn pull(reference: &str, platform: Option<&str>, dir: &Path) -> ImageLayout {
     let reference: oci_layout::registry::Reference = reference.parse().unwrap();
@@ -212,7 +213,7 @@ fn assert_sound(layout: &Path) {
     assert!(findings.is_empty(), "{findings:#?}");
 }
 
-/// The program, which sees nothing of the environment but what is set here.
+/// The program, with only the environment that is set here.
 pub fn program(args: &[&str], dir: &Path, environment: impl FnOnce(&mut Command)) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
     command.args(args).current_dir(dir).env_clear().stdin(Stdio::null());

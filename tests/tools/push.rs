@@ -1,5 +1,5 @@
-//! What is pushed to registries that others wrote is there as it was here, and others take it from
-//! there.
+//! Images that are pushed to registries of other programs arrive unchanged, and other programs pull
+//! them.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -62,7 +62,7 @@ fn it_runs(compression: Compression) {
         FileMapping::new(busybox(), "/bin/busybox"),
         FileMapping::text("from a registry\n", "/hello"),
     ];
-    // Described only: the layer's bytes are made on the way.
+    // A described layer, whose bytes are made during the push.
     let layer = layer_tar(files, LayerOptions::from(compression)).unwrap();
     let config = json!({ "config": { "Entrypoint": ["/bin/busybox", "cat", "/hello"] } });
     let image =
@@ -116,9 +116,9 @@ fn an_image_for_two_platforms() {
     }
 }
 
-/// Counted by who passes it on.
+/// A proxy counts the bytes.
 #[test]
-fn only_what_is_missing_is_sent() {
+fn only_missing_blobs_are_sent() {
     let (registry, dir) = (Registry::start(), TempDir::new().unwrap());
     let counter = Counter::before(&registry);
     let reference = format!("{}/a/app:v1", counter.address);
@@ -162,8 +162,8 @@ fn only_what_is_missing_is_sent() {
 }
 
 #[test]
-fn an_artifact_is_found_by_what_it_is_about() {
-    // It does not list by itself what has a subject: the list under a tag is what oras finds.
+fn oras_finds_an_artifact_by_its_subject() {
+    // This registry does not list referrers on its own: oras finds the list under a tag.
     let registry = Registry::start();
     let dir = TempDir::new().unwrap();
     let image = Image::from(hello(dir.path(), "hello", "linux/amd64"));
@@ -220,7 +220,7 @@ fn a_registry_with_a_password() {
     }
 }
 
-/// While a layer is on its way, the registry dies, and a second later somebody starts it again.
+/// The registry crashes during the push of a layer, and is started again a second later.
 #[test]
 fn a_registry_that_dies_in_the_middle() {
     let registry = Arc::new(Mutex::new(Registry::start()));
@@ -244,7 +244,8 @@ fn a_registry_that_dies_in_the_middle() {
     );
 }
 
-/// A connection that ends in the middle; what the registry knows of the upload then, it knows best.
+/// A connection that is closed in the middle. Afterwards, the registry reports how much of the
+/// upload has arrived.
 #[test]
 fn a_connection_that_ends_in_the_middle() {
     for registry in [Registry::start(), Registry::of_crane()] {
@@ -275,7 +276,7 @@ fn crane_bytes(args: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// A layer in the middle of which the registry dies, the first time that it is read.
+/// A layer whose first read makes the registry crash in its middle.
 struct Deadly {
     layer: TarLayer,
     registry: Arc<Mutex<Registry>>,
@@ -307,7 +308,7 @@ impl Layer for Deadly {
     }
 }
 
-/// Nothing to read, but somebody dies of it.
+/// Returns no bytes, but makes the registry crash.
 struct Kill {
     registry: Arc<Mutex<Registry>>,
     has_killed: Arc<AtomicBool>,
@@ -327,14 +328,14 @@ impl Read for Kill {
     }
 }
 
-/// Passes everything on to a registry, and counts what goes there.
+/// Passes everything on to a registry, and counts the bytes.
 pub struct Counter {
     pub address: String,
     bytes: Arc<AtomicU64>,
     fault: Arc<Mutex<Option<Fault>>>,
 }
 
-/// What happens behind which byte, before the connection ends over which that came.
+/// The action after a number of bytes, after which the connection that sent them is closed.
 type Fault = (u64, Box<dyn FnOnce() + Send>);
 
 impl Counter {
@@ -346,7 +347,7 @@ impl Counter {
         let (bytes, fault) = (Arc::clone(&counter.bytes), Arc::clone(&counter.fault));
         thread::spawn(move || {
             for client in listener.incoming() {
-                // Where there is no registry any more, the connection ends.
+                // Without a registry, the connection is closed.
                 let (client, Ok(registry)) = (client.unwrap(), TcpStream::connect(&target)) else {
                     continue;
                 };
@@ -365,7 +366,7 @@ impl Counter {
         counter
     }
 
-    /// Ends a connection behind this byte, when something has happened. That is so once.
+    /// Closes a connection after this byte, when the action has run. This happens once.
     pub fn after(&self, byte: u64, happens: impl FnOnce() + Send + 'static) {
         *self.fault.lock().unwrap() = Some((byte, Box::new(happens)));
     }
@@ -379,7 +380,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream, goes_on: impl Fn(u64) -> bool) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         if !goes_on(read as u64) {
-            // Both fail only if the other side is gone already.
+            // Both fail only if the other side has closed already.
             let _ = from.shutdown(Shutdown::Both);
             let _ = to.shutdown(Shutdown::Both);
             return;
@@ -388,6 +389,6 @@ fn pass(mut from: TcpStream, mut to: TcpStream, goes_on: impl Fn(u64) -> bool) {
             break;
         }
     }
-    // As above.
+    // The same as above.
     let _ = to.shutdown(Shutdown::Write);
 }

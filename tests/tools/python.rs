@@ -1,5 +1,4 @@
-//! Python runs from an image of the tree it was built for and the libraries it needs, each at its
-//! own path.
+//! Python runs from an image of its tree and the libraries that it needs, each at its own path.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -47,11 +46,11 @@ fn python_runs_from_its_own_tree() {
     assert_eq!(there, here);
 }
 
-/// The newest Python that has a tree of its own, beside the one that is first on PATH; otherwise
-/// the system's.
+/// The newest Python that has a separate tree, besides the first one on PATH; otherwise the
+/// system's.
 fn newest_python() -> PathBuf {
     let path = env::var_os("PATH").unwrap();
-    // What the tests installed is a link to the system's.
+    // Installed by the tests as a link to the system's.
     let places = env::split_paths(&path)
         .filter(|place| *place != Path::new(INSTALLED))
         .map(|place| place.join("python3"));
@@ -69,8 +68,8 @@ fn newest_python() -> PathBuf {
     pythons.into_iter().max_by_key(version).expect("no python3 with ssl and sqlite3 is on PATH")
 }
 
-/// The program in its tree, and those in the trees beside that one: version managers have a folder
-/// of them.
+/// The program in its tree, and those in the trees next to it: version managers have a folder of
+/// trees.
 fn with_siblings(python: PathBuf) -> Vec<PathBuf> {
     let Some(prefix) = says(&python, "import sys; print(sys.base_prefix)") else {
         return Vec::new();
@@ -86,14 +85,13 @@ fn with_siblings(python: PathBuf) -> Vec<PathBuf> {
     prefixes.map(|prefix| prefix.join("bin/python3")).filter(|python| python.exists()).collect()
 }
 
-/// What a Python prints, if it runs. Programs of version managers need their environment.
+/// The output of a Python, if it runs. Programs of version managers need their environment.
 fn says(python: &Path, script: &str) -> Option<String> {
     let output = Command::new(python).args(["-I", "-c", script]).output().unwrap();
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
 }
 
-/// What of the file system belongs to a Python: its prefix, or where many share one, itself and its
-/// modules.
+/// The files of a Python: its prefix, or if others share it, the program and its modules.
 fn tree_of(python: &Path) -> Vec<PathBuf> {
     let prefix = python.parent().and_then(Path::parent).unwrap();
     if !prefix.starts_with("/usr") {
@@ -103,17 +101,17 @@ fn tree_of(python: &Path) -> Vec<PathBuf> {
     let modules = modules.lines().map(PathBuf::from).filter(|path| path.is_dir());
     let mut tree: Vec<PathBuf> = modules.chain([python.to_owned()]).collect();
     tree.sort();
-    // A folder of modules may lie in another one.
+    // A folder of modules may be in another one.
     tree.dedup_by(|below, above| below.starts_with(above));
     tree
 }
 
-/// The libraries that `ldd` names for all programs and modules in these folders, and the loader.
+/// The libraries that `ldd` lists for all programs and modules in these folders, and the loader.
 fn libraries_of(tree: &[PathBuf]) -> BTreeSet<PathBuf> {
     let files = tree.iter().flat_map(WalkDir::new).map(|entry| entry.unwrap().into_path());
     let binaries =
         files.filter(|path| path.is_file() && (path.ends_with("bin/python3") || is_library(path)));
-    // It fails for a module built for another system, and names the libraries of all others.
+    // It fails for a module built for another system, and lists the libraries of all others.
     let output = tool("ldd").args(binaries).output().unwrap();
     let named = String::from_utf8(output.stdout).unwrap();
     // `NAME => PATH (ADDRESS)`, and for the loader `PATH (ADDRESS)`.

@@ -1,5 +1,4 @@
-//! A real root file system as a base, and `buildah copy` as the judge of what a layer above it
-//! does.
+//! A layer above a real root file system, compared with `buildah copy`.
 
 use std::{
     collections::BTreeMap,
@@ -18,8 +17,8 @@ use walkdir::WalkDir;
 
 use crate::common::tool::{Containers, INSTALLED};
 
-/// Where files land: behind `/bin`, `/sbin`, `/lib64`, `/var/run` and `/var/lock`, which are links,
-/// and in directories with modes of their own.
+/// Destinations below `/bin`, `/sbin`, `/lib64`, `/var/run` and `/var/lock`, which are links, and
+/// in directories with special modes.
 const DESTINATIONS: [&str; 11] = [
     "/bin/app",
     "/sbin/",
@@ -35,7 +34,7 @@ const DESTINATIONS: [&str; 11] = [
 ];
 
 #[test]
-fn a_layer_on_debian_is_what_buildah_copies() {
+fn a_layer_on_debian_matches_buildah_copy() {
     let dir = TempDir::new().unwrap();
     let (base, app) = (dir.path().join("base"), dir.path().join("app"));
     fs::write(&app, "#!/bin/sh\necho above\n").unwrap();
@@ -76,12 +75,12 @@ fn a_layer_on_debian_is_what_buildah_copies() {
         [] as [&PathBuf; 0]
     );
 
-    // A program of the base runs one that came behind a link.
+    // A program of the base runs one that was added through a link.
     assert_eq!(containers.podman(["run", "--rm", "oci:built:latest", "/bin/app"]), "above\n");
 }
 
-/// Type, mode, owner, size and target of everything in a root. Times are left out: buildah sets its
-/// own.
+/// The type, mode, owner, size and target of everything in a root. Times are omitted, because
+/// buildah sets its own.
 fn files(root: &str) -> BTreeMap<PathBuf, String> {
     let file = |entry: walkdir::DirEntry| {
         let path = entry.path().strip_prefix(root).unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! The sample runs: podman and containerd execute its program as its configuration says.
+//! podman and containerd run the sample's program as its configuration says.
 
 use oci_layout::Compression;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn podman_runs(compression: Compression) {
     let containers = Containers::new(sample.folder());
     let run = ["run", "--rm", "--quiet", "oci:layout:latest"];
     assert_eq!(containers.podman(run), SAID);
-    // What follows takes the place of Cmd and not of Entrypoint.
+    // Further arguments replace Cmd, and not Entrypoint.
     assert_eq!(containers.podman(run.into_iter().chain(["other"])), SAID_OTHERWISE);
 
     let images = containers.podman(["image", "inspect", sample.config.digest().hex().as_str()]);

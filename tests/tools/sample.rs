@@ -1,5 +1,5 @@
-//! The image that the judges get: everything a layer and a configuration can hold, and what they
-//! shall find in it.
+//! The image for all tools: everything that a layer and a configuration can contain, and the
+//! expected results.
 
 mod files;
 
@@ -17,16 +17,16 @@ use tempfile::TempDir;
 use self::files::{REMOVED, Row, lower, upper};
 use crate::tools::entry::{Entry, directory};
 
-/// What the upper layer's options say; the lower one's leave it at root and a second after 1970.
+/// The options of the upper layer. The lower one has the defaults: root, and one second after 1970.
 const UPPER_OWNER: (u64, u64) = (10, 20);
 const UPPER_TIME: i64 = 1_600_000_000;
 
-/// The sample as a layout with the one tag `latest`.
+/// The sample as a layout with the only tag `latest`.
 pub struct Sample {
-    /// The manifest's digest, as the library says.
+    /// The digest of the manifest, by the library.
     pub digest: Digest,
     pub config: ImageConfig,
-    /// What each layer's tar holds, in order.
+    /// The entries in the tar of each layer, in order.
     pub layers: [Vec<Entry>; 3],
     pub tars: [TarLayer; 3],
     dir: TempDir,
@@ -73,7 +73,7 @@ impl Sample {
         }
     }
 
-    /// The folder that the layout is in, as `layout`.
+    /// The folder that contains the layout as `layout`.
     pub fn folder(&self) -> &Path {
         self.dir.path()
     }
@@ -86,7 +86,7 @@ impl Sample {
         self.tars.iter().map(|layer| layer.diff_id().to_string()).collect()
     }
 
-    /// What a container of the image sees.
+    /// The files that a container of the image sees.
     pub fn root_file_system(&self) -> Vec<Entry> {
         let [lower, upper, _] = &self.layers;
         let stays = |entry: &&Entry| !REMOVED.iter().any(|removed| entry.path.starts_with(removed));
@@ -99,7 +99,7 @@ impl Sample {
     }
 }
 
-/// Tests by functions that take a compression: one for each function and compression.
+/// Defines tests from functions that take a compression: one for each function and compression.
 macro_rules! for_each_compression {
     ($($name:ident),+) => { $(mod $name {
         #[test]
@@ -120,7 +120,7 @@ macro_rules! for_each_compression {
 }
 pub(crate) use for_each_compression;
 
-/// How containers run, in every member that the specification has.
+/// The configuration of containers, with every member of the specification.
 pub fn run_config() -> Value {
     json!({
         "User": "1000:1001",
@@ -144,8 +144,8 @@ fn mappings(rows: &[Row]) -> Vec<FileMapping> {
     rows.iter().map(|(mapping, _)| mapping.clone()).collect()
 }
 
-/// All entries in their order, with the parent directories that no mapping brings: root's, 0755,
-/// the layer's time.
+/// All entries in order, with the parent directories that no mapping has: root's, 0755, the layer's
+/// time.
 fn entries(rows: &[Row], mtime: i64) -> Vec<Entry> {
     let mut entries: Vec<Entry> = rows.iter().flat_map(|(_, entries)| entries).cloned().collect();
     for parent in entries.clone().iter().flat_map(|entry| entry.path.ancestors().skip(1)) {
@@ -153,7 +153,7 @@ fn entries(rows: &[Row], mtime: i64) -> Vec<Entry> {
             entries.push(directory(parent).mtime(mtime));
         }
     }
-    // By names in byte order; within a directory whiteouts come first, and the opaque one before
+    // Sorted by name in byte order. Within a directory, whiteouts come first, the opaque one before
     // the others.
     entries.sort_by_cached_key(|entry| {
         let rank = |name: &OsStr| match name.as_bytes() {

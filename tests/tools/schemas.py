@@ -13,7 +13,7 @@ schemas, layout = map(pathlib.Path, sys.argv[1:])
 formats = FormatChecker([])
 
 
-# Without it "date-time" is checked by a package that few have, or else not at all.
+# Otherwise "date-time" needs a rarely installed package, or is not checked.
 @formats.checks("date-time")
 def date_time(value):
     return re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", value) is not None
@@ -24,8 +24,8 @@ def load(name):
 
 
 def by_name(uri):
-    """The schemas give addresses as their identities, and some inside a schema, from which a relative reference leads
-    astray. File names are unique, so the last part decides, and nothing is ever fetched."""
+    """The schemas have addresses as identities, some inside of a schema, so relative references cannot be resolved.
+    File names are unique, so the last part identifies the schema, and nothing is ever fetched."""
     return load(uri.rsplit("/", 1)[-1])
 
 
@@ -42,7 +42,7 @@ def check(document, schema, where):
         print("%s: /%s: %s" % (where, "/".join(map(str, error.absolute_path)), error.message), file=sys.stderr)
 
 
-# The media type's end → the schema and where descriptors stand. Layers and artifacts are not ours to read here.
+# The suffix of the media type → the schema, and the members with descriptors. Layers and artifacts are not checked.
 DOCUMENTS = {
     "oci.image.index.v1+json": ("image-index-schema.json", ["manifests"]),
     "oci.image.manifest.v1+json": ("image-manifest-schema.json", ["config", "layers", "subject"]),

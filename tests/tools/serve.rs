@@ -1,5 +1,4 @@
-//! Stock clients pull from layouts that are served, take what they lack and nothing else, and run
-//! it.
+//! Usual clients pull from served layouts, transfer only missing layers, and run the images.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -22,7 +21,7 @@ use crate::tools::sample::{Sample, for_each_compression};
 
 for_each_compression! { crane_pulls, skopeo_copies, podman_pulls_and_runs, buildah_pulls, containerd_pulls_and_runs }
 
-/// An endpoint, and what it was asked for.
+/// An endpoint, and its requests.
 struct Served {
     address: String,
     events: Arc<Mutex<Vec<String>>>,
@@ -46,7 +45,7 @@ impl Served {
         Self::new([("a/sample", ImageLayout::open(sample.layout()).unwrap())])
     }
 
-    /// How often the bytes of a blob were asked for, and that nothing went wrong.
+    /// How often the bytes of a blob were requested. Checks that there was no error.
     #[track_caller]
     fn asked_for(&self, digest: Digest) -> usize {
         let events = self.events.lock().unwrap();
@@ -72,7 +71,7 @@ fn crane_pulls(compression: Compression) {
         let bytes = fs::read(pulled.join("blobs/sha256").join(digest.hex())).unwrap();
         assert_eq!(Digest::of(bytes), digest);
     }
-    // It knows gzip only.
+    // It supports gzip only.
     if compression == Compression::GZIP {
         crane(["validate", "--insecure", "--remote", &reference]);
     }
@@ -89,7 +88,7 @@ fn skopeo_copies(compression: Compression) {
     let to = format!("oci:{}:latest", pulled.display());
     skopeo(["copy", "--preserve-digests", "--src-tls-verify=false", &from, &to]);
     crate::tools::transport::assert_same_blobs(&sample.layout(), &pulled);
-    // What it has, it does not take again.
+    // It does not pull a layer that it already has.
     skopeo(["copy", "--preserve-digests", "--src-tls-verify=false", &from, &to]);
     for layer in &sample.tars {
         assert_eq!(served.asked_for(layer.descriptor().digest), 1);
@@ -146,7 +145,7 @@ fn containerd_pulls_and_runs(compression: Compression) {
     }
 }
 
-/// A layer that is only described: nothing of it is on disk before somebody pulls it.
+/// A described layer: none of its bytes are on disk before the pull.
 fn described(files: impl IntoIterator<Item = FileMapping>) -> TarLayer {
     layer_tar(files, LayerOptions::default()).unwrap()
 }
@@ -156,9 +155,9 @@ fn image_of(layers: &[TarLayer]) -> ImageManifest {
     image_manifest(image_config(layers, run).unwrap(), layers.to_vec(), Value::Null).unwrap()
 }
 
-/// Two images that lie nowhere and have a layer in common, which is made and taken once.
+/// Two images that are in no layout and share a layer, which is built and pulled once.
 #[test]
-fn clients_take_the_layers_that_they_lack() {
+fn clients_pull_only_missing_layers() {
     let common = described([FileMapping::new(busybox(), "/bin/busybox")]);
     let own = ["one\n", "two\n"].map(|text| described([FileMapping::text(text, "/hello")]));
     let images = own.clone().map(|own| image_of(&[common.clone(), own]));
@@ -196,7 +195,7 @@ fn clients_take_the_layers_that_they_lack() {
     }
 }
 
-/// Its layer is nowhere but in the file that it is made of.
+/// Its layer exists only as the file from which it is built.
 #[test]
 fn a_sparse_layout() {
     let dir = TempDir::new().unwrap();
@@ -260,7 +259,7 @@ fn an_image_for_two_platforms() {
     }
 }
 
-/// oras finds what refers to an image, and takes what it finds.
+/// oras finds the referrers of an image, and pulls one.
 #[test]
 fn referrers_are_discovered() {
     const BILL: &str = "application/spdx+json";
@@ -320,7 +319,7 @@ fn referrers_are_discovered() {
     }
 }
 
-/// The program ends by itself when a client has what it wants.
+/// The program exits when a client has pulled an image.
 #[test]
 fn once() {
     let sample = Sample::new(Compression::GZIP);

@@ -1,5 +1,5 @@
-//! A served layout with TLS and a login: stock clients get in as they get into any registry, and
-//! openssl sees which certificate they are shown.
+//! A served layout with TLS and a login: usual clients log in as in any registry, and openssl
+//! reports which certificate they get.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::common::tool::{Containers, run, tool};
 use crate::tools::sample::Sample;
 
-/// Makes a certificate for this machine, with its key.
+/// Makes a certificate for this machine, and its key.
 fn certificate(dir: &Path, name: &str) {
     let new = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 30 -addext \
                subjectAltName=IP:127.0.0.1,DNS:*.registry.example -addext \
@@ -48,7 +48,7 @@ impl Served {
         Self { address: serving.address().to_string(), events, _serving: serving }
     }
 
-    /// The subject of the certificate that openssl is shown.
+    /// The subject of the certificate that openssl receives.
     fn shown(&self) -> String {
         let mut command = tool("openssl");
         command.args(["s_client", "-connect", &self.address, "-servername", "a.registry.example"]);
@@ -142,7 +142,7 @@ fn clients_log_in() {
     assert!(crane(&["validate", "--remote", &reference]).status.success());
 }
 
-/// Without a login; python3 is another program that speaks TLS and HTTP.
+/// Without a login. python3 is another program that supports TLS and HTTP.
 #[test]
 fn the_names_of_the_certificate_are_hosts() {
     let sample = Sample::new(Compression::GZIP);
@@ -175,8 +175,8 @@ print(answer.status, hashlib.sha256(answer.read()).hexdigest())
     }
 }
 
-/// As certbot does (links that are replaced one after the other), as Kubernetes does (a link to a
-/// folder, replaced at once), and as an editor does.
+/// The methods of certbot (links that are replaced one after the other), of Kubernetes (a link to a
+/// folder, replaced at once), and of an editor.
 #[test]
 fn a_certificate_that_is_renewed() {
     let sample = Sample::new(Compression::GZIP);
@@ -203,11 +203,11 @@ fn a_certificate_that_is_renewed() {
     link("two", "..data");
     assert_eq!(served.shown(), "two");
     link("three/tls.crt", "tls.crt");
-    // The key is still the one of another.
+    // The key still belongs to the other certificate.
     assert_eq!((served.shown(), served.unusable()), ("two".to_owned(), 1));
     link("three/tls.key", "tls.key");
     assert_eq!((served.shown(), served.unusable()), ("three".to_owned(), 1));
-    // In place; half of it first.
+    // In place, the first half before the rest.
     let [certificate, key] =
         ["tls.crt", "tls.key"].map(|name| fs::read(path("one").join(name)).unwrap());
     fs::write(path("tls.crt"), &certificate[..certificate.len() / 2]).unwrap();
@@ -222,7 +222,7 @@ fn a_certificate_that_is_renewed() {
     assert_eq!((served.shown(), served.unusable()), ("one".to_owned(), 3));
 }
 
-/// As a user starts it.
+/// As a user would start it.
 #[test]
 fn the_program_speaks_tls() {
     let sample = Sample::new(Compression::GZIP);

@@ -1,4 +1,4 @@
-//! Layouts that have recipes in the place of layers: to everybody else they are what full ones are.
+//! Layouts with recipes in place of layers: all clients see them as complete layouts.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -23,11 +23,11 @@ use crate::tools::export::COMPRESSIONS;
 use crate::tools::pull::program;
 use crate::tools::push::Counter;
 
-/// Sources that tests change and remove, and layouts of what they were before.
+/// Sources that tests change and remove, and layouts of their former contents.
 pub struct Sources(TempDir);
 
 impl Sources {
-    /// `busybox`, `data` of this size that nobody compresses, and `hello`.
+    /// `busybox`, incompressible `data` of this size, and `hello`.
     pub fn new(size: usize) -> Self {
         let sources = Self(TempDir::new().unwrap());
         fs::copy(busybox(), sources.path("busybox")).unwrap();
@@ -46,7 +46,7 @@ impl Sources {
         self.0.path().join(name)
     }
 
-    /// A layout of them as they are now, with the tag 1.0: each source in a layer of its own.
+    /// A layout of the current sources, with the tag 1.0: each source in a separate layer.
     pub fn build(&self, layout: &str, compression: Compression, is_sparse: bool) -> ImageManifest {
         let options = LayerOptions::from(compression).recipe(true);
         let layer = |(source, path)| {
@@ -75,7 +75,7 @@ impl Sources {
     }
 }
 
-/// `oci-layout serve`, which says what it is asked for. Gone with the value.
+/// `oci-layout serve`, which logs its requests. It ends when the value is dropped.
 pub struct Served {
     pub address: String,
     log: Arc<Mutex<String>>,
@@ -105,7 +105,7 @@ impl Served {
         Self { address, log, child }
     }
 
-    /// How often the bytes of a blob were asked for, and that nothing went wrong.
+    /// How often the bytes of a blob were requested. Checks that there was no error.
     #[track_caller]
     fn asked_for(&self, blob: &Descriptor) -> usize {
         let log = self.log();
@@ -130,7 +130,7 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // Both fail only if it is gone already.
+        // Both fail only if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -151,7 +151,7 @@ fn a_docker_with_containerd_pulls_and_runs() {
     docker_pulls_and_runs(Version::WithContainerd, Compression::ZSTD);
 }
 
-/// Of two images, one sparse and one full, the layers that both have are taken once.
+/// Of two images, one sparse and one complete, the common layers are pulled once.
 #[track_caller]
 fn docker_pulls_and_runs(version: Version, compression: Compression) {
     let sources = Sources::new(3 << 20);
@@ -180,7 +180,7 @@ fn docker_pulls_and_runs(version: Version, compression: Compression) {
     }
 }
 
-/// As many as there may be, and some that others wrote, want the same at the same moment.
+/// The maximum number of clients, and some usual ones, request the same blobs at the same moment.
 #[test]
 fn a_hundred_clients_pull_one_image() {
     const SIZE: usize = 24 << 20;
@@ -216,16 +216,15 @@ fn a_hundred_clients_pull_one_image() {
             scope.spawn(move || crane(["validate", "--insecure", "--remote", reference]));
         }
     });
-    // What it reads are the sources, once for each making.
+    // It reads the sources once for each build.
     let read = served.number("io", "rchar:") - before;
     assert!((SIZE as u64..8 * SIZE as u64).contains(&read), "{} makings", read / SIZE as u64);
     let memory = served.number("status", "VmHWM:") << 10;
-    // Two makings of a blob have 16 MiB of it each, and every connection some that are on their
-    // way.
+    // Two builds of a blob have 16 MiB of it each, and every connection has some in transit.
     assert!(memory < 128 << 20, "{} MiB", memory >> 20);
 }
 
-/// Nothing but these bytes is in the answer, none of which is kept.
+/// The response consists of these bytes, none of which is kept.
 #[track_caller]
 fn assert_comes(address: &str, digest: Digest, mut bytes: &[u8]) {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -247,16 +246,16 @@ fn assert_comes(address: &str, digest: Digest, mut bytes: &[u8]) {
         if came.is_empty() {
             break assert!(bytes.is_empty(), "{} bytes of {digest} are missing", bytes.len());
         }
-        assert!(bytes.starts_with(came), "other bytes came of {digest}");
+        assert!(bytes.starts_with(came), "the bytes of {digest} differ");
         let count = came.len();
         bytes = &bytes[count..];
         reader.consume(count);
     }
 }
 
-/// Counted by who passes it on. Where no source is any more, none is opened.
+/// A proxy counts the bytes. If the sources no longer exist, none is opened.
 #[test]
-fn a_push_makes_what_is_missing_and_nothing_else() {
+fn a_push_makes_only_missing_layers() {
     for registry in [Registry::start(), Registry::of_crane()] {
         let sources = Sources::new(6 << 20);
         let first = sources.build("sparse", Compression::GZIP, true);
@@ -304,9 +303,9 @@ fn a_push_makes_what_is_missing_and_nothing_else() {
     }
 }
 
-/// The same bytes as of a full layout, and none of them in a file on the way.
+/// The same bytes as from a complete layout, without a temporary file.
 #[test]
-fn an_export_makes_what_a_full_layout_has() {
+fn a_sparse_export_equals_a_full_one() {
     for (compression, format) in COMPRESSIONS
         .iter()
         .flat_map(|c| ["both", "oci-archive", "docker-archive"].map(|format| (*c, format)))
@@ -342,9 +341,9 @@ fn an_export_makes_what_a_full_layout_has() {
     }
 }
 
-/// A file system of its own, with room for the recipes and not for the layers.
+/// A separate file system, with space for the recipes and not for the layers.
 #[test]
-fn a_disk_that_is_full_keeps_a_layout_sparse() {
+fn a_full_disk_keeps_a_layout_sparse() {
     let sources = Sources::new(8 << 20);
     let image = sources.build("app", Compression::None, true);
     fs::create_dir(sources.path("small")).unwrap();

@@ -1,5 +1,5 @@
-//! Registries with TLS, whose certificates openssl makes in the ways that guides show: this program
-//! connects where crane and skopeo connect.
+//! Registries with TLS and certificates of openssl, made as guides show: this program connects
+//! where crane and skopeo connect.
 
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ impl Certificates {
         self.0.path().join(name)
     }
 
-    /// One that has signed itself, as in the guides of docker and harbor: `openssl req -x509`.
+    /// A self-signed certificate, as in the guides of docker and harbor: `openssl req -x509`.
     fn by_itself(&self, name: &str, more: &[&str]) -> &Self {
         let new = "req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -days 30 -subj";
         let (key, certificate) = (format!("{name}.key"), format!("{name}.crt"));
@@ -42,7 +42,7 @@ impl Certificates {
         self
     }
 
-    /// The same sixty days ago, which has ended since.
+    /// The same, sixty days ago. It has expired.
     fn ended(&self, name: &str) -> &Self {
         let new = "faketime 60days.ago openssl req -x509 -nodes -newkey ec -pkeyopt \
             ec_paramgen_curve:P-256 -days 30 -subj";
@@ -63,7 +63,7 @@ impl Certificates {
         self
     }
 
-    /// One that `issuer` has signed, with these extensions.
+    /// A certificate that `issuer` has signed, with these extensions.
     fn by(&self, issuer: &str, name: &str, extensions: &[&str]) -> &Self {
         fs::write(self.file("extensions"), extensions.join("\n")).unwrap();
         let new = "req -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj";
@@ -93,7 +93,7 @@ impl Certificates {
         self
     }
 
-    /// A registry with this one.
+    /// A registry with this certificate.
     fn registry(&self, address: &str, name: &str, clients: Option<&str>) -> Registry {
         let clients = clients.map(|name| self.file(&format!("{name}.crt")));
         let file = |ending: &str| self.file(&format!("{name}.{ending}"));
@@ -101,8 +101,7 @@ impl Certificates {
     }
 }
 
-/// The program, crane and skopeo, one after the other, each with what is set here in its
-/// environment.
+/// The program, crane and skopeo, one after the other, each in this environment.
 struct Pushers<'a> {
     sample: &'a Sample,
     home: TempDir,
@@ -113,7 +112,7 @@ impl<'a> Pushers<'a> {
         Self { sample, home: TempDir::new().unwrap() }
     }
 
-    /// The folder of certificates for a registry that podman and skopeo look into.
+    /// The folder of certificates for a registry that podman and skopeo read.
     fn certs_d(&self, address: &str) -> PathBuf {
         let dir = self.home.path().join(".config/containers/certs.d").join(address);
         fs::create_dir_all(&dir).unwrap();
@@ -126,7 +125,7 @@ impl<'a> Pushers<'a> {
         program(&args, self.sample.folder(), |command| self.set(command, trusted))
     }
 
-    /// Why this program cannot push, or nothing.
+    /// The reason why this program cannot push, or an empty string.
     #[track_caller]
     fn refusal(&self, address: &str, trusted: Option<&Path>, options: &[&str]) -> Option<String> {
         let Output { status, stderr, .. } = self.ours(address, trusted, options);
@@ -158,7 +157,7 @@ impl<'a> Pushers<'a> {
     }
 }
 
-/// On this machine too, where a registry may have TLS or not.
+/// Also on this machine, where a registry may have TLS or not.
 #[test]
 fn certificates_as_openssl_makes_them() {
     let certificates = Certificates::new();
@@ -235,7 +234,7 @@ fn certificates_as_openssl_makes_them() {
 }
 
 #[test]
-fn options_say_what_is_trusted() {
+fn options_choose_trusted_certificates() {
     let (certificates, sample) = (Certificates::new(), Sample::new(Compression::GZIP));
     certificates.by_itself("guide", &["-addext", NAMES]).by_itself("other", &[]);
     let pushers = Pushers::new(&sample);
@@ -256,7 +255,7 @@ fn options_say_what_is_trusted() {
             let refusal = pushers.refusal(address, None, options);
             assert_eq!(refusal.is_none(), is_trusted, "{options:?}: {refusal:?}");
         }
-        // What the environment names stays trusted besides.
+        // The certificates that the environment names stay trusted.
         assert_eq!(pushers.refusal(address, Some(Path::new(&guide)), &["--ca-file", &other]), None);
         let dir = TempDir::new().unwrap();
         let in_dir = ["--cert-dir", dir.path().to_str().unwrap()];
@@ -279,7 +278,7 @@ fn options_say_what_is_trusted() {
     assert_eq!(pushers.refusal(&plain.address, None, &["--tls-verify=false"]), None);
 }
 
-/// As docker and podman have them; skopeo reads the same folder.
+/// The folders of docker and podman. skopeo reads the same folder.
 #[test]
 fn folders_of_certificates() {
     let (certificates, sample) = (Certificates::new(), Sample::new(Compression::GZIP));
@@ -304,7 +303,7 @@ fn folders_of_certificates() {
     assert_eq!(pushers.refusal(address, None, &[]), None);
     assert!(pushers.skopeo(address, None));
 
-    // Without an extension, openssl makes a certificate of the first version.
+    // Without an extension, openssl makes a certificate of version 1.
     for (address, me) in [("127.0.0.1:0", "me"), ("127.0.0.2:0", "old")] {
         let registry = certificates.registry(address, "guide", Some("authority"));
         let (address, dir) = (&registry.address, pushers.certs_d(&registry.address));
@@ -322,7 +321,7 @@ fn folders_of_certificates() {
         }
         assert_eq!(pushers.refusal(address, None, &[]), None);
         assert!(pushers.skopeo(address, None));
-        // The wrong one alone, a key of another one, no key, and a key alone.
+        // The wrong one alone, the key of another one, no key, and a key alone.
         fs::rename(dir.join("b.cert"), dir.join("b.none")).unwrap();
         fs::remove_file(dir.join("b.key")).unwrap();
         assert!(pushers.refusal(address, None, &[]).is_some() && !pushers.skopeo(address, None));
@@ -343,7 +342,7 @@ fn folders_of_certificates() {
     }
 }
 
-/// TLS that takes its time is TLS all the same.
+/// A slow TLS handshake is still TLS.
 #[test]
 fn a_slow_registry_on_this_machine() {
     let (certificates, sample) = (Certificates::new(), Sample::new(Compression::GZIP));

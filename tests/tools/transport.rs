@@ -1,5 +1,4 @@
-//! Through a registry and back with crane and skopeo: every byte as it was, every digest as the
-//! library said.
+//! Through a registry and back with crane and skopeo: no byte and no digest changes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +20,7 @@ fn crane_pushes_and_pulls(compression: Compression) {
     let pushed = crane(["push", "--insecure", sample.layout().to_str().unwrap(), &tagged]);
     assert_eq!(pushed.trim(), named);
     assert_eq!(crane(["digest", "--insecure", &tagged]).trim(), sample.digest.to_string());
-    // Of the compressions, it knows only this one.
+    // It supports only this compression.
     if compression == Compression::GZIP {
         crane(["validate", "--insecure", "--remote", &tagged]);
     }
@@ -44,7 +43,7 @@ fn skopeo_copies_there_and_back(compression: Compression) {
     assert_same_blobs(&here, &back);
 }
 
-/// The same blobs in both layouts, byte for byte.
+/// Both layouts have the same blobs, byte for byte.
 #[track_caller]
 pub fn assert_same_blobs(one: &Path, other: &Path) {
     let (one, other) = (blobs(one), blobs(other));
@@ -54,7 +53,7 @@ pub fn assert_same_blobs(one: &Path, other: &Path) {
     }
 }
 
-/// The blobs of a layout by the digest's hexadecimal digits.
+/// The blobs of a layout by the hexadecimal digits of their digests.
 pub fn blobs(layout: &Path) -> BTreeMap<String, Vec<u8>> {
     let blob = |entry: fs::DirEntry| {
         (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())

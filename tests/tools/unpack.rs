@@ -1,5 +1,5 @@
-//! Every program that unpacks images finds in the sample what its mappings say: modes, owners,
-//! times, links, contents.
+//! Every program that unpacks images finds in the sample the entries of its mappings: modes,
+//! owners, times, links, contents.
 
 use oci_layout::{Blob, Compression, Pool, unpack};
 use tempfile::TempDir;
@@ -10,7 +10,7 @@ use crate::tools::sample::{Sample, for_each_compression};
 
 for_each_compression! { unpack_unpacks, umoci_unpacks, buildah_mounts, containerd_imports_and_mounts }
 
-/// Ours, which loses nothing.
+/// Our own implementation, which loses nothing.
 fn unpack_unpacks(compression: Compression) {
     let sample = Sample::new(compression);
     let root = sample.folder().join("root");
@@ -32,7 +32,7 @@ fn umoci_unpacks(compression: Compression) {
     assert_same("umoci", &expected, &found_in(&bundle.join("rootfs")));
 }
 
-/// The fastest and the smallest, whose streams ask most of a reader.
+/// The fastest and the smallest level, whose streams are the hardest for a reader.
 #[test]
 fn umoci_unpacks_every_level() {
     for compression in ["gzip:1", "gzip:12", "zstd:1", "zstd:19"] {
@@ -54,7 +54,7 @@ fn containerd_imports_and_mounts(compression: Compression) {
     let containerd = Containerd::start();
     let images = containerd.import(&sample.layout());
     let mount = containerd.mount(&images[0]);
-    // Where it copies layers over one another, directories get the time of that.
+    // It copies layers over each other, so directories get the time of the copy.
     let without = |mut entries: Vec<Entry>| {
         entries
             .iter_mut()
@@ -66,8 +66,7 @@ fn containerd_imports_and_mounts(compression: Compression) {
     assert_same("containerd", &without(expected), &without(found_in(mount.path())));
 }
 
-/// One layer by itself, whiteouts and all: tar knows nothing of images. It is the one to which
-/// nothing is foreign.
+/// One layer alone, including whiteouts: tar does not know images, and unpacks everything.
 #[test]
 fn gnu_tar_extracts() {
     let sample = Sample::new(Compression::None);
@@ -88,13 +87,13 @@ fn gnu_tar_extracts() {
     }
 }
 
-/// What some programs make of extended attributes without a value: nothing.
+/// Some programs lose extended attributes without a value.
 fn without_empty_xattrs(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.iter_mut().for_each(|entry| entry.xattrs.retain(|_, value| !value.is_empty()));
     entries
 }
 
-/// What some programs make of times before 1970.
+/// Some programs change times before 1970.
 fn not_before_1970(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.iter_mut().for_each(|entry| entry.mtime = entry.mtime.max(0));
     entries

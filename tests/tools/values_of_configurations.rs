@@ -1,5 +1,5 @@
-//! Values of configurations: engines and builders that others wrote take and refuse what the table
-//! says.
+//! Values of configurations: engines and builders that others wrote accept and refuse what the
+//! table says.
 
 use std::fs;
 use std::path::Path;
@@ -15,8 +15,7 @@ use crate::common::hello::busybox;
 use crate::common::tool::{Containers, Registry, crane, decompress, skopeo, umoci};
 use crate::common::values::{forbidden, refused, taken};
 
-/// A layout `DIR/NAME` of one image, `latest`, with busybox in it and this `config`, which nothing
-/// looks at.
+/// A layout `DIR/NAME` of one image, `latest`, with busybox and this unchecked `config`.
 fn write_unchecked(dir: &Path, name: &str, mut config: Value) {
     let layout = dir.join(name);
     let layer = layer_tar(
@@ -50,7 +49,7 @@ fn write_unchecked(dir: &Path, name: &str, mut config: Value) {
 }
 
 /// Whether podman runs an image with this `config`. podman may keep an image that it refused and
-/// fail on it later, so that each image has a storage of its own.
+/// fail on it later, so each image has a separate storage.
 fn podman_runs(config: Value) -> bool {
     let dir = TempDir::new().unwrap();
     write_unchecked(dir.path(), "image", config);
@@ -64,17 +63,17 @@ fn podman_runs(config: Value) -> bool {
 }
 
 #[test]
-fn podman_runs_what_is_taken() {
+fn podman_runs_accepted_configurations() {
     for config in taken() {
-        // There is no /etc/passwd, nor a working directory that podman would not make.
+        // There is no /etc/passwd, and podman creates the working directory.
         assert!(podman_runs(config.clone()), "{config}");
     }
 }
 
 #[test]
-fn podman_refuses_what_is_forbidden() {
-    // It ignores the first three and what is newer than it, and takes one string for a list of one;
-    // the specifications have other types.
+fn podman_refuses_forbidden_configurations() {
+    // It ignores the first three and what is newer than it, and accepts one string in place of a
+    // list. The specifications have other types.
     let is_ignored = |member: &str, config: &Value| {
         [
             "config.Memory",
@@ -92,7 +91,7 @@ fn podman_refuses_what_is_forbidden() {
 }
 
 #[test]
-fn podman_refuses_some_of_what_some_engines_refuse() {
+fn podman_refuses_some_configurations_with_warnings() {
     for (member, config) in refused() {
         if ["config.StopSignal", "config.User"].contains(&member) {
             assert!(!podman_runs(config.clone()), "{config}");
@@ -100,7 +99,7 @@ fn podman_refuses_some_of_what_some_engines_refuse() {
     }
 }
 
-/// The `config` of an image that buildah builds of these instructions, in Docker's format, which
+/// The `config` of an image that buildah builds from these instructions, in Docker's format, which
 /// has all members.
 fn built_by_buildah(dir: &Path, instructions: &str) -> Value {
     let containers = Containers::new(dir);
@@ -162,7 +161,8 @@ fn references_are_those_of_env_in_a_containerfile() {
     );
 }
 
-/// buildah runs the base's triggers and hands none on; so do we, who cannot run them, hand none on.
+/// buildah runs the base's triggers and does not pass them on. This program cannot run them, and
+/// does not pass them on either.
 #[test]
 fn triggers_are_for_one_generation() {
     let dir = TempDir::new().unwrap();
@@ -184,7 +184,7 @@ fn triggers_are_for_one_generation() {
     assert!(!grandchild["Env"].to_string().contains("TRIGGERED"), "{grandchild}");
 }
 
-/// podman takes the images that are made for other names of platforms for those of this machine.
+/// On this machine, podman accepts images for other names of its platform.
 #[test]
 fn an_image_for_another_name_of_the_platform_runs() {
     let dir = TempDir::new().unwrap();
@@ -216,9 +216,9 @@ fn an_image_for_another_name_of_the_platform_runs() {
     }
 }
 
-/// Layouts and archives of today's tools have no errors; that some have no media type is a warning.
+/// Layouts and archives of current tools have no errors. A missing media type is a warning.
 #[test]
-fn what_others_write_has_no_error() {
+fn layouts_of_other_tools_have_no_errors() {
     let dir = TempDir::new().unwrap();
     let path = |name: &str| dir.path().join(name).display().to_string();
     let containers = Containers::new(dir.path());
@@ -265,7 +265,7 @@ fn what_others_write_has_no_error() {
     umoci(["init", "--layout", &path("umoci")]);
     umoci(["new", "--image", &format!("{}:latest", path("umoci"))]);
     umoci(["config", "--image", &format!("{}:latest", path("umoci")), "--config.workingdir", "/w"]);
-    // crane makes images of nothing but layers, which do not say what they run on.
+    // crane makes images from nothing but layers, without a platform.
     let registry = Registry::start();
     let there = format!("{}/a/made:1", registry.address);
     let layer =

@@ -27,7 +27,7 @@ pub(crate) struct ClosureLayers {
     #[arg(long, value_name = "N", default_value_t = ClosureOptions::default().max_layers)]
     max_layers: usize,
 
-    /// Store path that gets a layer of its own. May be repeated
+    /// Store path that gets a separate layer. May be repeated
     #[arg(long, value_name = "PATH")]
     alone: Vec<PathBuf>,
 

@@ -72,7 +72,7 @@ impl Remove {
         let tag = tag.unwrap_or_default();
         open_layout(&layout, self.write, trust)?.remove(&tag)?;
         say(format_args!(
-            "removed {tag} from {}; `oci-layout gc` removes blobs that are no longer needed",
+            "removed {tag} from {}; `oci-layout gc` removes blobs that no image uses",
             layout.display()
         ));
         Ok(())

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_where_others_write_them() {
+    fn credentials_are_read_from_the_files_of_docker_and_podman() {
         let with = |variables: &[(&str, &str)]| {
             let value = |name: &str| {
                 variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_are_where_others_look_for_them() {
+    fn certificates_are_read_from_the_certs_d_of_docker_and_podman() {
         let home = |name: &str| (name == "HOME").then(|| "/h".into());
         assert_eq!(certs_d(home)[0], PathBuf::from("/h/.config/containers/certs.d"));
         let without =

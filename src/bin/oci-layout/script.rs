@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn interpreters_are_told_apart() {
+    fn interpreter_lines_are_recognised() {
         for ours in ["/nix/store/x/bin/oci-layout", " oci-layout", "/usr/bin/env oci-layout"] {
             assert!(names_us(ours.as_bytes()), "{ours}");
         }

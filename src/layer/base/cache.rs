@@ -65,7 +65,9 @@ impl<'a> Cache<'a> {
         serde_json::from_slice(&json).map_err(|error| {
             Error::layout(
                 self.0,
-                format!("has a file {ORDER} that is not a list of digests: {error}"),
+                format!(
+                    "has a file {ORDER} that is not a list of digests ({error}): make it again"
+                ),
             )
         })
     }

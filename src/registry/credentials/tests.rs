@@ -59,7 +59,7 @@ fn identity_tokens_are_found() {
 }
 
 #[test]
-fn what_cannot_be_used_is_said_without_the_secret() {
+fn unusable_credentials_are_reported_without_the_secret() {
     for (config, said) in [
         ("{", "not valid JSON"),
         (r#"{"auths": {"a.b": {"auth": "c2VjcmV0"}}}"#, "is malformed"),
@@ -68,7 +68,7 @@ fn what_cannot_be_used_is_said_without_the_secret() {
         (r#"{"auths": {"a.b": "c2VjcmV0"}}"#, "is malformed"),
         // A failing helper does not keep anyone from a public image: the note becomes part of the
         // registry's refusal.
-        (r#"{"credHelpers": {"a.b": "that-nobody-has"}}"#, "is not on PATH"),
+        (r#"{"credHelpers": {"a.b": "not-installed"}}"#, "is not on PATH"),
     ] {
         let found = user(config, "a.b/c");
         assert!(found.contains(said) && !found.contains("secret"), "{config}: {found}");
@@ -152,7 +152,7 @@ fn keys_of_a_registry() {
         let config = format!(r#"{{"auths": {{"{key}": {{"auth": "{}"}}}}}}"#, auth("me"));
         assert_eq!(user(&config, "alpine"), "me", "{key}");
     }
-    // An entry that has nothing hides none that has something.
+    // An entry without credentials does not hide one with credentials.
     let config = format!(
         r#"{{"auths": {{"a.b/c": {{}}, "a.b": {{"auth": ""}}, "a.b/v2/": {{"auth": "{}"}}}}}}"#,
         auth("me")
@@ -161,7 +161,7 @@ fn keys_of_a_registry() {
 }
 
 #[test]
-fn files_without_anything() {
+fn empty_credential_files_are_accepted() {
     for config in [
         "",
         " \n",
@@ -177,24 +177,24 @@ fn files_without_anything() {
     assert_eq!(user(&with_mark, "a.b/c"), "me");
 }
 
-/// As docker has it: an empty helper for a registry says that this one's password is in the file.
+/// As in docker, an empty helper for a registry means that its password is in the file.
 #[test]
-fn a_helper_that_is_missing_hides_nothing() {
+fn a_missing_helper_does_not_hide_passwords_in_the_file() {
     let entry = format!(r#""auths": {{"a.b": {{"auth": "{}"}}}}"#, auth("me"));
     for helpers in [
-        r#""credsStore": "that-nobody-has""#,
-        r#""credHelpers": {"a.b": "that-nobody-has"}"#,
-        r#""credsStore": "that-nobody-has", "credHelpers": {"a.b": ""}"#,
+        r#""credsStore": "not-installed""#,
+        r#""credHelpers": {"a.b": "not-installed"}"#,
+        r#""credsStore": "not-installed", "credHelpers": {"a.b": ""}"#,
     ] {
         assert_eq!(user(&format!("{{{entry}, {helpers}}}"), "a.b/c"), "me", "{helpers}");
     }
-    let said = user(r#"{"credsStore": "that-nobody-has"}"#, "a.b/c");
+    let said = user(r#"{"credsStore": "not-installed"}"#, "a.b/c");
     assert!(
         said.contains(
-            "auth.json: the credential helper docker-credential-that-nobody-has is not on PATH"
+            "auth.json: the credential helper docker-credential-not-installed is not on PATH"
         ),
         "{said}"
     );
-    let none = r#"{"credsStore": "that-nobody-has", "credHelpers": {"a.b": ""}}"#;
+    let none = r#"{"credsStore": "not-installed", "credHelpers": {"a.b": ""}}"#;
     assert_eq!(user(none, "a.b/c"), "anonymous");
 }

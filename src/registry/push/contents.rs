@@ -89,7 +89,10 @@ impl Contents {
         let refuse =
             |reason: String| Err(Error::invalid(format!("image manifest {digest}"), reason));
         if depth > MAX_DEPTH {
-            return refuse(format!("indexes are nested more than {MAX_DEPTH} deep"));
+            return refuse(format!(
+                "indexes are nested more than {MAX_DEPTH} deep: make the image again with fewer \
+                 levels"
+            ));
         }
         let bytes = chunks::read_document(self.blob(digest)?)?;
         let (media_type, document) = match existing::Document::parse(&bytes) {
@@ -127,7 +130,7 @@ impl Contents {
     }
 }
 
-/// An invalid name is ignored, because it is no reason to refuse the push.
+/// An invalid name is ignored, because the push does not depend on it.
 fn base(annotations: &Annotations) -> Option<Reference> {
     annotations.get(BASE_NAME)?.parse().ok()
 }

@@ -89,7 +89,7 @@ mod tests {
                 assert_eq!(found, expected, "{size}");
             }
         }
-        // A blob that is smaller than what others were sent in, and too large all the same.
+        // A blob that is smaller than the others, but still too large.
         let manner = Manner((1 << 20).into());
         assert!(manner.change(1 << 20, &refusal(413), 3000, 0) && manner.now() == 1024);
         // Another upload has found a manner first.
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn only_some_refusals_are_about_the_manner() {
+    fn only_some_refusals_change_the_upload_method() {
         let manner = Manner::new();
         assert!(manner.change(Manner::WHOLE, &refusal(405), 10, 0));
         assert_eq!(manner.now(), Manner::STREAM);

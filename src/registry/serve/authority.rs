@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn one_host_and_the_target_before_it() {
+    fn one_host_is_required_and_the_target_takes_precedence() {
         let (new, old) = (Version::HTTP_11, Version::HTTP_10);
         for (target, version, hosts, expected) in [
             ("/v2/", new, &[][..], 400),

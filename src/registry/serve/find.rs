@@ -22,7 +22,7 @@ use crate::{
 /// The response header that lists the filters applied to a list of referrers.
 const FILTERS: HeaderName = HeaderName::from_static("oci-filters-applied");
 
-/// What a request found.
+/// The result of a lookup.
 pub(crate) enum Found {
     Small {
         headers: Vec<(HeaderName, String)>,
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_found_while_a_layout_is_read_again() {
+    fn known_digests_are_served_while_a_layout_is_read_again() {
         let (_dir, server, digest) = fixture();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

@@ -116,7 +116,7 @@ impl Fixture {
         match head.status {
             StatusCode::NOT_MODIFIED => assert!(body.is_empty(), "no body for what the client has"),
             _ if method == Method::HEAD => assert!(length.is_some(), "a length without a body"),
-            _ => assert_eq!(length, Some(body.len() as u64), "a body of the length that is said"),
+            _ => assert_eq!(length, Some(body.len() as u64), "the body has the declared length"),
         }
         if head.status.is_client_error() && method != Method::HEAD {
             let error: Value = serde_json::from_slice(&body).expect("an error in JSON");
@@ -156,7 +156,7 @@ impl Fixture {
                 None => assert_eq!(
                     body,
                     part(text(header::CONTENT_RANGE), blob),
-                    "the part that is said"
+                    "the part has the declared range"
                 ),
             }
         }
@@ -212,7 +212,7 @@ fn check_parts(boundary: &str, body: &[u8], blob: &[u8]) {
         let range =
             headers.lines().find_map(|line| line.strip_prefix("content-range:")).expect("a range");
         let part = part(range.trim(), blob);
-        let after = after[end + 4..].strip_prefix(part).expect("the part that is said");
+        let after = after[end + 4..].strip_prefix(part).expect("the part has the declared range");
         rest = Some(after.strip_prefix(between.as_bytes()).expect("a boundary after a part"));
     }
     assert!(rest.is_some(), "a boundary before the first part");

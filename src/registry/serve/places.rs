@@ -280,8 +280,11 @@ mod tests {
         let greedy: Vec<Place> =
             (0..3).map(|n| place(&places, "192.0.2.1", start + n * SECOND / 10).unwrap()).collect();
         let modest = place(&places, "192.0.2.2", start).unwrap();
-        assert!(place(&places, "192.0.2.3", start + SECOND / 2).is_none(), "nobody is useless yet");
-        // One answers a request: it is of use.
+        assert!(
+            place(&places, "192.0.2.3", start + SECOND / 2).is_none(),
+            "no connection is useless yet"
+        );
+        // It answers a request, so it is in use.
         let _answering = greedy[0].activity().answers(start);
         let _new = place(&places, "192.0.2.3", start + 2 * SECOND).unwrap();
         assert_eq!(
@@ -292,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_has_so_many_places_and_no_more() {
+    fn the_connections_of_one_client_are_limited() {
         let (places, start) = (places(10, 2), Instant::now());
         let busy: Vec<(Place, Answering)> = (0..2)
             .map(|_| {
@@ -309,12 +312,12 @@ mod tests {
             (0..2).map(|_| place(&places, "2001:db8::1", start).unwrap()).collect();
         assert!(place(&places, "2001:db8::ffff:1", start).is_none(), "it is one network");
         let _other = place(&places, "2001:db8:0:1::1", start).unwrap();
-        // A stalled one makes room for another of its own client.
+        // A stalled connection is replaced by another one of the same client.
         let _new = place(&places, "2001:db8::2", start + 2 * SECOND).unwrap();
         assert_eq!(six.iter().filter(|place| has(&places, place)).count(), 1);
     }
 
-    /// Bytes every second for so many seconds, and whether the client wants no more in between.
+    /// Reads bytes every second for this many seconds, and then stalls if `stalls` is set.
     fn is_useless(bytes: usize, stalls: bool, seconds: u32) -> bool {
         let (places, start) = (places(1, 1), Instant::now());
         let place = place(&places, "192.0.2.1", start).unwrap();
@@ -333,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_takes_little_is_useless() {
+    fn a_client_that_reads_too_slowly_is_useless() {
         assert!(!is_useless(2000, true, 60));
         assert!(is_useless(500, true, 60));
         assert!(is_useless(2, true, 12));
@@ -345,9 +348,9 @@ mod tests {
         assert!(!is_useless(2, false, 60));
     }
 
-    /// The system's buffers take the first megabytes at once.
+    /// The system's buffers accept the first megabytes at once.
     #[test]
-    fn a_good_beginning_does_not_last() {
+    fn an_early_burst_does_not_excuse_a_stalled_client() {
         let (places, start) = (places(1, 1), Instant::now());
         let place = place(&places, "192.0.2.1", start).unwrap();
         let activity = place.activity();

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_another_blob_is_the_whole() {
+    fn a_range_with_another_etag_returns_the_whole_blob() {
         for (tag, expected) in [
             ("\"tag\"", Wanted::Part(0..1)),
             ("\"other\"", Wanted::Whole),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn two_headers_are_none() {
+    fn two_range_headers_are_ignored() {
         let mut headers = HeaderMap::new();
         headers.append(header::RANGE, "bytes=0-0".parse().unwrap());
         headers.append(header::RANGE, "bytes=1-1".parse().unwrap());

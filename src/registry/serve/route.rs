@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_has_its_code() {
+    fn invalid_requests_have_their_error_code() {
         let hex = "a".repeat(64);
         for (path, query, status, code) in [
             ("/", "", 404, "UNSUPPORTED"),

@@ -72,7 +72,7 @@ fn list(tar: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn what_python_writes() {
+fn tars_of_python_are_read() {
     for format in ["USTAR", "GNU", "PAX"] {
         let tar = python::make(format);
         assert_eq!(list(&tar), python::python(&tar, &["offsets"]), "{format}");
@@ -80,7 +80,7 @@ fn what_python_writes() {
 }
 
 #[test]
-fn what_gnu_tar_writes() {
+fn tars_of_gnu_tar_are_read() {
     let dir = tempfile::tempdir().unwrap();
     let script = r#"mkdir d && cd d && echo hello > f && ln f h && ln -s f s && mkfifo p && touch -d @5.5 f
         for i in $(seq 0 60); do printf $i | dd of=many-extents bs=1 seek=${i}0000 conv=notrunc status=none; done
@@ -183,7 +183,7 @@ fn reason(tar: Vec<u8>) -> String {
 }
 
 #[test]
-fn extended_headers_say_more_than_headers() {
+fn extended_headers_override_headers() {
     let local = pax(&[
         ("path", b"from-pax"),
         ("uid", b"4000000000"),
@@ -254,7 +254,7 @@ fn of_repeated_extended_headers_the_later_one_counts() {
 }
 
 #[test]
-fn what_some_readers_refuse_is_noted() {
+fn headers_that_some_readers_refuse_are_recorded() {
     let records = pax(&[("path", b"new")]);
     let found = first([block("X", b'X', &records), block("name", b'0', b"")].concat()).unwrap();
     assert_eq!((&found.path[..], &found.oddities[..]), (&b"new"[..], &[Oddity::SolarisHeader][..]));
@@ -282,7 +282,7 @@ fn a_header_is_known_by_its_checksum() {
 }
 
 #[test]
-fn headers_of_other_times_and_places() {
+fn old_and_foreign_headers_are_read() {
     let field = |at: usize, bytes: &'static [u8]| {
         move |block: &mut [u8; BLOCK]| block[at..][..bytes.len()].copy_from_slice(bytes)
     };
@@ -349,7 +349,7 @@ fn headers_of_other_times_and_places() {
 }
 
 #[test]
-fn endings_are_told_apart() {
+fn endings_are_distinguished() {
     let ending = |rest: &[u8]| {
         let tar = [&block("a", b'0', b"x")[..], rest].concat();
         let endings = [TarReader::new(&tar[..]).ending(), TarReader::new(&tar[..]).ending()];

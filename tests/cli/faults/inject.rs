@@ -1,5 +1,5 @@
-//! System calls that fail: a clean error or none, never a panic, and nothing wrong behind an exit
-//! code of 0.
+//! Failing system calls: a clear error or success, never a panic, and no wrong output with exit
+//! code 0.
 
 use std::{
     fs,
@@ -20,7 +20,7 @@ fn with(room: &Room, faults: &[&str], args: &str) -> Run {
     room.run(&before.iter().map(String::as_str).collect::<Vec<_>>(), args)
 }
 
-/// The words that come before a program in which these calls fail.
+/// The command that runs a program in which these calls fail.
 fn traced(faults: &[&str]) -> Vec<String> {
     let mut words =
         ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "signal=none"].map(str::to_owned).to_vec();
@@ -30,7 +30,7 @@ fn traced(faults: &[&str]) -> Vec<String> {
     words
 }
 
-/// Neither a panic nor more than a sentence.
+/// Checks that the program did not panic and printed at most one error.
 #[track_caller]
 fn ends_well(run: &Run, what: &str) {
     let code = run.status.code();
@@ -42,7 +42,7 @@ fn ends_well(run: &Run, what: &str) {
     );
 }
 
-/// Every command, and what to remove before it: what it makes.
+/// Every command, and the output to remove before it runs.
 fn commands(address: &str) -> Vec<(String, &'static str)> {
     [
         ("build -f one -f two -o out", "out"),
@@ -64,7 +64,7 @@ fn commands(address: &str) -> Vec<(String, &'static str)> {
 }
 
 #[test]
-fn without_threads_the_work_is_done_by_those_there_are() {
+fn without_new_threads_the_existing_ones_do_the_work() {
     let room = Room::with_layouts();
     let (_serving, address) = room.serve("other");
     for (args, made) in commands(&address) {
@@ -75,7 +75,7 @@ fn without_threads_the_work_is_done_by_those_there_are() {
             &format!("--threads 4 {args}"),
         );
         ends_well(&run, &args);
-        // A client of a registry cannot do without one; and this registry takes nothing.
+        // The client of a registry needs a thread. This registry accepts no push.
         match args.split(' ').next().unwrap() {
             "pull" | "push" => {
                 assert!(
@@ -104,22 +104,22 @@ fn without_threads_the_work_is_done_by_those_there_are() {
     );
 }
 
-/// As in a container with a limit of processes, as another user than root.
+/// As in a container with a limit of processes, run by another user than root.
 #[test]
-fn a_limit_of_processes_is_no_panic() {
+fn a_limit_of_processes_does_not_panic() {
     let room = Room::with_layouts();
     let set = |path: &str| {
         Command::new("chmod").args(["-R", "a+rwX"]).arg(room.path(path)).status().unwrap()
     };
     assert!(set("").success());
-    // The number of another user, who has no other process.
+    // The ID of a user without other processes.
     let number = (1_000_000 + std::process::id()).to_string();
     let program = room.path("program");
     fs::copy(PROGRAM, &program).unwrap();
     for args in
         ["verify layout", "build -f one -o out", "export layout -o out.tar", "inspect layout"]
     {
-        // No limit holds for root.
+        // Root has no limit.
         let as_another = ["setpriv", "--reuid", &number, "--regid", &number, "--clear-groups"];
         let before = if rustix::process::geteuid().is_root() { &as_another[..] } else { &[] };
         let words: Vec<_> = before.iter().copied().chain(["prlimit", "--nproc=1"]).collect();
@@ -132,7 +132,7 @@ fn a_limit_of_processes_is_no_panic() {
 }
 
 #[test]
-fn without_locks_writers_say_what_to_do_and_readers_read() {
+fn without_locks_writers_fail_with_a_remedy_and_readers_read() {
     let room = Room::with_layouts();
     room.ok("append other -o layout");
     room.ok("remove layout:two");
@@ -178,7 +178,7 @@ fn without_locks_writers_say_what_to_do_and_readers_read() {
     }
 }
 
-/// A signal that somebody else handles, or a debugger, interrupts a call: it is made again.
+/// A signal with a handler, or a debugger, interrupts a call, which is then repeated.
 #[test]
 fn an_interrupted_call_is_made_again() {
     let room = Room::with_layouts();
@@ -193,7 +193,7 @@ fn an_interrupted_call_is_made_again() {
                 "export layout -o out.tar",
                 "gc layout",
             ] {
-                // The system itself opens libraries when a program begins.
+                // The system opens libraries when a program starts.
                 if call == "openat" && nth < 3 {
                     continue;
                 }
@@ -205,9 +205,9 @@ fn an_interrupted_call_is_made_again() {
     }
 }
 
-/// A sample: each of these calls fails once, early or late, with what a machine in trouble says.
+/// A sample: each of these calls fails once, early or late, with a typical error.
 #[test]
-fn a_call_that_fails_is_an_error_and_no_panic() {
+fn a_failed_system_call_is_an_error_and_not_a_panic() {
     let room = Room::with_layouts();
     fs::rename(room.path("layout"), room.path("before")).unwrap();
     let begin = || {
@@ -253,7 +253,7 @@ fn a_call_that_fails_is_an_error_and_no_panic() {
             let run = with(&room, &[fault], &format!("--threads 1 {args}"));
             ends_well(&run, &format!("{args}, {fault}"));
             errors += usize::from(!run.status.success());
-            // What was there is whole, and the same command does it when the fault is gone.
+            // Existing files are intact, and the same command succeeds after the fault.
             room.ok("verify layout --strict");
             if run.status.success() {
                 room.remove("out");
@@ -265,7 +265,7 @@ fn a_call_that_fails_is_an_error_and_no_panic() {
     assert!(errors > 20, "{errors} errors");
 }
 
-/// Threads that a registry cannot have, at its start and at every later moment.
+/// Threads that the system refuses to a registry, at its start and later.
 #[test]
 fn a_registry_without_threads_refuses_to_start_or_serves() {
     let room = Room::with_layouts();
@@ -273,7 +273,7 @@ fn a_registry_without_threads_refuses_to_start_or_serves() {
     let mut served = [0; 2];
     for (layout, which) in [("layout", 0), ("sparse", 1)] {
         for nth in 1..=16 {
-            // One thread is refused, or all from this one on.
+            // One thread is refused, or this one and all later ones.
             for when in [format!("{nth}"), format!("{nth}+")] {
                 let faults = [
                     format!("clone:error=EAGAIN:when={when}"),
@@ -305,7 +305,8 @@ fn a_registry_without_threads_refuses_to_start_or_serves() {
     assert!(served[0] > 16 && served[1] > 8, "{served:?}");
 }
 
-/// Whether an image comes whole. What does not is refused in words, or the connection ends.
+/// Checks that an image arrives completely, or that an error or the end of the connection reports
+/// the failure.
 fn pulls(address: &str, what: &str) -> bool {
     let get = |path: &str, accept: &str| {
         let mut stream = TcpStream::connect(address).unwrap();

@@ -1,16 +1,15 @@
-//! A program that is killed at any step: the same command succeeds when it is repeated, and nothing
+//! A program that is killed at any step: the same command succeeds when it is repeated, and no file
 //! is left over.
 
 use std::{fs, os::unix::process::ExitStatusExt};
 
 use super::Room;
 
-/// The calls at which a state ends that the next run finds.
+/// The calls that change what the next run finds.
 const CALLS: [&str; 8] =
     ["mkdir", "linkat", "rename", "renameat", "unlink", "fdatasync", "fsync", "flock"];
 
-/// Kills the command at each call of these, and says after which. `begin` puts the room in its
-/// state before.
+/// Kills the command at each of these calls. `begin` first restores the state of the room.
 fn killed_everywhere(room: &Room, args: &str, begin: impl Fn(), check: impl Fn(&str)) {
     let mut killed = 0;
     for call in CALLS {
@@ -19,7 +18,7 @@ fn killed_everywhere(room: &Room, args: &str, begin: impl Fn(), check: impl Fn(&
             let (trace, inject) =
                 (format!("trace={call}"), format!("inject={call}:signal=KILL:when={nth}"));
             let before = ["strace", "-f", "-qq", "-e", &trace, "-e", &inject, "-o", "/dev/null"];
-            // One thread makes all calls, so that each is reached.
+            // With one thread, each call is reached.
             let run = room.run(&before, &format!("--threads 1 {args}"));
             if run.status.success() {
                 break;
@@ -79,8 +78,8 @@ fn a_killed_step_is_repeated() {
     }
 }
 
-/// A new file has no name before it is whole, and takes the place of another by one rename. The one
-/// moment that can leave a whole file under a temporary name lies between these two.
+/// A new file has no name until it is complete, and replaces another file by one rename. A complete
+/// file with a temporary name can remain only between these two calls.
 #[test]
 fn a_killed_export_leaves_the_old_file_or_the_new_one() {
     let room = Room::with_layouts();
@@ -151,10 +150,9 @@ fn a_killed_change_leaves_a_layout_without_leftovers() {
     }
 }
 
-/// What is not this program's stays, and the program that is killed last is not taken for dead
-/// before.
+/// Files of other programs stay, and a running program is not mistaken for a killed one.
 #[test]
-fn what_somebody_else_put_there_stays() {
+fn files_of_other_programs_stay() {
     let room = Room::with_layouts();
     let kill = |args: &str, call: &str, nth: u32| {
         room.remove("out");
@@ -192,7 +190,7 @@ fn what_somebody_else_put_there_stays() {
         assert_eq!(walkdir::WalkDir::new(room.path("out")).into_iter().count(), before, "{what}");
     }
 
-    // Killed when it was whole, and used since: what was added is not lost.
+    // Killed when the layout was complete, which was used afterwards: what was added is not lost.
     kill("--threads 1 build -f one --tag one -o out", "unlink", 1);
     room.ok("append other -o out");
     let index = fs::read(room.path("out/index.json")).unwrap();
@@ -200,7 +198,8 @@ fn what_somebody_else_put_there_stays() {
     assert_eq!(fs::read(room.path("out/index.json")).unwrap(), index);
     room.ok("verify out --strict");
 
-    // Killed when it was whole, and damaged since, as by a power loss: the blobs are the new ones.
+    // Killed when the layout was complete, which was damaged afterwards, as by a power loss: the
+    // blobs are the new ones.
     kill("--threads 1 build -f one --tag one -o out", "unlink", 1);
     for blob in fs::read_dir(room.path("out/blobs/sha256")).unwrap() {
         let blob = blob.unwrap();
@@ -211,9 +210,9 @@ fn what_somebody_else_put_there_stays() {
 }
 
 #[test]
-fn an_output_that_is_being_made_is_refused_and_left_alone() {
+fn an_output_in_progress_is_refused_and_left_alone() {
     let room = Room::new();
-    // It waits in front of a pipe that nobody writes to.
+    // It waits for a writer of the pipe.
     assert!(
         std::process::Command::new("mkfifo").arg(room.path("pipe")).status().unwrap().success()
     );

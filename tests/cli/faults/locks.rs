@@ -1,4 +1,4 @@
-//! Readers and collectors of garbage beside one another.
+//! Readers beside garbage collectors.
 
 use std::{
     fs,
@@ -12,10 +12,10 @@ use oci_layout::{ImageLayout, ReadLock};
 
 use super::Room;
 
-/// Shared locks overtake an exclusive one that waits: with readers at any moment, a collector would
-/// never begin.
+/// Shared locks can overtake a waiting exclusive one: with a reader at every moment, a collector
+/// would never start.
 #[test]
-fn a_collector_comes_in_between_readers_that_never_stop() {
+fn a_collector_is_not_starved_by_readers() {
     const READERS: usize = 4;
     const ROUNDS: usize = 1500;
     let room = Room::with_layouts();
@@ -32,8 +32,8 @@ fn a_collector_comes_in_between_readers_that_never_stop() {
                     let lock = ReadLock::new(&layout);
                     holding.fetch_add(1, Ordering::SeqCst);
                     thread::sleep(Duration::from_millis(20));
-                    // At every moment, somebody holds the layout; but not for ever: a gate that is
-                    // closed stops all.
+                    // A reader holds the layout at every moment, but none holds it forever: a
+                    // closed gate stops them all.
                     for _ in 0..50 {
                         if holding.load(Ordering::SeqCst) > 1 {
                             break;
@@ -53,13 +53,13 @@ fn a_collector_comes_in_between_readers_that_never_stop() {
         is_collected.store(true, Ordering::SeqCst);
     });
     let rounds = rounds.into_inner();
-    assert!(rounds < READERS * ROUNDS, "the collector came in when all readers had ended");
+    assert!(rounds < READERS * ROUNDS, "the collector only ran after all readers had ended");
 }
 
-/// A program that holds a layout and passes its gate again would wait for the collector that waits
-/// for it.
+/// If a program that holds a layout passed its gate again, it would wait for the collector, which
+/// waits for the program.
 #[test]
-fn who_holds_a_layout_may_open_it_again_beside_a_collector() {
+fn a_reader_can_open_a_layout_again_while_a_collector_waits() {
     let room = Room::with_layouts();
     let layout = room.path("layout");
     let outer = ReadLock::new(&layout);
@@ -73,10 +73,10 @@ fn who_holds_a_layout_may_open_it_again_beside_a_collector() {
     });
 }
 
-/// Everything that reads, beside programs that add, remove and collect: the images that stay are
+/// All reading commands run beside programs that add, remove and collect. The remaining images are
 /// read without an error.
 #[test]
-fn readers_find_no_false_error_beside_collectors() {
+fn readers_get_no_false_errors_beside_collectors() {
     let room = Room::with_layouts();
     for image in ["three", "four", "five"] {
         fs::write(room.path(image), image.repeat(3000)).unwrap();
@@ -129,13 +129,13 @@ fn readers_find_no_false_error_beside_collectors() {
     assert_eq!(room.leftovers("layout"), [] as [std::path::PathBuf; 0]);
 }
 
-/// Whoever reads needs no right to write, and no locks.
+/// Reading requires neither write permission nor locks.
 #[test]
-fn what_cannot_be_locked_is_read_all_the_same() {
+fn layouts_that_cannot_be_locked_are_read() {
     let room = Room::with_layouts();
     room.ok("export layout --format oci-archive -o archive.tar");
     room.ok("verify archive.tar");
-    // A view that nobody can write to.
+    // A read-only view.
     let script = "mount --bind layout layout && mount -o remount,bind,ro layout && \"$0\" verify \
         layout && \"$0\" export layout -o - >/dev/null && \"$0\" inspect layout >/dev/null && \
         \"$0\" build -f one --base layout:one -o above >/dev/null";
@@ -146,7 +146,7 @@ fn what_cannot_be_locked_is_read_all_the_same() {
     command.args(["--mount", "sh", "-c", script, super::PROGRAM]);
     let output = command.current_dir(room.path("")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // A layout without the folder of blobs that is the gate.
+    // A layout without the folder of blobs, which is the gate.
     fs::remove_dir_all(room.path("layout/blobs/sha256")).unwrap();
     fs::write(room.path("layout/index.json"), r#"{"schemaVersion":2,"manifests":[]}"#).unwrap();
     room.ok("verify layout");

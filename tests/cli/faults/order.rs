@@ -1,5 +1,6 @@
-//! What survives a power loss: the contents of a file before its name, blobs and their folders
-//! before the index that names them, and all of it before the program says that it succeeded.
+//! What survives a power loss: a file's contents are synced before it gets its name, blobs and
+//! their folders before the index that names them, and everything before the program reports
+//! success.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,12 +13,12 @@ use super::{
     trace::{Call, trace, trace_with},
 };
 
-/// Whatever may be asked of a run.
+/// The checks of a run.
 struct Trace(Vec<Call>);
 
 impl Trace {
-    /// Without what the cache remembers, which has checksums, or is made again: no output depends
-    /// on it.
+    /// Without the files of the cache, which have checksums or are made again: no output depends on
+    /// them.
     fn of(room: &Room, args: &str) -> Self {
         let is_output = |call: &Call| match call {
             Call::Linked { to: path, .. }
@@ -28,7 +29,7 @@ impl Trace {
         Self(trace(room, args).into_iter().filter(is_output).collect())
     }
 
-    /// Every file that got a name had its contents synced before.
+    /// Every file that got a name was synced before.
     #[track_caller]
     fn contents_come_before_names(&self) {
         let (mut descriptors, mut paths) = (HashSet::new(), HashSet::new());
@@ -57,7 +58,8 @@ impl Trace {
         }
     }
 
-    /// When each name was given, last, and each folder synced, every time.
+    /// The last moment at which each name was given, and all moments at which each folder was
+    /// synced.
     fn moments(&self) -> (HashMap<String, usize>, HashMap<String, Vec<usize>>) {
         let (mut named, mut synced) = (HashMap::new(), HashMap::<_, Vec<_>>::new());
         for (at, call) in self.0.iter().enumerate() {
@@ -96,7 +98,7 @@ impl Trace {
         }
     }
 
-    /// Every name lasts when the program ends.
+    /// Every name is synced when the program ends.
     #[track_caller]
     fn all_names_last(&self) {
         let (named, synced) = self.moments();
@@ -114,7 +116,7 @@ impl Trace {
         }
     }
 
-    /// When this happened first.
+    /// The first moment at which this happened.
     #[track_caller]
     fn first(&self, what: &str, is_it: impl Fn(&Call) -> bool) -> usize {
         self.0.iter().position(is_it).unwrap_or_else(|| panic!("no {what}: {:#?}", self.0))
@@ -128,7 +130,7 @@ fn folder_of(path: &str) -> &str {
     }
 }
 
-/// It says that a folder is not whole: whether it survives does not matter.
+/// This file marks an incomplete folder, so it does not matter whether it survives.
 fn is_claim(path: &str) -> bool {
     path.ends_with(".oci-layout-output")
 }
@@ -167,9 +169,10 @@ fn blobs_then_folders_then_the_index_reach_the_disk() {
     }
 }
 
-/// A blob that is there may be one that another program has not synced, and is about to name.
+/// Another program may have written an existing blob without syncing it, and may be about to name
+/// it.
 #[test]
-fn a_blob_that_is_there_already_is_synced_too() {
+fn an_existing_blob_is_synced_too() {
     let room = Room::with_layouts();
     room.ok("append other -o layout --no-sync");
     room.ok("remove layout:two --no-sync");
@@ -213,9 +216,9 @@ fn an_export_reaches_the_disk_before_it_takes_its_place() {
     }
 }
 
-/// A blob is the only copy of what its recipe described, once that is gone.
+/// After its recipe is removed, the blob is the only copy.
 #[test]
-fn a_recipe_goes_when_its_blob_lasts() {
+fn a_recipe_is_removed_after_its_blob_is_synced() {
     let room = Room::with_layouts();
     room.ok("build -f one -f two --sparse --tag latest -o sparse");
     let trace = Trace::of(&room, "fill sparse");
@@ -226,9 +229,9 @@ fn a_recipe_goes_when_its_blob_lasts() {
     assert!(trace.0[removed..].iter().any(is_sync("sparse/recipes/sha256")), "{:#?}", trace.0);
 }
 
-/// An index that a power loss brings back names what the collector would have removed.
+/// After a power loss, the old index may be back and name what the collector would have removed.
 #[test]
-fn garbage_goes_when_the_index_that_does_not_name_it_lasts() {
+fn garbage_is_removed_after_the_index_is_synced() {
     let room = Room::with_layouts();
     room.ok("append other -o layout");
     room.ok("remove layout:two --no-sync");
@@ -240,7 +243,7 @@ fn garbage_goes_when_the_index_that_does_not_name_it_lasts() {
 }
 
 #[test]
-fn scratch_work_and_nix_wait_for_no_disk() {
+fn scratch_files_and_nix_outputs_are_not_synced() {
     let room = Room::with_layouts();
     room.ok("layer-tar -f one -o stored");
     room.ok("build -f one -f two --sparse --tag latest -o sparse");
@@ -262,8 +265,8 @@ fn scratch_work_and_nix_wait_for_no_disk() {
         "gc layout --no-sync",
         "nix image-layout",
     ] {
-        // Without a cache: what that remembers of a blob is believed later, and it waits until the
-        // blob is on the disk.
+        // Without a cache: a recorded check is trusted later, so recording waits until the blob is
+        // synced.
         let environment =
             [("NIX_ATTRS_JSON_FILE", file.to_str().unwrap()), ("XDG_CACHE_HOME", ""), ("HOME", "")];
         let calls = trace_with(&room, args, &environment);

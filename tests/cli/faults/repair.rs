@@ -1,4 +1,4 @@
-//! `verify --repair`: damaged and missing blobs, replaced by sound ones from elsewhere.
+//! `verify --repair` replaces damaged and missing blobs with valid ones from elsewhere.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use super::Room;
 
-/// Every file of the layout, by its path in it.
+/// Every file of the layout, with its path.
 fn files(room: &Room, layout: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let walk = walkdir::WalkDir::new(room.path(layout))
         .sort_by_file_name()
@@ -26,8 +26,8 @@ fn files(room: &Room, layout: &str) -> Vec<(PathBuf, Vec<u8>)> {
         .collect()
 }
 
-/// A layout `sound` with two images, one for two platforms, and as `backup.tar` and `backup`;
-/// `layout` is to be damaged.
+/// A layout `sound` with two images, one of them for two platforms, with copies in `backup.tar` and
+/// `backup`. `layout` is to be damaged.
 fn room() -> Room {
     let room = Room::new();
     room.ok("layer-tar -f one -o layer");
@@ -97,9 +97,9 @@ fn every_damage_is_repaired_from_everywhere() {
     );
 }
 
-/// What cannot be repaired stays a finding, and no wrong bytes take its place.
+/// A defect that cannot be repaired is still reported, and no wrong bytes replace it.
 #[test]
-fn what_cannot_be_repaired_is_still_found() {
+fn defects_that_cannot_be_repaired_are_still_found() {
     let room = room();
     let zeros =
         |path: &Path| fs::write(path, vec![0; path.metadata().unwrap().len() as usize]).unwrap();
@@ -135,8 +135,7 @@ fn what_cannot_be_repaired_is_still_found() {
     assert_eq!(room.run(&[], "verify layout --repair backup").status.code(), Some(1));
 }
 
-/// What is killed while it repairs, goes on when it is repeated; and what it put there is on the
-/// disk.
+/// A killed repair continues when it is repeated, and its blobs are synced.
 #[test]
 fn a_repair_that_is_killed_is_repeated() {
     let room = room();

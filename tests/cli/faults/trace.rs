@@ -1,22 +1,22 @@
-//! What a program does to files, as strace tells it.
+//! The operations of a program on files, as strace reports them.
 
 use std::{collections::HashMap, fs};
 
 use super::Room;
 
-/// A system call that ended without an error. Paths are as in the room.
+/// A successful system call. Paths are relative to the room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Call {
-    /// A descriptor was given to another file.
+    /// A descriptor was assigned to another file.
     Opened {
         fd: i64,
     },
-    /// fsync, or fdatasync.
+    /// fsync or fdatasync.
     Synced {
         fd: i64,
         path: String,
     },
-    /// A file got a name: one without a name, by its descriptor, or a second one, by its first.
+    /// A file got a name: an unnamed file by its descriptor, or a second name by the first.
     Linked {
         fd: Option<i64>,
         from: String,
@@ -119,13 +119,12 @@ fn call(line: &str, root: &str) -> Option<Call> {
         }
         "unlink" | "unlinkat" | "rmdir" => Call::Removed { path: quoted[0].clone() },
         "mkdir" | "mkdirat" => Call::MadeFolder { path: quoted[0].clone() },
-        // Nothing that this program does: it would be a sync of other files than those that are
-        // looked for.
+        // Calls that this program never makes: they would sync other files than the expected ones.
         other => panic!("{other} is called"),
     })
 }
 
-/// A path without the room's; the room itself is `.`, and a path outside of it stays as it is.
+/// A path relative to the room. The room itself is `.`, and a path outside of it stays unchanged.
 fn in_room(path: &str, root: &str) -> String {
     match path.strip_prefix(root) {
         Some(path) => path.to_owned(),

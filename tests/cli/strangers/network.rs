@@ -1,4 +1,4 @@
-//! The same by HTTP: what `serve` and `push` send, and what `pull` repairs.
+//! The same over HTTP: what `serve` and `push` send, and what `pull` repairs.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -10,14 +10,14 @@ use std::{
 
 use super::*;
 
-/// `serve` of a layout as `x`. It ends with this value.
+/// `serve` of a layout as `x`. It ends when this value is dropped.
 struct Served {
     child: Child,
     address: String,
 }
 
 impl Served {
-    /// Its standard error, if it does not serve.
+    /// Returns its standard error if it does not start.
     fn start(room: &Room, layout: &str, options: &[&str]) -> Result<Self, String> {
         let name = format!("x={layout}");
         let arguments = [&["serve", &name][..], options].concat();
@@ -60,7 +60,7 @@ const RANGES: [&str; 4] =
     ["", "Range: bytes=0-99999\r\n", "Range: bytes=-5\r\n", "Range: bytes=0-9,100-109\r\n"];
 
 #[test]
-fn serve_gives_no_file_away() {
+fn serve_discloses_no_file() {
     let room = Room::new();
     for (name, layout) in attempts(&room) {
         let digests = [made_up(), Digest::of(fs::read(room.path("secret-2")).unwrap())];
@@ -90,8 +90,8 @@ fn serve_gives_no_file_away() {
     }
 }
 
-/// Who may read a folder is told no more than that: nothing comes whose digest is wrong, from
-/// whatever place on.
+/// Permission to read a folder allows no more than that: no byte of a blob with a wrong digest is
+/// sent, at any range.
 #[test]
 fn serve_of_a_recipe_in_a_root_sends_nothing_with_another_digest() {
     let room = Room::new();
@@ -113,7 +113,7 @@ fn serve_of_a_recipe_in_a_root_sends_nothing_with_another_digest() {
     );
 }
 
-/// A registry that has nothing, takes everything, and remembers every byte that it is sent.
+/// A registry that has nothing, accepts everything, and records every byte that it receives.
 fn taker() -> (String, Arc<Mutex<Vec<u8>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -148,7 +148,7 @@ fn taker() -> (String, Arc<Mutex<Vec<u8>>>) {
 }
 
 #[test]
-fn push_gives_no_file_away() {
+fn push_discloses_no_file() {
     let room = Room::new();
     for (name, layout) in attempts(&room) {
         let (address, got) = taker();
@@ -163,16 +163,16 @@ fn push_gives_no_file_away() {
             assert!(run.err.contains("symbolic link"), "{name}: {}", run.err);
         }
     }
-    // Of the taker: what is a blob reaches it.
+    // A check of the recording registry: it receives a valid blob.
     room.ok("build -f app:/bin/app --compression none --tag t -o image");
     let (address, got) = taker();
     let _ = room.run(["push", "image", &format!("{address}/x:1"), "--plain-http"]);
     assert!(String::from_utf8_lossy(&got.lock().unwrap()).contains("echo app"));
 }
 
-/// As after a power loss: the right size, and other bytes.
+/// As after a power loss: the right size, and wrong bytes.
 #[test]
-fn a_pull_repairs_what_is_damaged() {
+fn a_pull_repairs_damaged_blobs() {
     let room = Room::new();
     room.ok("build -f app:/bin/app --tag t -o image");
     let served = Served::start(&room, "image", &[]).unwrap();

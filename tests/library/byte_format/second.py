@@ -1,9 +1,9 @@
 """second.py DIR: a second implementation of docs/byte-format.md, written from that page alone.
 
-DIR/wanted.json says what to make: the entries of a layer, "config" of the image configuration as a text, and what the
-layer was created by. Text in an entry stands for bytes as Latin-1 has them. DIR gets layer.tar, config.json,
-manifest.json and index.json of an image with this one layer, not compressed. second.rs makes the same
-with the library and compares the bytes."""
+The input is DIR/wanted.json: the entries of a layer, "config" of the image configuration as text, and the command that
+created the layer. Text in an entry is bytes in Latin-1. The output in DIR is layer.tar, config.json, manifest.json and
+index.json of an image with this layer, uncompressed. second.rs makes the same image with the library and compares the
+bytes."""
 
 import hashlib
 import json

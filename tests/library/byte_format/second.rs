@@ -1,5 +1,4 @@
-//! The byte format as `docs/byte-format.md` has it, made a second time by a program that knows that
-//! page alone.
+//! A second implementation of the byte format, written only from `docs/byte-format.md`.
 
 use std::{
     collections::BTreeMap, ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path, process::Command,
@@ -13,14 +12,14 @@ use serde_json::{Value, json};
 
 use crate::common::{bytes, rich::rich_tree, run};
 
-/// What goes into the layer, and what must come out: the mapping, and the entries of the other
+/// The contents of the layer and the expected result: the mapping, and the entry in the other
 /// implementation.
 fn cases() -> (Vec<FileMapping>, Vec<Value>) {
     let mut mappings = Vec::new();
     let mut entries = vec![entry("directory", "implied", 0o755)];
     let mut add = |mapping: FileMapping, entry: Value| {
         mappings.push(mapping);
-        // Two mappings that want the same are one entry.
+        // Two equal mappings become one entry.
         if !entries.contains(&entry) {
             entries.push(entry);
         }
@@ -33,16 +32,16 @@ fn cases() -> (Vec<FileMapping>, Vec<Value>) {
     add(FileMapping::directory("/").mode(0o711), entry("directory", "", 0o711));
     add(FileMapping::directory("/tmp").mode(0o1777), entry("directory", "tmp", 0o1777));
 
-    // The order is that of components, not of the bytes of the path.
+    // Paths are ordered by components, not by their bytes.
     add(FileMapping::directory("/tmp-dir"), entry("directory", "tmp-dir", 0o755));
     add(FileMapping::text("", "/tmp/z"), file("tmp/z", ""));
-    // By their bytes, U+0001 would come before whiteouts, and `.wh.!` before `.wh..wh..opq`.
+    // By bytes, U+0001 would come before whiteouts, and `.wh.!` before `.wh..wh..opq`.
     add(FileMapping::text("", "/tmp/\u{1}"), file("tmp/\u{1}", ""));
     add(FileMapping::whiteout("/tmp/old"), entry("whiteout", "tmp/.wh.old", 0o644));
     add(FileMapping::whiteout("/tmp/!"), entry("whiteout", "tmp/.wh.!", 0o644));
     add(FileMapping::opaque_whiteout("/tmp"), entry("whiteout", "tmp/.wh..wh..opq", 0o644));
 
-    // Names around the sizes of ustar's fields; parts of a name that are bytes and no text.
+    // Names around the sizes of ustar's fields, with components that are not text.
     for size in [99, 100, 101, 155, 255] {
         let name = "n".repeat(size);
         add(FileMapping::text("", &name), file(&name, ""));
@@ -111,7 +110,7 @@ fn file(path: &str, content: &str) -> Value {
     file
 }
 
-/// In the order of the page, and for the library in another.
+/// In the order of the page; the library gets another order.
 const CONFIG: &str = r#"{"User":"1","ExposedPorts":{"443/tcp":{},"80/tcp":{}},"Env":["B=\"\\","A=\u0001\u007f/é<"],"Cmd":[],"Labels":{"a":"1","b":"2"},"Healthcheck":{"Interval":1000000,"Test":["NONE"]},"Shell":["sh"]}"#;
 const SAME_CONFIG: &str = r#"{"Shell":["sh"],"Healthcheck":{"Test":["NONE"],"Interval":1000000},"labels":{"b":"2","a":"1"},"Cmd":[],"Env":["B=\"\\","A=\u0001\u007f/é<"],"ExposedPorts":{"80/tcp":{},"443/tcp":{}},"User":"1"}"#;
 
@@ -145,7 +144,7 @@ fn a_second_implementation_makes_the_same_bytes() {
     assert_same(&dir.path().join("index.json"), &fs::read(out.join("index.json")).unwrap());
 }
 
-/// The layer whose digests `tests/golden.txt` has.
+/// The layer of the digests in `tests/golden.txt`.
 #[test]
 fn a_second_implementation_makes_the_golden_layer() {
     let dir = tempfile::tempdir().unwrap();
@@ -169,7 +168,7 @@ fn a_second_implementation_makes_the_golden_layer() {
     );
 }
 
-/// What the page says of a mapping that needs no file.
+/// The page's rules for a mapping that needs no file.
 fn from_mapping(mapping: &FileMapping) -> (String, Value) {
     fn set<T: Clone>(attribute: &Attribute<T>, normal: T) -> T {
         if let Attribute::Set(value) = attribute { value.clone() } else { normal }
@@ -210,7 +209,7 @@ fn from_mapping(mapping: &FileMapping) -> (String, Value) {
     (path, entry)
 }
 
-/// Lets the other implementation make an image in this folder.
+/// Makes the image with the other implementation in this folder.
 #[track_caller]
 fn second(dir: &Path, wanted: &Value) {
     fs::write(dir.join("wanted.json"), wanted.to_string()).unwrap();

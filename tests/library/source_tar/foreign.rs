@@ -1,4 +1,4 @@
-//! Tars as other programs write them.
+//! Tars that other programs write.
 
 use std::{
     fs,
@@ -27,7 +27,7 @@ fn options(dir: &TempDir) -> LayerOptions {
     LayerOptions::default().scratch(dir.path().join("scratch"))
 }
 
-/// The names that GNU tar and bsdtar extract, which are the same.
+/// The names that GNU tar and bsdtar extract, which must be equal.
 fn extracted(path: &Path) -> Vec<String> {
     let [gnu, bsd] = ["tar", "bsdtar"].map(|program| {
         let dir = TempDir::new().unwrap();
@@ -50,7 +50,7 @@ fn extracted(path: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_gnu_tar_and_bsdtar_read() {
+fn tars_that_gnu_tar_and_bsdtar_read() {
     let (a, end) = (file("a", b"x"), vec![0; 1024]);
     let label = header(b"Volume", b'V', 0, |_| ());
     let dump = padded(header(b"dir", b'D', 4, |_| ()), b"Yf\0\0");
@@ -82,7 +82,7 @@ fn what_gnu_tar_and_bsdtar_read() {
 }
 
 #[test]
-fn what_they_do_not_read_or_differ_in() {
+fn tars_that_gnu_tar_or_bsdtar_refuse_are_errors() {
     let (a, end) = (file("a", b"x"), vec![0; 1024]);
     for (name, tar, reason) in [
         (
@@ -115,8 +115,7 @@ fn what_they_do_not_read_or_differ_in() {
             layer_tar([FileMapping::tar(&path, "/")], options(&dir)).unwrap_err().to_string();
         assert!(error.contains(reason), "{name}: {error}");
     }
-    // An access control list of Solaris has the name of its file, which could not be kept if the
-    // name was excluded.
+    // An access control list of Solaris has the name of its file, so it cannot be excluded alone.
     let list = padded(header(b"a", b'A', 5, |_| ()), b"user:");
     let dir = TempDir::new().unwrap();
     let path = write(&dir, "x.tar", &[list, a.clone(), end.clone()].concat());
@@ -146,7 +145,7 @@ fn a_small_tar_does_not_become_a_large_one() {
             error.contains("it unpacks to more than the limit of 17179869184 bytes: "),
             "{error}"
         );
-        // What is left out is not unpacked.
+        // Excluded members are not unpacked.
         let files = [FileMapping::tar(&path, "/").exclude("holes")];
         layer_tar(files, options(&dir).compression(Compression::None)).unwrap();
     }
@@ -170,7 +169,7 @@ fn a_small_tar_does_not_become_a_large_one() {
         );
         assert_eq!(fs::read_dir(dir.path().join("scratch")).unwrap().count(), 0);
     }
-    // The file as it lies there is as large as whoever stored it made it.
+    // A file that is stored completely does not count, because its size is that of the tar.
     layer_tar([FileMapping::tar(dir.path().join("zeros.tar"), "/")], options(&dir).unpack_limit(0))
         .unwrap();
 }
@@ -205,7 +204,7 @@ fn a_pipe_is_read_once() {
 }
 
 #[test]
-fn attributes_of_machines_stay_behind() {
+fn attributes_of_the_machine_are_omitted() {
     let dir = TempDir::new().unwrap();
     let script = r#"
 import tarfile, io
@@ -225,7 +224,7 @@ tar.close()
     let line = tar_crate(&bytes).remove(0);
     assert!(line.ends_with(" security.capability=y trusted.kept=y user.kept=y"), "{line}");
     assert!(!line.contains("overlay") && !line.contains("selinux"), "{line}");
-    // The marks mean something, and somebody has to know that they are gone.
+    // The marks have a meaning, so their omission is a warning.
     assert!(
         matches!(made.warnings(), [Warning::OverlayMark { path, .. }] if path == Path::new("/d"))
     );

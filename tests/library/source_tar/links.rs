@@ -35,7 +35,7 @@ fn tar(members: &[&str]) -> Vec<u8> {
     tar
 }
 
-/// What GNU tar leaves of a tar: every path with its kind, its target or its contents.
+/// The files that GNU tar extracts: every path with its kind, and its target or contents.
 fn extracted(tar: &[u8]) -> Result<Vec<String>, String> {
     let dir = TempDir::new().unwrap();
     let archive = write(&dir, "x.tar", tar);
@@ -61,7 +61,7 @@ fn extracted(tar: &[u8]) -> Result<Vec<String>, String> {
 }
 
 #[test]
-fn members_behind_links_land_where_gnu_tar_puts_them() {
+fn members_below_links_land_where_gnu_tar_puts_them() {
     for members in [
         &["d usr/lib", "l lib usr/lib", "f lib/x"][..],
         &["d usr/lib", "l lib64 lib", "l lib usr/lib", "f lib64/x"],
@@ -91,7 +91,7 @@ fn members_behind_links_land_where_gnu_tar_puts_them() {
 
 /// GNU tar and bsdtar fail on all of these. Each message names the member.
 #[test]
-fn links_that_lead_nowhere() {
+fn dangling_links_on_the_way_to_a_member() {
     for (members, reason) in [
         (
             &["l lib usr/lib", "f lib/x"][..],
@@ -131,16 +131,16 @@ fn links_that_lead_nowhere() {
             assert!(error.contains(reason), "{members:?}: {error}");
         }
     }
-    // What is left out may go wherever it goes.
+    // An excluded member may pass through any link.
     let dir = TempDir::new().unwrap();
     let path = write(&dir, "x.tar", &tar(&["l a b", "l b a", "f a/x", "f c"]));
     layer([FileMapping::tar(path, "/").exclude("a/x")], LayerOptions::default());
 }
 
-/// An absolute link begins at the root of the image, as in a container; GNU tar makes such links
-/// last, unless it is told to believe them (`-P`).
+/// An absolute link starts at the root of the image, as in a container. GNU tar creates such links
+/// last, unless it is told to trust them (`-P`).
 #[test]
-fn absolute_links_and_those_upwards() {
+fn absolute_links_and_links_to_parents() {
     let names = |members: &[&str], destination: &str| -> oci_layout::Result<Vec<_>> {
         let dir = TempDir::new().unwrap();
         let path = write(&dir, "x.tar", &tar(members));

@@ -1,4 +1,5 @@
-//! What is in a tar, one line an entry, as the `tar` crate reads it, in the words of `list_tar.py`.
+//! The entries of a tar, one per line, as the `tar` crate reads them, in the format of
+//! `list_tar.py`.
 
 use std::{collections::BTreeMap, io::Read};
 

@@ -1,4 +1,4 @@
-//! An oci-archive is a layout too.
+//! `verify` on oci-archives.
 
 use std::{fs, path::Path};
 
@@ -40,10 +40,10 @@ fn verify_bytes(tar: &[u8]) -> Vec<(String, Option<oci_layout::Digest>, String)>
 }
 
 #[test]
-fn nothing_is_found_in_a_good_archive() {
+fn a_good_archive_has_no_findings() {
     let layout = Layout::good();
     assert_eq!(verify_bytes(&pack(&entries(layout.path()))), []);
-    // Without entries for the folders, and with a dot in front, as others pack them.
+    // Without entries for folders, and with a leading dot, as other tools pack them.
     let mut files = Vec::new();
     for (name, entry) in entries(layout.path()).into_iter().filter(|(_, entry)| entry[156] == b'0')
     {
@@ -100,13 +100,13 @@ fn archives_have_defects_of_their_own() {
     let cut = [&index[..], &good[at].1[..600]].concat();
     let (place, _, sentence) = verify_bytes(&cut).swap_remove(0);
     assert_eq!(place, "archive");
-    assert!(sentence.starts_with("is a damaged archive: at byte 1"), "{sentence}");
+    assert!(sentence.starts_with("is a damaged archive (at byte 1"), "{sentence}");
 
     let found = verify_bytes(b"no tar at all");
     assert_eq!(found[0].0, "archive");
     assert!(
         found[0].2.starts_with(
-            "is neither the folder of an image layout, an oci-archive nor a docker-archive: "
+            "is neither the folder of an image layout, an oci-archive nor a docker-archive ("
         ),
         "{}",
         found[0].2

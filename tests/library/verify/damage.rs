@@ -1,4 +1,4 @@
-//! Bytes changed anywhere: there is always a finding where a digest covers them, and never a panic.
+//! Bytes changed anywhere: a finding wherever a digest covers them, and never a panic.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ impl Random {
         (self.0 >> 33) as usize % limit
     }
 
-    /// Flips bits, cuts off, doubles or overwrites.
+    /// Flips, truncates, duplicates or overwrites.
     fn damage(&mut self, bytes: &mut Vec<u8>) {
         let at = self.below(bytes.len());
         match self.below(8) {
@@ -62,10 +62,9 @@ fn damage_anywhere_is_found() {
     assert_eq!(count(&layout), 0);
 }
 
-/// Damage under right digests: what reads documents and layers gets to see it, and must get over
-/// it.
+/// Damage under matching digests reaches the readers of documents and layers, which must handle it.
 #[test]
-fn damage_under_right_digests_does_no_harm() {
+fn damage_under_matching_digests_does_no_harm() {
     let good = Layout::good();
     let mut random = Random(2);
     let ways: [&[&str]; 6] = [
@@ -86,7 +85,7 @@ fn damage_under_right_digests_does_no_harm() {
         found += usize::from(count(&layout) > 0);
     }
     assert!(found > 150, "only {found} of 200");
-    // A layer whose diff ID fits the damage as well.
+    // A layer whose diff ID matches the damage as well.
     let tar = good.read(&["/manifests/0", "/layers/2"]);
     for _ in 0..200 {
         let layout = good.copy();

@@ -1,4 +1,4 @@
-//! What indexes, manifests and configurations say.
+//! Defects of indexes, manifests and configurations.
 
 use oci_layout::Digest;
 use serde_json::{Value, json};
@@ -10,10 +10,10 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
-/// A change of one document, and where in it what is found.
+/// A change of one document, and the expected finding.
 struct Case {
     name: &'static str,
-    /// The document: a way of descriptors from `index.json` down.
+    /// The document: a path of descriptors from `index.json`.
     way: &'static [&'static str],
     change: fn(&mut Value),
     found: &'static [(&'static str, &'static str)],
@@ -364,7 +364,7 @@ const CASES: &[Case] = &[
         APP,
         |v| v["layers"].as_array_mut().unwrap().reverse(),
         &[
-            // Which digests they are is looked at below.
+            // A test below checks which digests these are.
             ("layers[0]", "DIFF IDS 2 0"),
             ("layers[2]", "DIFF IDS 0 2"),
         ],
@@ -532,7 +532,7 @@ const CASES: &[Case] = &[
         APP_CONFIG,
         |v| v["architecture"] = "arm64".into(),
         &[
-            // Of the index, though it is the configuration that was changed.
+            // A finding of the index, although the configuration was changed.
             (
                 "PLATFORM",
                 "is linux/amd64, but the configuration says linux/arm64: correct the wrong one",
@@ -637,7 +637,7 @@ fn documents_of_another_kind_are_found() {
             if way == APP { "index.json, manifests[0]" } else { "index.json, manifests[1]" };
         assert_eq!(verify(layout.path()), [expected(place, layout.digest(way), found)]);
     }
-    // A layer that is said to be a configuration.
+    // A layer that is declared as a configuration.
     let layout = Layout::good();
     layout.edit_json(APP, |manifest| {
         manifest["config"]["digest"] = manifest["layers"][0]["digest"].clone()
@@ -654,7 +654,7 @@ fn documents_of_another_kind_are_found() {
 }
 
 #[test]
-fn members_that_are_there_twice_are_found() {
+fn duplicate_members_are_found() {
     let layout = Layout::good();
     layout.edit_text(APP_CONFIG, r#""Env":"#, r#""Env":[],"Env":"#);
     layout.edit_text(APP, r#""layers":"#, r#""layers":[],"layers":"#);
@@ -672,8 +672,8 @@ fn members_that_are_there_twice_are_found() {
             ),
         ]
         .map(|mut found| {
-            // serde_json sorts members, so that the first `mediaType` is that of the index or of
-            // its first entry.
+            // serde_json sorts members, so the first `mediaType` is that of the index or of its
+            // first entry.
             found.0 = found.0.replace("manifests[0].mediaType", first_media_type(&layout));
             found
         })
@@ -689,10 +689,10 @@ fn first_media_type(layout: &Layout) -> &'static str {
     }
 }
 
-/// Nobody can write indexes in a circle, because each has the digest of the next; but a long way
-/// down.
+/// Indexes cannot form a cycle, because each contains the digest of the next. They can form a long
+/// chain.
 #[test]
-fn deep_nesting_ends() {
+fn deep_nesting_is_bounded() {
     let layout = Layout::good();
     let index =
         |below: Value| json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [below] });
@@ -708,7 +708,7 @@ fn deep_nesting_ends() {
         [expected(place, None, "is nested more than 8 indexes deep: it was not checked")]
     );
 
-    // The same by what artifacts say something of.
+    // The same through subjects of artifacts.
     let mut subject = layout.descriptor(&["/manifests/0"]);
     for _ in 0..1000 {
         let empty = descriptor(EMPTY, &layout.put(b"{}"));
@@ -730,7 +730,7 @@ fn deep_nesting_ends() {
 }
 
 #[test]
-fn two_documents_that_share_a_blob_are_both_looked_at() {
+fn two_documents_that_share_a_blob_are_both_checked() {
     let layout = Layout::good();
     // The same layer, once with its diff ID and once with another.
     let config = layout.put_json(&json!({

@@ -1,4 +1,4 @@
-//! What lies in the folder of a layout.
+//! Defects of the files in a layout's folder.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use super::layout::{Expected, Layout, expected, verify};
 
 const LAYER: &str = "index.json, manifests[0], layers[1]";
 
-/// Breaks a layout and says what is to be found.
+/// Breaks a layout, with the expected findings.
 type Case = (&'static str, fn(&Layout) -> Vec<Expected>);
 
 fn layer(layout: &Layout) -> Digest {
@@ -178,7 +178,7 @@ fn damaged(bytes: &[u8]) -> String {
     format!("is damaged: its {size} bytes have the digest {digest}; fetch or build it again")
 }
 
-/// Puts other bytes under a blob's name.
+/// Replaces the bytes of a blob.
 fn damage(layout: &Layout, way: &[&str], place: &str, bytes: &[u8]) -> Vec<Expected> {
     let digest = layout.digest(way);
     fs::write(layout.blob(digest), bytes).unwrap();
@@ -210,12 +210,12 @@ fn all_defects_are_found_at_once() {
     assert_eq!(places[2..], layers);
 }
 
-/// Damage is damage of the blob, not of each of the many places that refer to it.
+/// Damage belongs to the blob, not to each of the many places that refer to it.
 #[test]
 fn a_blob_is_reported_once() {
     let layout = Layout::good();
     layout.edit_json(&[], |index| {
-        // Under no tag, which it may have once.
+        // Without a tag, the layout may list it once.
         let mut entry = index["manifests"][0].clone();
         entry["annotations"] = serde_json::json!({});
         let entries = index["manifests"].as_array_mut().unwrap();
@@ -225,9 +225,9 @@ fn a_blob_is_reported_once() {
     assert_eq!(verify(layout.path()), expected);
 }
 
-/// Root reads everything, so that somebody else looks if it is root who tests.
+/// Root can read everything, so another user runs the check if root runs the test.
 #[test]
-fn what_may_not_be_read_is_a_finding() {
+fn unreadable_files_are_findings() {
     if let Some(folder) = child_argument() {
         for (place, digest, sentence) in verify(folder) {
             println!("FOUND {place} ({}): {sentence}", digest.unwrap());
@@ -237,7 +237,7 @@ fn what_may_not_be_read_is_a_finding() {
     let layout = Layout::good();
     fs::set_permissions(layout.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(layout.blob(layer(&layout)), fs::Permissions::from_mode(0o000)).unwrap();
-    let mut this = child(what_may_not_be_read_is_a_finding, layout.path());
+    let mut this = child(unreadable_files_are_findings, layout.path());
     let output = String::from_utf8(run(&mut as_nobody(&mut this, layout.path()))).unwrap();
     let found: Vec<_> =
         output.lines().filter_map(|line| line.split_once("FOUND ")).map(|(_, line)| line).collect();

@@ -1,4 +1,4 @@
-//! Layouts made to do harm: each is a finding, soon and in little memory.
+//! Hostile layouts: each is a finding, quickly and with little memory.
 
 use std::{fs, io::Write};
 
@@ -14,7 +14,7 @@ use crate::common::alone;
 
 const PLACE: &str = "index.json, manifests[0], layers[2]";
 
-/// The most memory that this process had at any time. A test that asks runs alone.
+/// The peak memory of this process. A test that checks it runs alone.
 #[track_caller]
 fn check_memory() {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -23,10 +23,10 @@ fn check_memory() {
     assert!(kilobytes < 500_000, "{kilobytes} kB");
 }
 
-/// A frame of zstd that is `blocks` times 128 KiB of one byte, in four bytes each:
+/// A zstd frame of `blocks` times 128 KiB of one byte, in four bytes each:
 /// <https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1.2>.
 fn zstd_bomb(byte: u8, blocks: usize) -> Vec<u8> {
-    // The magic number, a header without anything, a window of 128 KiB.
+    // The magic number, an empty header, a window of 128 KiB.
     let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 7 << 3];
     for block in 1..=blocks {
         let header = (128 << 10) << 3 | 1 << 1 | u32::from(block == blocks);
@@ -37,15 +37,15 @@ fn zstd_bomb(byte: u8, blocks: usize) -> Vec<u8> {
 }
 
 #[test]
-fn endless_compression_ends() {
-    if !alone(endless_compression_ends) {
+fn endless_compression_is_bounded() {
+    if !alone(endless_compression_is_bounded) {
         return;
     }
     let limit = 64 << 20;
     let options = VerifyOptions::default().max_layer_size(limit);
     let sentence =
         format!("unpacks to more than the limit of {limit} bytes: the rest was not checked");
-    // 16 GiB in half a megabyte, and twice the limit.
+    // 16 GiB in half a megabyte, which is twice the limit.
     let zstd = zstd_bomb(0, 16 << 13);
     assert!(zstd.len() < 600_000);
     let mut gzip = GzEncoder::new(Vec::new(), Level::fast());
@@ -67,7 +67,7 @@ fn a_window_beyond_memory_is_refused() {
     }
     let layout = Layout::good();
     let mut frame = zstd_bomb(0, 1);
-    // 2 to the power of 31 bytes.
+    // 2³¹ bytes.
     frame[5] = (31 - 10) << 3;
     let digest = layout.replace_layer(MediaType::LAYER_ZSTD, &frame, Digest::of("x"));
     let sentence = "is zstd that cannot be read past byte 0 of the tar: Frame requires too much \
@@ -85,7 +85,7 @@ fn a_blob_of_an_exabyte_is_not_read() {
     let [layer, config] =
         [["/manifests/0", "/layers/0"], ["/manifests/0", "/config"]].map(|way| layout.digest(&way));
     let stray = Digest::of("stray");
-    // As far as a sparse file goes on every file system.
+    // The maximum size of a sparse file on every file system.
     let size = 8 << 40;
     for digest in [layer, config, stray] {
         fs::File::create(layout.blob(digest)).unwrap().set_len(size).unwrap();
@@ -105,8 +105,8 @@ fn a_blob_of_an_exabyte_is_not_read() {
 }
 
 #[test]
-fn an_entry_that_says_it_is_huge_takes_no_memory() {
-    if !alone(an_entry_that_says_it_is_huge_takes_no_memory) {
+fn an_entry_that_declares_a_huge_size_takes_no_memory() {
+    if !alone(an_entry_that_declares_a_huge_size_takes_no_memory) {
         return;
     }
     for flag in [b'x', b'g', b'L', b'K', b'0'] {
@@ -140,7 +140,7 @@ fn a_hundred_thousand_descriptors_are_read_once() {
     }
     let layout = Layout::good();
     let mut entry = layout.descriptor(&["/manifests/1"]);
-    // Under no tag, which it may have once.
+    // Without a tag, the layout may list it once.
     entry["annotations"] = json!({});
     layout.edit_json(&[], |index| index["manifests"] = json!(vec![entry; 40_000]));
     assert_eq!(verify(layout.path()), []);
@@ -184,7 +184,7 @@ fn json_that_fills_the_memory_is_refused() {
     check_memory();
 }
 
-/// Each index names the next one many times: two to the power of nothing is done twice.
+/// Each index names the next one many times: reading each reference would take exponential time.
 #[test]
 fn a_lattice_of_indexes_is_walked_once() {
     const INDEX: &str = "application/vnd.oci.image.index.v1+json";

@@ -1,4 +1,4 @@
-//! What is in a layer.
+//! Defects of layers.
 
 use oci_layout::{Digest, MediaType};
 
@@ -12,7 +12,7 @@ use super::{
 const CUT: &str = "it is truncated, or other bytes follow it";
 const PLACE: &str = "index.json, manifests[0], layers[2]";
 
-/// Entries, and what is found: the entry (none for the layer as a whole) and the sentence.
+/// Entries, and the finding: the entry (none for the layer as a whole) and the sentence.
 type Case = (&'static str, fn() -> Vec<Vec<u8>>, &'static [(&'static str, &'static str)]);
 
 const TWICE: &str = "is in the layer twice: which of the two is unpacked depends on the tool";
@@ -296,7 +296,7 @@ fn each_defect_is_found_alone() {
     }
 }
 
-/// The tar as a whole: what is found in these bytes.
+/// The findings for the tar as a whole.
 #[track_caller]
 fn found_in_tar(tar: &[u8]) -> Vec<String> {
     found_in(MediaType::LAYER, tar, tar)
@@ -315,7 +315,7 @@ fn found_in(media_type: MediaType, blob: &[u8], tar: &[u8]) -> Vec<String> {
 }
 
 #[test]
-fn how_a_tar_ends_is_looked_at() {
+fn the_end_of_a_tar_is_checked() {
     let entries = [file("a", b"x"), file("b", b"y")].concat();
     let ended = [&entries[..], &[0; 1024]].concat();
     assert_eq!(found_in_tar(&ended), <[&str; 0]>::default());
@@ -343,7 +343,7 @@ fn how_a_tar_ends_is_looked_at() {
 }
 
 #[test]
-fn media_types_that_lie_are_found() {
+fn wrong_media_types_are_found() {
     let tar = tar(&[file("a", b"x")]);
     let zstd = zstd::encode_all(&tar[..], 3).unwrap();
     let lie = |said: &MediaType, found| {
@@ -363,7 +363,7 @@ fn media_types_that_lie_are_found() {
     ] {
         assert_eq!(found_in(media_type.clone(), blob, &tar), [lie(&media_type, found)]);
     }
-    // The bytes of what nobody knows are only hashed.
+    // Bytes of an unknown type are only hashed.
     let encrypted = MediaType::new("application/vnd.oci.image.layer.v1.tar+gzip+encrypted");
     assert_eq!(found_in(encrypted, b"x", &tar), <[&str; 0]>::default());
 }
@@ -372,8 +372,7 @@ fn media_types_that_lie_are_found() {
 fn compressed_streams_are_read_to_their_end() {
     let tar = tar(&[file("a", &vec![b'x'; 100_000])]);
     let (first, second) = tar.split_at(60_000);
-    // Members and frames one after the other, also empty ones, are their contents one after the
-    // other.
+    // The contents of consecutive members and frames are concatenated, also of empty ones.
     let members = [gzip(first), gzip(b""), gzip(second)].concat();
     assert_eq!(found_in(MediaType::LAYER_GZIP, &members, &tar), <[&str; 0]>::default());
     let frame = |bytes: &[u8]| zstd::encode_all(bytes, 3).unwrap();
@@ -393,7 +392,7 @@ fn compressed_streams_are_read_to_their_end() {
         found_in(MediaType::LAYER_ZSTD, &garbage(frame(&tar)), &tar),
         damaged("zstd", tar.len(), "Unknown frame descriptor")
     );
-    // Without the checksum at the end all of the tar is there, and it is wrong all the same.
+    // Without the final checksum, the whole tar is there, but the stream is still damaged.
     let gzipped = gzip(&tar);
     let [cut] = &found_in(MediaType::LAYER_GZIP, &gzipped[..gzipped.len() - 4], &tar)[..] else {
         panic!()

@@ -1,5 +1,5 @@
-//! A good layout, and hands to break it: what is edited gets its new digest in all that refer to
-//! it.
+//! A good layout, and functions that break it: edited documents get new digests in everything that
+//! refers to them.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ use crate::common::gzip;
 
 pub struct Layout(TempDir);
 
-/// A finding as it is expected: place, blob, sentence.
+/// An expected finding: place, blob, sentence.
 pub type Expected = (String, Option<Digest>, String);
 
 pub fn expected(
@@ -32,7 +32,7 @@ pub fn expected(
     (place.into(), digest.into(), sentence.into())
 }
 
-/// What is found, which must be the same for any number of threads.
+/// The findings, which must be the same for any number of threads.
 #[track_caller]
 pub fn verify(path: impl AsRef<Path>) -> Vec<Expected> {
     verify_with(path, &VerifyOptions::default())
@@ -53,7 +53,7 @@ pub fn verify_with(path: impl AsRef<Path>, options: &VerifyOptions) -> Vec<Expec
 impl Layout {
     /// - 0, `app`: an image with a layer of each compression, whiteouts and a hard link;
     /// - 1, `multi`: an index for two platforms;
-    /// - 2: an artifact that says something of 0;
+    /// - 2: an artifact whose subject is 0;
     /// - 3: an image with Docker's media types.
     pub fn good() -> Self {
         static GOOD: LazyLock<Layout> = LazyLock::new(make);
@@ -90,8 +90,7 @@ impl Layout {
         self.put(value.to_string().as_bytes())
     }
 
-    /// The digest of what lies at the end of a way of descriptors, the first of them in
-    /// `index.json`.
+    /// The digest at the end of a path of descriptors, which starts in `index.json`.
     pub fn digest(&self, way: &[&str]) -> Digest {
         self.descriptor(way)["digest"].as_str().unwrap().parse().unwrap()
     }
@@ -111,7 +110,7 @@ impl Layout {
         fs::read(path).unwrap()
     }
 
-    /// Puts other bytes at the end of a way; the descriptors on it are made to fit.
+    /// Replaces the bytes at the end of a path, and updates the descriptors on it.
     pub fn replace(&self, way: &[&str], bytes: &[u8]) {
         let Some((last, before)) = way.split_last() else {
             return fs::write(self.path().join("index.json"), bytes).unwrap();
@@ -136,8 +135,7 @@ impl Layout {
         self.replace(way, text.replacen(from, to, 1).as_bytes());
     }
 
-    /// Puts other bytes in the place of the third layer of the first image, whose configuration
-    /// gets the diff ID.
+    /// Replaces the third layer of the first image, and updates the diff ID in the configuration.
     pub fn replace_layer(&self, media_type: MediaType, bytes: &[u8], diff_id: Digest) -> Digest {
         self.replace(&["/manifests/0", "/layers/2"], bytes);
         self.edit_json(&["/manifests/0"], |manifest| {

@@ -1,4 +1,4 @@
-//! Tars made by hand, byte by byte: no library writes what is wrong.
+//! Tars made byte by byte, because no library writes invalid ones.
 
 /// A header and its contents, padded.
 pub fn entry(name: &str, flag: u8, link: &str, contents: &[u8]) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! Layers that some readers refuse, and those that are odd on purpose.
+//! Layers that some readers refuse, and layers that are unusual on purpose.
 
 use oci_layout::{Digest, MediaType, Severity, VerifyOptions};
 use serde_json::json;
@@ -10,7 +10,7 @@ use super::{
     raw_tar::{entry, file, pax, tar, with_checksum},
 };
 
-/// The names of what is found in the layer with these bytes.
+/// The names of the findings for a layer with these bytes.
 fn defects(media_type: MediaType, bytes: &[u8], tar: &[u8]) -> Vec<&'static str> {
     let layout = Layout::good().copy();
     layout.replace_layer(media_type, bytes, Digest::of(tar));
@@ -25,15 +25,15 @@ fn changed(mut bytes: Vec<u8>, at: usize, text: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A pax header of another type in front of an entry.
+/// A pax header of another type before an entry.
 fn extended(kind: u8, records: &[u8], of: &[u8]) -> Vec<u8> {
     [entry("pax", kind, "", records), of.to_vec()].concat()
 }
 
-/// umoci and podman say "archive/tar: invalid tar header", "unknown typeflag" or "unhandled tar
-/// header type" of these.
+/// umoci and podman report "archive/tar: invalid tar header", "unknown typeflag" or "unhandled tar
+/// header type" for these.
 #[test]
-fn what_go_refuses_is_found() {
+fn headers_that_go_refuses_are_found() {
     let good = file("f", b"abc");
     let refused = ["header-refused"];
     for (what, bytes, found) in [
@@ -70,7 +70,7 @@ fn what_go_refuses_is_found() {
 
 /// GNU tar's `--format=v7` has no magic.
 #[test]
-fn a_tar_without_a_magic_is_one() {
+fn a_tar_without_a_magic_is_accepted() {
     let mut old = file("f", b"abc");
     old[257..512].fill(0);
     let old = tar(&[changed(old, 0, b"f")]);
@@ -81,10 +81,10 @@ fn a_tar_without_a_magic_is_one() {
     assert_eq!(defects(MediaType::LAYER, &wrong, &wrong), ["compression-differs"]);
 }
 
-/// BuildKit writes the table of contents after the end of the tar, and a footer: an empty member of
-/// gzip.
+/// After the end of the tar, BuildKit writes the table of contents and a footer, which is an empty
+/// gzip member.
 #[test]
-fn the_index_of_estargz_is_no_garbage() {
+fn the_index_of_estargz_is_not_reported() {
     let mut plain = tar(&[file("f", b"abc")]);
     plain.resize(10240, 0);
     let index = file("stargz.index.json", &vec![b' '; 70_000]);

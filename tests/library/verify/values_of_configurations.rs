@@ -1,5 +1,5 @@
-//! Values of configurations: what builders refuse is found, as an error or a warning; what they
-//! take is not.
+//! Values of configurations: `verify` reports what builders refuse, as an error or a warning, and
+//! nothing else.
 
 use oci_layout::{ConfigOptions, Severity, VerifyOptions};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::common::values::{forbidden, refused, taken};
 
 const CONFIG: &[&str] = &["/manifests/0", "/config"];
 
-/// The members that are found wrong in an image with this configuration, and how wrong.
+/// The members with findings in an image with this configuration, and their severity.
 fn found(change: impl FnOnce(&mut Value)) -> Vec<(String, Severity)> {
     let layout = Layout::good();
     layout.edit_json(CONFIG, change);
@@ -25,29 +25,29 @@ fn of_config(config: Value) -> Vec<(String, Severity)> {
 }
 
 #[test]
-fn what_no_engine_runs_is_an_error() {
+fn values_that_no_engine_runs_are_errors() {
     for (member, config) in forbidden() {
         assert_eq!(of_config(config.clone()), [(member.to_owned(), Severity::Error)], "{config}");
     }
 }
 
 #[test]
-fn what_some_engines_refuse_is_a_warning() {
+fn values_that_some_engines_refuse_are_warnings() {
     for (member, config) in refused() {
         assert_eq!(of_config(config.clone()), [(member.to_owned(), Severity::Warning)], "{config}");
     }
 }
 
 #[test]
-fn what_engines_take_is_not_found() {
+fn values_that_engines_accept_are_not_reported() {
     for config in taken() {
         assert_eq!(of_config(config.clone()), [], "{config}");
     }
 }
 
-/// Builders and `verify` have one table: a value is refused by both or by none.
+/// Builders and `verify` share one table, so both refuse the same values.
 #[test]
-fn what_is_built_is_sound() {
+fn built_configurations_have_no_findings() {
     let every = forbidden().into_iter().chain(refused()).map(|(_, config)| config).chain(taken());
     for config in every {
         let is_built = ConfigOptions::new(json!({ "config": config })).check().is_ok();
@@ -55,9 +55,9 @@ fn what_is_built_is_sound() {
     }
 }
 
-/// Any value at any member: what the builder takes has no finding, and what it refuses has one.
+/// Any value of any member: `verify` reports it exactly if the builder refuses it.
 #[test]
-fn any_value_is_refused_by_both_or_by_none() {
+fn the_builder_and_verify_refuse_the_same_values() {
     const MEMBERS: &[&str] = &[
         "User",
         "ExposedPorts",
@@ -159,7 +159,7 @@ fn names_of_platforms_are_warnings() {
     assert_eq!(sentence, "is \"x86_64\" and should be \"amd64\", the name that images use");
 }
 
-/// An index and a configuration may say one platform in two ways.
+/// An index and a configuration may name one platform differently.
 #[test]
 fn one_platform_has_several_names() {
     for (index, configuration) in [
@@ -191,7 +191,7 @@ fn windows_has_other_paths_and_users() {
     on("linux").unwrap_err();
 }
 
-/// As in images from before there was a specification: podman refuses other types.
+/// As in images from before the specification. podman refuses other types.
 #[test]
 fn members_of_older_images_have_their_types() {
     for member in ["id", "parent", "comment", "container", "docker_version", "container_config"] {

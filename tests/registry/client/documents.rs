@@ -1,4 +1,4 @@
-//! Manifests and indexes, right and wrong.
+//! Valid and invalid manifests and indexes.
 
 use oci_layout::{Blob, Digest, Image, MediaType};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::registry::client::{
 
 const TWO: [&str; 2] = ["linux/amd64", "linux/arm64"];
 
-/// Two images, what buildkit says of an attestation, and an index of them under a tag.
+/// Two images, an attestation of BuildKit, and an index of them under a tag.
 fn two_platforms(platforms: [Value; 2]) -> (Registry, [Digest; 2], Digest) {
     let registry = Registry::start();
     let images = TWO.map(|platform| Image::from(image(platform)));
@@ -51,7 +51,7 @@ fn said() -> [Value; 2] {
 }
 
 #[test]
-fn all_platforms_come_if_none_is_chosen() {
+fn all_platforms_are_pulled_by_default() {
     let (registry, images, index) = two_platforms(said());
     let dir = tempfile::tempdir().unwrap();
     let layout = pull(&client(), &registry.reference(":v1"), None, dir.path()).unwrap();
@@ -64,7 +64,7 @@ fn all_platforms_come_if_none_is_chosen() {
     }
 }
 
-/// Whether or not the index says which is which.
+/// Whether or not the index has the platforms.
 #[test]
 fn a_platform_is_chosen() {
     for platforms in [said(), [Value::Null, Value::Null]] {
@@ -76,7 +76,7 @@ fn a_platform_is_chosen() {
                     .unwrap();
             assert_sound(dirs[0].path());
             assert_eq!(layout.index().unwrap().manifests[0].digest, digest);
-            // It is the layout of that image, whatever way it was found.
+            // The layout contains that image, however it was chosen.
             let by_digest = registry.reference(&format!(":v1@{digest}"));
             let other = pull(&client(), &by_digest, None, dirs[1].path()).unwrap();
             assert_eq!(layout.index().unwrap(), other.index().unwrap());
@@ -90,7 +90,7 @@ fn a_platform_is_chosen() {
 }
 
 #[test]
-fn a_platform_that_is_not_there() {
+fn a_missing_platform_is_an_error() {
     let (registry, images, _) = two_platforms(said());
     let wanted = Some(&"linux/s390x".parse().unwrap());
     for (rest, others) in [
@@ -106,7 +106,7 @@ fn a_platform_that_is_not_there() {
 }
 
 #[test]
-fn what_documents_say_cannot_do_anything() {
+fn text_of_documents_is_safe_to_print() {
     let (registry, ..) =
         two_platforms(said().map(|_| json!({ "os": "linux", "architecture": "\u{1b}[2Jx" })));
     let said = common::message(
@@ -116,10 +116,10 @@ fn what_documents_say_cannot_do_anything() {
 }
 
 #[test]
-fn the_manifest_is_printed_as_it_is() {
+fn the_manifest_is_printed_unchanged() {
     let registry = Registry::start();
     let image = image("linux/amd64");
-    // As nobody would write it but somebody may.
+    // Unusual, but possible.
     let bytes = [b" \n", image.bytes(), b"\n"].concat();
     let digest = registry.put_manifest("v1", &bytes);
     let manifest = client().manifest(&registry.reference(":v1"), None).unwrap();
@@ -127,7 +127,7 @@ fn the_manifest_is_printed_as_it_is() {
 }
 
 #[test]
-fn another_manifest_than_the_digest_says() {
+fn a_manifest_with_another_digest_is_refused() {
     let image = image("linux/amd64");
     let registry = Registry::with(&image.clone().into());
     registry.fault("/manifests/", 9, Then::Send(b"{\"schemaVersion\":2}".to_vec()));
@@ -137,7 +137,7 @@ fn another_manifest_than_the_digest_says() {
 }
 
 #[test]
-fn what_is_no_image() {
+fn other_documents_are_refused_as_images() {
     let entry = json!({ "mediaType": "application/x", "digest": Digest::of(b""), "size": 0 });
     let lies = json!({ "mediaType": MediaType::MANIFEST, "digest": Digest::of(b"{}"), "size": 3 });
     for (manifest, reason) in [
@@ -158,7 +158,7 @@ fn what_is_no_image() {
 }
 
 #[test]
-fn an_index_that_lies_of_a_manifest() {
+fn an_index_with_a_wrong_size_is_an_error() {
     let registry = Registry::start();
     let image = image("linux/amd64");
     registry.put_manifest("none", image.bytes());
@@ -171,9 +171,9 @@ fn an_index_that_lies_of_a_manifest() {
     assert!(said.contains("with 1 bytes, but it is"), "{said}");
 }
 
-/// Nobody would expect a connection to an address in a manifest.
+/// An address in a manifest must not cause a connection.
 #[test]
-fn layers_that_are_elsewhere_are_not_fetched_from_there() {
+fn layers_are_not_fetched_from_urls_in_manifests() {
     let (registry, elsewhere) = (Registry::start(), Registry::start());
     let layer = Digest::of(b"layer");
     let config = registry.put_blob(
@@ -200,9 +200,9 @@ fn layers_that_are_elsewhere_are_not_fetched_from_there() {
     pull(&client(), &registry.reference(":v1"), None, dir.path()).unwrap();
 }
 
-/// Whoever answers may answer without an end.
+/// A response may be endless.
 #[test]
-fn a_document_is_read_as_far_as_one_may_go() {
+fn a_document_is_read_up_to_the_maximum_size() {
     let registry = Registry::start();
     registry.put_manifest("v1", b"{}");
     registry.fault("/manifests/", 9, Then::Send(vec![b' '; 64 << 20]));
@@ -214,6 +214,6 @@ fn a_document_is_read_as_far_as_one_may_go() {
             "{reference}: tag v1 is larger than 16777216 bytes, the maximum size of a document"
         )
     );
-    // The rest stays with the registry, which is told so by the end of the connection.
+    // The connection is closed, so that the registry need not send the rest.
     assert!(registry.has_been_cut_off());
 }

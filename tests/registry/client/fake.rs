@@ -1,4 +1,5 @@
-//! A registry in a thread of the test, which does what it is told, also what no registry should.
+//! A registry in a thread of the test, which behaves as it is told, also in ways in which no
+//! registry should.
 
 mod uploads;
 
@@ -15,13 +16,13 @@ pub use self::uploads::Uploads;
 use oci_layout::{Blob, Digest, Image, registry::Reference};
 use serde_json::{Value, json};
 
-/// What was asked: the path with its query, and the headers in lower case.
+/// A request: the path with its query, and the headers in lower case.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
     pub path: String,
     pub headers: BTreeMap<String, String>,
-    /// As much of it as was taken.
+    /// The part of the body that was read.
     pub body: Vec<u8>,
 }
 
@@ -31,11 +32,11 @@ impl Request {
     }
 }
 
-/// What the registry says to requests whose method and path, with a space between, have this in
-/// them, in place of what it should.
+/// Responses to requests whose method and path, separated by a space, contain this text, in place
+/// of the usual ones.
 pub struct Fault {
     pub path: String,
-    /// How many requests it is for.
+    /// The number of requests to which it applies.
     pub times: usize,
     pub then: Then,
 }
@@ -44,15 +45,16 @@ pub struct Fault {
 pub enum Then {
     /// A status, headers and a body.
     Say(u16, Vec<(String, String)>, String),
-    /// The right header, and these bytes in place of the right ones, with their own length.
+    /// The right headers, and these bytes in place of the right ones, with their own length.
     Send(Vec<u8>),
-    /// So many of the right bytes, or of those that are sent to it, and the end of the connection.
+    /// This many of the right bytes, or of the request's bytes, and then the end of the connection.
     Break(usize),
-    /// So many of the right bytes, or of those that are sent to it, and silence.
+    /// This many of the right bytes, or of the request's bytes, and then silence.
     Hang(usize),
-    /// The right bytes, or the right answer to what was sent, from so many on at a byte in 20 ms.
+    /// The right bytes, or the right response, of which those after this many are sent at one byte
+    /// in 20 ms.
     Drip(usize),
-    /// The same, from the first byte of the head on.
+    /// The same, starting with the first byte of the head.
     DripHead,
 }
 
@@ -63,13 +65,14 @@ struct State {
     faults: Vec<Fault>,
     requests: Vec<Request>,
     uploads: Uploads,
-    /// Somebody did not want to have the rest.
+    /// A client closed the connection early.
     cut_off: bool,
-    /// What must be in the header Authorization, else 401 and this in WWW-Authenticate.
+    /// The required value of the header Authorization. Without it, the response is 401 with this
+    /// WWW-Authenticate.
     lock: Option<(String, String)>,
-    /// Whether a range of a blob may be asked for.
+    /// Whether a range of a blob may be requested.
     has_ranges: bool,
-    /// What is there has a media type and no digest in its headers.
+    /// Whether responses have a media type and no digest in their headers.
     hides_digests: bool,
 }
 
@@ -88,14 +91,14 @@ impl Registry {
         thread::spawn(move || {
             for connection in listener.incoming() {
                 let (connection, state) = (connection.unwrap(), Arc::clone(&state));
-                // A client that goes away is none of the registry's errors.
+                // A client that closes its connection is not an error of the registry.
                 thread::spawn(move || drop(answer(connection, &state)));
             }
         });
         registry
     }
 
-    /// With this image under a tag, as `a/b:v1`.
+    /// A registry that has this image, as `a/b:v1`.
     pub fn with(image: &Image) -> Self {
         let registry = Self::start();
         for blob in image.blobs() {
@@ -128,7 +131,7 @@ impl Registry {
         self.state().contents.retain(|path, _| !path.ends_with(&digest.to_string()));
     }
 
-    /// Removes what is under paths with this in them.
+    /// Removes the contents of all paths that contain this text.
     pub fn forget(&self, path: &str) {
         self.state().contents.retain(|at, _| !at.contains(path));
     }
@@ -137,7 +140,7 @@ impl Registry {
         self.state().contents.insert(path.to_owned(), bytes.to_vec());
     }
 
-    /// Lets nobody in without this in the header Authorization.
+    /// Refuses requests without this value of the header Authorization.
     pub fn lock(&self, key: &str, challenge: &str) {
         self.state().lock = Some((key.to_owned(), challenge.to_owned()));
     }
@@ -155,7 +158,7 @@ impl Registry {
         self.state().faults.push(Fault { path: path.to_string(), times, then });
     }
 
-    /// A status with a body of the form that the distribution specification has for errors.
+    /// A status with an error body of the distribution specification.
     pub fn say(&self, path: impl ToString, times: usize, status: u16, code: &str) {
         let body = json!({ "errors": [{ "code": code, "message": "so \x1b[1mit is" }] });
         self.fault(path, times, Then::Say(status, Vec::new(), body.to_string()));
@@ -165,7 +168,7 @@ impl Registry {
         format!("{}/a/b{rest}", self.address).parse().unwrap()
     }
 
-    /// The requests with this in their method and path.
+    /// The requests whose method and path contain this text.
     pub fn requests(&self, path: impl ToString) -> Vec<Request> {
         let path = path.to_string();
         self.state()
@@ -176,7 +179,7 @@ impl Registry {
             .collect()
     }
 
-    /// All requests so far, each in two words: the method, and what kind of thing it was for.
+    /// All requests so far, each in two words: the method, and the kind of thing that it requested.
     pub fn asked(&self) -> Vec<String> {
         let kind = |path: &str| {
             ["manifests", "uploads", "blobs"].into_iter().find(|kind| path.contains(kind))
@@ -187,7 +190,7 @@ impl Registry {
         self.state().requests.iter().map(words).collect()
     }
 
-    /// Whether somebody ends the connection before an answer has ended, now or soon.
+    /// Whether a client closes the connection before a response is complete, now or soon.
     pub fn has_been_cut_off(&self) -> bool {
         (0..50).any(|_| {
             thread::sleep(Duration::from_millis(20));
@@ -195,12 +198,12 @@ impl Registry {
         })
     }
 
-    /// What is under a path.
+    /// The contents of a path.
     pub fn content(&self, path: impl AsRef<str>) -> Option<Vec<u8>> {
         self.state().contents.get(path.as_ref()).cloned()
     }
 
-    /// Changes how it takes what is sent to it.
+    /// Changes how it accepts uploads.
     pub fn uploads(&self, change: impl FnOnce(&mut Uploads)) {
         change(&mut self.state().uploads);
     }
@@ -220,7 +223,7 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
     }
     let mut words = first.split(' ').map(str::to_owned);
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    // As a proxy is asked, for what is at this path of any host.
+    // As a proxy, it serves this path of any host.
     let path = match path.strip_prefix("http://").and_then(|rest| rest.split_once('/')) {
         Some((_, path)) => format!("/{path}"),
         None => path,
@@ -272,7 +275,7 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
     }
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     if let Some(Then::Say(status, headers, body)) = &fault {
-        // A success comes when all is there, a refusal before.
+        // A success is sent after the whole body has arrived, a refusal before.
         let mut taken = if *status < 300 { vec![0; length] } else { Vec::new() };
         reader.read_exact(&mut taken)?;
         state.lock().unwrap().requests[number].body = taken;
@@ -280,8 +283,8 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
         if has_body {
             connection.write_all(body.as_bytes())?;
         }
-        // Who is still sending would else see the end of the connection, and perhaps not the
-        // answer.
+        // A client that is still sending might otherwise see the end of the connection instead of
+        // the response.
         connection.shutdown(Shutdown::Write)?;
         return std::io::copy(&mut reader, &mut std::io::sink()).map(drop);
     }

@@ -1,4 +1,4 @@
-//! A registry that is away, busy, broken, slow or false.
+//! A registry that is unreachable, busy, broken, slow or wrong.
 
 use std::{path::Path, time::Duration};
 
@@ -43,8 +43,8 @@ impl Room {
         assert_sound(self.layout());
     }
 
-    /// What the error says behind the name of the image, or the whole if it does not begin with
-    /// that.
+    /// The text of the error after the name of the image, or all of it if it does not start with
+    /// the name.
     #[track_caller]
     fn fails(&self) -> String {
         let reference = self.registry.reference(":v1");
@@ -54,7 +54,7 @@ impl Room {
             .filter(|file| self.layout().join(file).is_file())
         {
             let name = file.file_name().unwrap().to_str().unwrap();
-            // Blobs that came whole may stay; nothing else does, and no layout.
+            // Complete blobs may remain, but nothing else, and no layout.
             assert!(
                 name.len() == 64 && !file.ends_with(self.layer().strip_prefix("sha256:").unwrap()),
                 "{file:?}"
@@ -78,7 +78,7 @@ fn a_busy_registry_is_asked_again() {
 }
 
 #[test]
-fn a_registry_that_stays_busy_is_told_of() {
+fn a_registry_that_stays_busy_is_an_error() {
     let room = Room::new();
     room.registry.say("/manifests/", 9, 429, "TOOMANYREQUESTS");
     assert_eq!(
@@ -89,7 +89,7 @@ fn a_registry_that_stays_busy_is_told_of() {
     assert_eq!(room.registry.requests("/manifests/").len(), 2);
 }
 
-/// What a caller can match on, without reading the sentence.
+/// The data that a caller can match on.
 #[test]
 fn every_refusal_has_its_kind() {
     use RegistryErrorKind as Kind;
@@ -121,7 +121,7 @@ fn every_refusal_has_its_kind() {
 }
 
 #[test]
-fn a_registry_that_stays_broken_is_told_of() {
+fn a_registry_that_keeps_failing_is_an_error() {
     let room = Room::new();
     room.registry.fault(
         room.layer(),
@@ -137,7 +137,7 @@ fn a_registry_that_stays_broken_is_told_of() {
 }
 
 #[test]
-fn a_blob_that_breaks_off_is_read_on() {
+fn an_interrupted_blob_is_resumed() {
     let room = Room::new();
     room.registry.fault(room.layer(), 1, Then::Break(100_000));
     room.pulls();
@@ -160,7 +160,7 @@ fn a_registry_without_ranges_sends_the_blob_again() {
 }
 
 #[test]
-fn a_blob_that_always_breaks_off_is_no_blob() {
+fn a_blob_that_is_always_interrupted_is_an_error() {
     let room = Room::new();
     room.registry.fault(room.layer(), 99, Then::Break(0));
     let said = room.fails();
@@ -169,7 +169,7 @@ fn a_blob_that_always_breaks_off_is_no_blob() {
 }
 
 #[test]
-fn silence_ends_after_a_while() {
+fn a_silent_registry_times_out() {
     let room = Room::new();
     room.registry.fault(room.layer(), 9, Then::Hang(0));
     let said = room.fails();
@@ -187,7 +187,7 @@ fn silence_ends_after_a_while() {
 }
 
 #[test]
-fn other_bytes_are_no_blob() {
+fn a_blob_with_wrong_bytes_is_refused() {
     for (damage, says) in [
         ((|bytes| bytes[200_000] ^= 1) as fn(&mut Vec<u8>), "sha256:"),
         (|bytes| bytes.truncate(1000), "1000 bytes"),
@@ -237,7 +237,7 @@ fn a_missing_image_is_named() {
 }
 
 #[test]
-fn nobody_there() {
+fn an_unreachable_registry_is_an_error() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let said =
         common::message(client().image(&format!("127.0.0.1:{port}/a").parse().unwrap(), None));
@@ -245,7 +245,7 @@ fn nobody_there() {
     assert_eq!(said, format!("127.0.0.1:{port}/a: cannot connect to 127.0.0.1:{port} {reason}"));
 }
 
-/// A server without TLS may wait for the rest of what it takes for a request, and serve no other
+/// A server without TLS may parse the handshake as a request, wait for its rest, and serve no other
 /// client meanwhile.
 #[test]
 fn a_registry_without_tls_that_waits() {
@@ -269,15 +269,15 @@ fn a_registry_without_tls_that_waits() {
     assert_eq!(image.digest(), room.image.digest());
 }
 
-/// An address of this machine that is none of those that are asked without TLS.
+/// An address of this machine that is never queried without TLS.
 #[test]
-fn without_tls_only_if_that_is_said() {
+fn plain_http_requires_an_option() {
     let room = Room::new();
     let port = room.registry.address.split(':').nth(1).unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.2:0").unwrap();
     let address = listener.local_addr().unwrap();
     let port: u16 = port.parse().unwrap();
-    // What comes in there goes to the registry.
+    // Connections to it go to the registry.
     std::thread::spawn(move || {
         for from in listener.incoming() {
             let (mut from, mut to) =
@@ -298,7 +298,7 @@ fn without_tls_only_if_that_is_said() {
 }
 
 #[test]
-fn what_is_no_registry_is_told_of() {
+fn other_servers_are_reported_as_not_a_registry() {
     for (status, body, reason) in [
         (200, "<html>", "is invalid: it is not JSON"),
         (
@@ -316,7 +316,7 @@ fn what_is_no_registry_is_told_of() {
     }
 }
 
-/// Blobs often lie elsewhere.
+/// Registries often store blobs on another host.
 #[test]
 fn redirects_are_followed() {
     let (room, elsewhere) = (Room::new(), Registry::start());
@@ -340,9 +340,9 @@ fn redirects_are_followed() {
     );
 }
 
-/// What a registry says, in refusals and in documents, does nothing to a terminal.
+/// Text of a registry, in refusals and in documents, does not act on a terminal.
 #[test]
-fn what_a_registry_says_is_printable() {
+fn text_of_a_registry_is_safe_to_print() {
     let evil = "a\x1b[2J\r\nb\u{9b}\u{202e}\u{2066}\u{2028}\u{200b}\u{e0041}";
     let refusal =
         serde_json::json!({ "errors": [{ "code": "DENIED", "message": evil }] }).to_string();

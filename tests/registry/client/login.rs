@@ -1,4 +1,4 @@
-//! Who may read what.
+//! Logins for reading.
 
 use std::{fs, path::Path};
 
@@ -23,7 +23,7 @@ fn registry() -> Registry {
 }
 
 #[test]
-fn a_password_opens() {
+fn a_password_is_accepted() {
     let registry = registry();
     registry.lock(BASIC, "Basic realm=\"x\"");
     let dir = tempfile::tempdir().unwrap();
@@ -45,7 +45,7 @@ fn a_password_opens() {
 }
 
 #[test]
-fn a_token_opens() {
+fn a_token_is_requested_and_accepted() {
     let (registry, guard) = (registry(), Registry::start());
     guard.serve("/token", br#"{"token":"abc"}"#);
     registry.lock(
@@ -60,7 +60,7 @@ fn a_token_opens() {
         assert_eq!(asked.headers.get("authorization").cloned(), told);
         assert!(asked.path.contains("scope=repository%3Aa%2Fb%3Apull"), "{}", asked.path);
     }
-    // The password is for the guard alone.
+    // Only the token service gets the password.
     assert!(
         registry
             .requests("")
@@ -70,7 +70,7 @@ fn a_token_opens() {
 }
 
 #[test]
-fn no_token_is_told_of() {
+fn a_response_without_a_token_is_an_error() {
     let (registry, guard) = (registry(), Registry::start());
     guard.serve("/token", b"no token");
     registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\"", guard.address));
@@ -81,7 +81,7 @@ fn no_token_is_told_of() {
     assert!(said.contains("for the current login") && !said.contains("secret"), "{said}");
 }
 
-/// A redirect to another host takes no password there.
+/// A redirect to another host does not get the password.
 #[test]
 fn a_password_stays_with_its_registry() {
     let (registry, elsewhere) = (registry(), Registry::start());
@@ -115,7 +115,7 @@ fn files_of_docker_and_podman_are_read() {
     with(&[Path::new("/nowhere")]).image(&registry.reference(":v1"), None).unwrap_err();
 }
 
-/// What crane or skopeo understands, or both.
+/// Forms that crane, skopeo or both understand.
 #[test]
 fn challenges_in_every_form() {
     for challenge in [
@@ -129,11 +129,11 @@ fn challenges_in_every_form() {
         "Negotiate, NTLM, Basic realm=\"x\"",
         "Basic realm=\"x\", Negotiate",
         "Basic realm=\"x\",",
-        // crane sends a password whatever is asked for.
+        // crane sends a password, whatever the challenge is.
         "Negotiate",
         "???",
         "Digest realm=\"x\", nonce=\"y\"",
-        // Where no token can be had, a password may do.
+        // If no token service is named, a password may suffice.
         "Bearer service=\"x\", Basic realm=\"x\"",
     ] {
         let registry = registry();
@@ -169,7 +169,7 @@ fn challenges_in_every_form() {
 }
 
 #[test]
-fn a_challenge_that_is_not_understood_is_told_of() {
+fn an_unsupported_challenge_is_an_error() {
     for (challenge, how) in [
         ("Negotiate", "accepts only Negotiate, which is not supported"),
         ("Negotiate oYG3, NTLM", "accepts only Negotiate, NTLM, which is not supported"),
@@ -194,7 +194,7 @@ fn a_challenge_that_is_not_understood_is_told_of() {
     );
     let said = common::message(client().image(&registry.reference(":v1"), None));
     assert!(said.contains("sends no WWW-Authenticate header"), "{said}");
-    // Where the tokens are is wrong.
+    // The address of the token service is wrong.
     for (challenge, why) in [
         ("Bearer", "the challenge has no realm"),
         ("Bearer realm=\"\"", "the challenge has no realm"),
@@ -220,7 +220,8 @@ fn tokens_of_the_registry_itself() {
     client().image(&registry.reference(":v1"), None).unwrap();
 }
 
-/// A token service may give another identity token with each answer, and take the old one no more.
+/// A token service may return a new identity token with each response, and refuse the old one
+/// afterwards.
 #[test]
 fn an_identity_token_that_is_replaced() {
     let (registry, guard) = (registry(), Registry::start());
@@ -241,7 +242,7 @@ fn an_identity_token_that_is_replaced() {
         format!(r#"{{"auths": {{"{}": {{"identitytoken": "first"}}}}}}"#, registry.address),
     )
     .unwrap();
-    // The first token is refused, and a second one is asked for.
+    // The first token is refused, and a second one is requested.
     client()
         .credentials(Credentials::Files(vec![file]))
         .image(&registry.reference(":v1"), None)
@@ -255,7 +256,7 @@ fn an_identity_token_that_is_replaced() {
     );
 }
 
-/// Some services exchange no identity tokens, and have a password besides.
+/// Some services exchange no identity tokens, and accept a password.
 #[test]
 fn an_identity_token_that_cannot_be_exchanged() {
     let (registry, guard) = (registry(), Registry::start());

@@ -1,4 +1,4 @@
-//! Proxies between us and a registry.
+//! Proxies between the client and a registry.
 
 use std::{
     io::{self, Read, Write},
@@ -18,7 +18,7 @@ use crate::registry::client::{
     image,
 };
 
-/// A name that does not resolve: only a proxy can reach it.
+/// A name that does not resolve, so that only a proxy can reach it.
 fn far() -> Reference {
     "registry.invalid/a/b:v1".parse().unwrap()
 }
@@ -30,7 +30,7 @@ fn through(proxy: impl Into<String>) -> Client {
 }
 
 #[test]
-fn a_proxy_is_asked_for_what_is_elsewhere() {
+fn a_proxy_is_used_for_remote_registries() {
     let image = Image::from(image("linux/amd64"));
     let proxy = Registry::with(&image);
     for written in [
@@ -68,7 +68,7 @@ fn a_proxy_with_a_password() {
 }
 
 #[test]
-fn a_proxy_that_is_not_there_is_told_of() {
+fn an_unreachable_proxy_is_an_error() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let said =
         common::message(through(format!("http://me:secret@127.0.0.1:{port}")).image(&far(), None));
@@ -83,7 +83,7 @@ fn a_proxy_that_is_not_there_is_told_of() {
     let reason = "the proxy for registry.invalid cannot be used (unknown scheme ftp: use http, \
         https, socks4, socks4a, socks5 or socks5h)";
     assert!(said.contains(reason) && !said.contains("secret"), "{said}");
-    // It is not used for this machine, nor for what NO_PROXY names.
+    // The proxy is used neither for this machine nor for the hosts in NO_PROXY.
     let registry = Registry::with(&Image::from(image("linux/amd64")));
     through("ftp://a.b").image(&registry.reference(":v1"), None).unwrap();
     let mut proxies = Proxies::default();
@@ -95,8 +95,8 @@ fn a_proxy_that_is_not_there_is_told_of() {
     );
 }
 
-/// [RFC 1928](https://www.rfc-editor.org/rfc/rfc1928), as much of it as a client without a password
-/// needs.
+/// [RFC 1928](https://www.rfc-editor.org/rfc/rfc1928), as far as a client without a password needs
+/// it.
 #[test]
 fn a_proxy_by_socks() {
     let image = Image::from(image("linux/amd64"));
@@ -113,7 +113,7 @@ fn a_proxy_by_socks() {
     assert_eq!(pulled.digest(), image.digest());
 }
 
-/// Passes on to the target what is for the registry, whatever its address is.
+/// Passes requests on to the target, whatever their address is.
 fn serve(mut client: TcpStream, target: &str) -> io::Result<()> {
     let mut greeting = [0; 2];
     client.read_exact(&mut greeting)?;

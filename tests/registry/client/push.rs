@@ -1,4 +1,4 @@
-//! Images to a registry that takes them as it should.
+//! Images pushed to a registry that works.
 
 mod faults;
 mod login;
@@ -25,12 +25,12 @@ use serde_json::{Value, json};
 use crate::common;
 use crate::registry::client::{fake::Registry, image};
 
-/// A client that waits longer than a busy machine takes for what is sent to it.
+/// A client with a timeout that suffices on a busy machine.
 fn client() -> Client {
     crate::registry::client::client().timeout(Duration::from_secs(1))
 }
 
-/// A layer that counts how often somebody wants its bytes.
+/// A layer that counts how often its bytes are read.
 struct Counted {
     layer: TarLayer,
     opened: Arc<AtomicUsize>,
@@ -53,8 +53,8 @@ impl Layer for Counted {
     }
 }
 
-/// An image of these files, each in a layer of its own, and how often one of the layers was opened
-/// since one last asked.
+/// An image of these files, each in a separate layer, and a function that returns how often layers
+/// were opened since its last call.
 fn counted(files: &[&str], manifest: Value) -> (Image, impl Fn() -> usize + use<>) {
     let opened = Arc::new(AtomicUsize::new(0));
     let layer = |contents: &&str| {
@@ -81,7 +81,7 @@ fn sorted(mut words: Vec<String>) -> Vec<String> {
     words
 }
 
-/// Everything is there, byte for byte.
+/// Checks that all bytes arrived.
 #[track_caller]
 fn assert_has(registry: &Registry, repository: &str, tag: &str, image: &Image) {
     for blob in image.blobs() {
@@ -98,7 +98,7 @@ fn assert_has(registry: &Registry, repository: &str, tag: &str, image: &Image) {
 }
 
 #[test]
-fn an_image_arrives_as_it_is() {
+fn a_pushed_image_is_unchanged() {
     let (registry, image) = (Registry::start(), Image::from(image("linux/amd64")));
     let pushed = push(&registry, &image, &["v1"]).unwrap();
     assert_eq!(pushed, [registry.reference(&format!("@{}", image.digest()))]);
@@ -115,7 +115,7 @@ fn an_image_arrives_as_it_is() {
 }
 
 #[test]
-fn an_image_that_is_there_costs_one_request() {
+fn an_existing_image_costs_one_request() {
     let (registry, (image, opened)) = (Registry::start(), counted(&["one", "two"], Value::Null));
     push(&registry, &image, &["v1"]).unwrap();
     assert_eq!(opened(), 2);
@@ -128,7 +128,7 @@ fn an_image_that_is_there_costs_one_request() {
         registry.asked()[before + 1..],
         ["HEAD manifests", "HEAD manifests", "PUT manifests"]
     );
-    // Without the manifest, each blob costs one.
+    // Without the manifest, each blob costs one request.
     registry.remove(image.digest());
     registry.forget("/v2/a/b/manifests/");
     let before = registry.asked().len();
@@ -140,7 +140,7 @@ fn an_image_that_is_there_costs_one_request() {
 }
 
 #[test]
-fn a_change_sends_what_changed() {
+fn only_changed_blobs_are_sent() {
     let registry = Registry::start();
     let (before, _) = counted(&["large", "small"], Value::Null);
     let (after, opened) = counted(&["large", "changed"], Value::Null);
@@ -169,14 +169,14 @@ fn several_tags_are_one_upload() {
 }
 
 #[test]
-fn a_second_repository_takes_from_the_first() {
+fn a_second_repository_mounts_from_the_first() {
     for refuses_mounts in [false, true] {
         let (registry, (image, opened)) = (Registry::start(), counted(&["one"], Value::Null));
         registry.uploads(|uploads| uploads.refuses_mounts = refuses_mounts);
         let references = ["a/b:v1", "c/d", "c/d:v1"]
             .map(|rest| format!("{}/{rest}", registry.address).parse().unwrap());
         let pushed = client().push(&image, &references).unwrap();
-        // Who refuses has begun an upload, which is used.
+        // A refused mount has started an upload, which is used.
         let again = usize::from(refuses_mounts);
         assert_eq!(opened(), 1 + again);
         let expected =
@@ -194,7 +194,7 @@ fn a_second_repository_takes_from_the_first() {
 }
 
 #[test]
-fn blobs_are_mounted_from_where_they_may_be() {
+fn blobs_are_mounted_from_likely_repositories() {
     let registry = Registry::start();
     let base = format!("{}/base/image:1", registry.address);
     let (image, opened) =
@@ -206,7 +206,7 @@ fn blobs_are_mounted_from_where_they_may_be() {
         );
     }
     opened();
-    // The first one asked has nothing.
+    // The first repository has no such blob.
     let client = client().mount_from("other/image");
     client.push(&image, &[registry.reference(":v1")]).unwrap();
     assert_eq!(opened(), 0);
@@ -231,12 +231,12 @@ fn two_images_share_layers() {
 }
 
 #[test]
-fn an_index_comes_behind_what_it_names() {
+fn an_index_is_pushed_after_its_manifests() {
     let registry = Registry::start();
     let images = ["linux/amd64", "linux/arm64"].map(|platform| Image::from(image(platform)));
     let [amd64, arm64] = images.clone();
     let index = Image::from(image_index(images, Value::Null).unwrap());
-    // One of them is there: nobody asks for its blobs.
+    // The registry already has one of the images, so its blobs are not requested.
     push(&registry, &amd64, &["amd64"]).unwrap();
     let before = registry.asked().len();
     push(&registry, &index, &["v1"]).unwrap();
@@ -246,7 +246,7 @@ fn an_index_comes_behind_what_it_names() {
     assert_has(&registry, "a/b", "v1", &index);
     let asked = &registry.asked()[before..];
     assert_eq!(asked[..4], ["HEAD manifests"; 4], "tag, digest, and both images");
-    // The large layer is in both.
+    // Both images have the large layer.
     assert_eq!(asked.iter().filter(|asked| *asked == "HEAD blobs").count(), 3);
     assert_eq!(asked.iter().filter(|asked| *asked == "POST uploads").count(), 2);
     assert_eq!(asked[asked.len() - 2..], ["PUT manifests"; 2]);
@@ -255,7 +255,7 @@ fn an_index_comes_behind_what_it_names() {
 }
 
 #[test]
-fn layers_that_registries_need_not_have_stay_here() {
+fn foreign_layers_are_not_pushed() {
     let registry = Registry::start();
     let config = MemoryBlob::new(MediaType::CONFIG, *br#"{"os":"linux","architecture":"amd64"}"#);
     let docker = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
@@ -284,7 +284,7 @@ fn layers_that_registries_need_not_have_stay_here() {
 }
 
 #[test]
-fn what_has_a_subject_is_listed() {
+fn referrers_are_listed() {
     for lists_referrers in [true, false] {
         let (registry, (subject, _)) = (Registry::start(), counted(&["one"], Value::Null));
         registry.uploads(|uploads| uploads.lists_referrers = lists_referrers);
@@ -318,7 +318,7 @@ fn what_has_a_subject_is_listed() {
 }
 
 #[test]
-fn only_the_image_has_its_digest() {
+fn a_push_to_another_digest_is_refused() {
     let (registry, (image, _)) = (Registry::start(), counted(&["one"], Value::Null));
     let by_digest = registry.reference(&format!("@{}", image.digest()));
     assert_eq!(client().push(&image, std::slice::from_ref(&by_digest)).unwrap(), [by_digest]);
@@ -358,7 +358,7 @@ fn an_image_of_a_layout_is_pushed_as_a_whole() {
 }
 
 #[test]
-fn progress_is_told() {
+fn progress_is_reported() {
     let (registry, image) = (Registry::start(), Image::from(image("linux/amd64")));
     let last = Arc::new(Mutex::new((0, 0)));
     let told = Arc::clone(&last);

@@ -1,4 +1,4 @@
-//! A registry that drips bytes, or breaks off over and over.
+//! A registry that sends single bytes slowly, or closes the connection again and again.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ use crate::registry::client::{
     image, pull,
 };
 
-/// A client for which 50 bytes a second are too few, averaged over half a second. Silence it bears
-/// longer.
+/// A client that gives up at 50 bytes per second, averaged over half a second. It tolerates silence
+/// for longer.
 fn hasty() -> Client {
     client().timeout(Duration::from_millis(600)).least_rate(1000, Duration::from_millis(500))
 }
@@ -26,18 +26,18 @@ fn registry() -> Registry {
     Registry::with(&Image::from(image("linux/amd64")))
 }
 
-/// What the error says, which has to come soon.
+/// The error, which must be returned soon.
 #[track_caller]
 fn gives_up(registry: &Registry, client: &Client) -> String {
     let (dir, begin) = (tempfile::tempdir().unwrap(), Instant::now());
     let said = common::message(pull(client, &registry.reference(":v1"), None, dir.path()));
-    // To the end, the drips would last longer than any test.
+    // The whole response would take longer than any test.
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     said
 }
 
 #[test]
-fn a_manifest_that_drips() {
+fn a_manifest_sent_too_slowly_is_an_error() {
     let registry = registry();
     registry.fault("GET /v2/a/b/manifests/", 9, Then::Drip(0));
     let said = gives_up(&registry, &hasty());
@@ -48,7 +48,7 @@ fn a_manifest_that_drips() {
 }
 
 #[test]
-fn a_blob_that_drips() {
+fn a_blob_sent_too_slowly_is_an_error() {
     for after in [0, 1, 200_000] {
         let registry = registry();
         let layer = image("linux/amd64").layers()[0].descriptor().digest;
@@ -61,9 +61,9 @@ fn a_blob_that_drips() {
     }
 }
 
-/// Drips of a refusal, of a token, and of what a registry says to a push.
+/// A refusal, a token, and the responses to a push, sent one byte at a time.
 #[test]
-fn other_answers_that_drip() {
+fn other_responses_sent_too_slowly_are_errors() {
     let registry = self::registry();
     registry.fault("GET /v2/a/b/manifests/", 9, Then::DripHead);
     assert!(
@@ -85,15 +85,15 @@ fn other_answers_that_drip() {
         registry.fault("POST ", 99, then.clone());
         registry.fault("PUT ", 99, then.clone());
         let result = hasty().push(&pushed.clone().into(), &[registry.reference(":v1")]);
-        // An answer without a body has come when its head has.
+        // A response without a body is complete after its head.
         assert_eq!(result.is_err(), matches!(then, Then::DripHead));
     }
     assert!(begin.elapsed() < Duration::from_secs(30));
 }
 
-/// Who is silent as long as the window of the rate is not asked for ever.
+/// A registry whose silence lasts as long as the window of the rate is not retried forever.
 #[test]
-fn silences_are_added_up() {
+fn silent_periods_add_up() {
     let registry = registry();
     registry.fault("GET /v2/a/b/manifests/", 99, Then::Hang(0));
     let client = Client::default().retries(9).timeout(Duration::from_millis(100));
@@ -105,9 +105,9 @@ fn silences_are_added_up() {
     assert!(registry.requests("GET /v2/a/b/manifests/").len() <= 3);
 }
 
-/// A slow registry is none that drips.
+/// A slow registry is not given up.
 #[test]
-fn a_slow_registry_is_waited_for() {
+fn a_slow_registry_gets_time() {
     let registry = registry();
     let layer = image("linux/amd64").layers()[0].descriptor().clone();
     registry.fault(layer.digest, 1, Then::Drip(layer.size as usize - 60));
@@ -117,10 +117,10 @@ fn a_slow_registry_is_waited_for() {
     assert_sound(dir.path());
 }
 
-/// A byte, or the whole head of a blob, is no progress that makes up for a connection that broke
-/// off.
+/// A single byte, or the whole head of a blob, is not enough progress to retry after the connection
+/// was closed.
 #[test]
-fn a_byte_makes_up_for_nothing() {
+fn a_single_byte_does_not_reset_the_retries() {
     for (has_ranges, after) in [(true, 1), (true, 50_000), (false, 1)] {
         let registry = registry();
         let layer = image("linux/amd64").layers()[0].descriptor().digest;
@@ -134,9 +134,9 @@ fn a_byte_makes_up_for_nothing() {
     }
 }
 
-/// Much of a large blob is.
+/// A large part of a blob is.
 #[test]
-fn a_mebibyte_makes_up_for_a_connection() {
+fn a_mebibyte_resets_the_retries() {
     let options = oci_layout::LayerOptions::from(oci_layout::Compression::None);
     let file = oci_layout::FileMapping::bytes(common::text(4 << 20, 1), "/large");
     let layer = oci_layout::layer_tar([file], options).unwrap();
@@ -153,9 +153,9 @@ fn a_mebibyte_makes_up_for_a_connection() {
     assert_eq!(registry.requests(layer).len(), 4);
 }
 
-/// A token service that sends elsewhere what only it should have.
+/// A token service that redirects to another host.
 #[test]
-fn an_identity_token_goes_nowhere_else() {
+fn redirects_do_not_get_identity_tokens() {
     let dir = TempDir::new().unwrap();
     for status in [301, 302, 303, 307, 308] {
         let (registry, guard, other) = (self::registry(), Registry::start(), Registry::start());
@@ -167,7 +167,7 @@ fn an_identity_token_goes_nowhere_else() {
         assert!(said.contains("it redirects an identity token to another host"), "{said}");
         assert!(other.requests("").is_empty(), "{status}");
     }
-    // To the same host it may go.
+    // A redirect to the same host is followed.
     let (registry, guard) = (self::registry(), Registry::start());
     guard.serve("/there", br#"{"token":"abc"}"#);
     let location = ("Location".to_owned(), "/there".to_owned());
@@ -181,9 +181,9 @@ fn an_identity_token_goes_nowhere_else() {
     );
 }
 
-/// Nor does a password.
+/// The same for a password.
 #[test]
-fn a_password_goes_nowhere_else() {
+fn redirects_do_not_get_passwords() {
     for status in [301, 302, 303, 307, 308] {
         let (registry, guard, other) = (self::registry(), Registry::start(), Registry::start());
         other.serve("/token", br#"{"token":"abc"}"#);
@@ -206,10 +206,10 @@ fn a_password_goes_nowhere_else() {
     }
 }
 
-/// The token service that had the identity token once is its home, whatever the registry names
-/// later.
+/// The identity token belongs to the token service that received it first, whatever the registry
+/// names later.
 #[test]
-fn an_identity_token_stays_where_it_was() {
+fn an_identity_token_stays_with_its_first_token_service() {
     let dir = TempDir::new().unwrap();
     let (registry, first, second) = (self::registry(), Registry::start(), Registry::start());
     let answer = r#"{"access_token":"old","refresh_token":"new"}"#;

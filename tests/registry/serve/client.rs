@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-/// What came, to the end of the connection or of what was announced.
+/// The response, up to the end of the connection or of its declared length.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -28,13 +28,13 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Whether as much came as was announced.
+    /// Whether the body has its declared length.
     #[track_caller]
     pub fn is_whole(&self) -> bool {
         self.header("content-length") == self.body.len().to_string()
     }
 
-    /// The code of the one error that it says.
+    /// The code of the only error in the body.
     #[track_caller]
     pub fn code(&self) -> String {
         assert_eq!(self.header("content-type"), "application/json");
@@ -53,7 +53,7 @@ pub fn ask(address: &str, method: &str, target: &str, headers: &[(&str, &str)]) 
     read(open(address, method, target, headers), method == "HEAD")
 }
 
-/// A connection with a request, whose answer nobody has read yet.
+/// A connection with a request, whose response has not been read yet.
 pub fn open(address: &str, method: &str, target: &str, headers: &[(&str, &str)]) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     let headers: String =
@@ -70,7 +70,7 @@ pub fn read(stream: TcpStream, is_head: bool) -> Answer {
     let mut reader = BufReader::new(stream);
     let (status, headers) = read_head(&mut reader);
     let mut body = Vec::new();
-    // An end before its time is for the test to see, and so is what came before it.
+    // The test checks for an early end, and for what came before it.
     let _ = reader.read_to_end(&mut body);
     assert!(!is_head || body.is_empty(), "an answer to HEAD has a body");
     Answer { status, headers, body }

@@ -1,4 +1,4 @@
-//! What a client has already, as RFC 9110, section 13 has it.
+//! Conditional requests, as in RFC 9110, section 13.
 
 use std::fs;
 
@@ -32,9 +32,9 @@ fn targets(image: &ImageManifest) -> Vec<String> {
     ]
 }
 
-/// The tag of what is named by a digest is that digest, and else the digest of what comes.
+/// The tag of content with a digest is that digest. Otherwise it is the digest of the body.
 #[test]
-fn everything_has_a_tag() {
+fn every_response_has_an_etag() {
     let (_dir, image, served) = fixture();
     for target in targets(&image) {
         let answer = served.get(&target);
@@ -43,7 +43,7 @@ fn everything_has_a_tag() {
 }
 
 #[test]
-fn what_a_client_has_is_not_sent_again() {
+fn a_matching_etag_is_not_sent_again() {
     let (_dir, image, served) = fixture();
     for target in targets(&image) {
         let tag = served.get(&target).header("etag").to_owned();
@@ -56,7 +56,7 @@ fn what_a_client_has_is_not_sent_again() {
                     (304, 0),
                     "{method} {target} {value}"
                 );
-                // Section 15.4.5: what the response with 200 would have had of these.
+                // Section 15.4.5: the headers that a response with 200 would have had.
                 assert_eq!(answer.header("etag"), tag);
                 assert!(!answer.headers.contains_key("content-type"), "{answer:?}");
             }
@@ -64,7 +64,7 @@ fn what_a_client_has_is_not_sent_again() {
                 let answer = ask(&served.address, method, &target, &[("If-None-Match", value)]);
                 assert_eq!(answer.status, 200, "{method} {target} {value}");
             }
-            // Section 13.2.2: it counts before a range does.
+            // Section 13.2.2: conditions are evaluated before ranges.
             let answer = ask(
                 &served.address,
                 method,
@@ -76,15 +76,15 @@ fn what_a_client_has_is_not_sent_again() {
         assert_eq!(get(&served.address, &target, &[("If-Match", &tag)]).status, 200);
         let answer = get(&served.address, &target, &[("If-Match", "\"x\"")]);
         assert_eq!((answer.status, &*answer.code()), (412, "UNSUPPORTED"));
-        // There are no times.
+        // There are no modification times.
         let since = [("If-Modified-Since", "Sat, 28 Nov 2026 12:00:00 GMT")];
         assert_eq!(get(&served.address, &target, &since).status, 200);
     }
 }
 
-/// A tag that means another image, and a list that is another.
+/// A tag of another image, and another list.
 #[test]
-fn what_changed_is_sent() {
+fn changed_documents_are_sent() {
     let (dir, old, served) = fixture();
     let targets = ["/v2/a/manifests/latest", "/v2/a/tags/list"];
     let tags = targets.map(|target| served.get(target).header("etag").to_owned());
@@ -98,9 +98,9 @@ fn what_changed_is_sent() {
     }
 }
 
-/// Section 13.2.1: conditions count where there would be something without them.
+/// Section 13.2.1: conditions only apply if the response would be successful without them.
 #[test]
-fn what_is_not_there_is_not_there_for_anybody() {
+fn conditions_do_not_apply_to_missing_resources() {
     let (dir, image, served) = fixture();
     let layer = image.layers()[0].descriptor().digest;
     fs::remove_file(dir.path().join("blobs/sha256").join(layer.hex())).unwrap();

@@ -1,4 +1,4 @@
-//! Clients that take places and do nothing with them, beside one that is honest.
+//! Clients that occupy connections without using them, beside a well-behaved one.
 
 use std::{
     io::{BufReader, Read, Write},
@@ -17,7 +17,7 @@ use crate::registry::serve::{
     image, wait_until,
 };
 
-/// A repository with a blob that is larger than what the system keeps for a client that reads
+/// A repository with a blob that is larger than the system's buffers for a client that reads
 /// nothing.
 fn fixture(limits: Limits) -> (TempDir, Served, String) {
     let dir = TempDir::new().unwrap();
@@ -36,7 +36,7 @@ fn limits(connections: usize, client_connections: usize) -> Limits {
     limits
 }
 
-/// Whether the other side has ended the connection.
+/// Whether the other side has closed the connection.
 fn is_over(stream: &mut TcpStream) -> bool {
     stream.set_nonblocking(true).unwrap();
     let mut bytes = vec![0; 1 << 20];
@@ -49,22 +49,22 @@ fn is_over(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// More than there are places for, all from one address.
+/// More connections than places, all from one address.
 #[test]
-fn stalled_readers_lock_nobody_out() {
+fn stalled_readers_do_not_lock_others_out() {
     let (_dir, served, blob) = fixture(limits(8, 8));
     let stalled: Vec<TcpStream> =
         (0..8).map(|_| open(&served.address, "GET", &blob, &[])).collect();
-    wait_until("all are answered", || served.events(&blob).len() == 8);
-    // None of the others reads; it is the one of them that makes room.
+    wait_until("all responses have started", || served.events(&blob).len() == 8);
+    // None of the others reads, so one of them is closed.
     assert_eq!(get(&served.address, "/v2/a/manifests/latest", &[]).status, 200);
     assert!(get(&served.address, &blob, &[]).is_whole());
     drop(stalled);
 }
 
-/// A byte of a request now and then.
+/// One byte of a request from time to time.
 #[test]
-fn slow_requests_lock_nobody_out() {
+fn slow_requests_do_not_lock_others_out() {
     let (_dir, served, _) = fixture(limits(8, 6));
     let mut slow: Vec<TcpStream> =
         (0..30).map(|_| TcpStream::connect(&served.address).unwrap()).collect();
@@ -77,7 +77,7 @@ fn slow_requests_lock_nobody_out() {
         }
         slow
     });
-    wait_until("an honest client is answered", || {
+    wait_until("a normal client is answered", || {
         let answer =
             std::panic::catch_unwind(|| get(&served.address, "/v2/a/manifests/latest", &[]).status);
         answer.is_ok_and(|status| status == 200)
@@ -85,14 +85,14 @@ fn slow_requests_lock_nobody_out() {
     drop(dripping.join());
 }
 
-/// It is told so, and comes again.
+/// The client gets status 429, and can try again.
 #[test]
 fn a_client_with_too_many_connections() {
     let mut patient = limits(8, 3);
     (patient.idle, patient.window) = (Duration::from_secs(600), Duration::from_secs(600));
     let (_dir, served, blob) = fixture(patient);
     let busy: Vec<TcpStream> = (0..3).map(|_| open(&served.address, "GET", &blob, &[])).collect();
-    wait_until("all are answered", || served.events(&blob).len() == 3);
+    wait_until("all responses have started", || served.events(&blob).len() == 3);
     let answer = get(&served.address, "/v2/", &[]);
     assert_eq!(
         (answer.status, &*answer.code(), answer.header("retry-after")),
@@ -100,10 +100,10 @@ fn a_client_with_too_many_connections() {
     );
     assert!(answer.is_whole());
     drop(busy);
-    wait_until("there is room again", || get(&served.address, "/v2/", &[]).status == 200);
+    wait_until("there is a free place again", || get(&served.address, "/v2/", &[]).status == 200);
 }
 
-/// While there is room, nobody is disturbed.
+/// While there are free places, no connection is closed.
 #[test]
 fn a_slow_reader_stays_while_there_is_room() {
     let (_dir, served, blob) = fixture(limits(3, 3));

@@ -1,4 +1,4 @@
-//! Blobs that are not what their descriptors say: no client gets one that looks whole.
+//! Blobs that do not match their descriptors: no client gets a response that seems complete.
 
 use std::{
     fs::{self, OpenOptions},
@@ -39,12 +39,12 @@ fn a_flipped_byte() {
     let answer = served.get(&target);
     assert_eq!((answer.status, &*answer.code()), (500, "UNKNOWN"));
     assert_eq!(served.events(&format!("blob {} is damaged", layer.digest)).len(), 1);
-    // Nor does a part come, wherever the wrong byte is.
+    // No range is sent either, wherever the wrong byte is.
     for range in ["bytes=-10", "bytes=1000-1999", "bytes=0-0"] {
         let answer = get(&served.address, &target, &[("Range", range)]);
         assert_eq!((answer.status, &*answer.code()), (500, "UNKNOWN"), "{range}");
     }
-    // When the byte is right again, so is the blob.
+    // After the byte is restored, the blob is served again.
     blob.write_all_at(&whole[100..101], 100).unwrap();
     assert_eq!(served.get(&target).body, whole);
 }
@@ -57,12 +57,12 @@ fn a_blob_of_another_size() {
     for size in [layer.size - 1, layer.size + 1] {
         blob.set_len(size).unwrap();
         let answer = served.get(format!("/v2/a/blobs/{}", layer.digest));
-        assert!((answer.body.len() as u64) < layer.size, "a wrong blob came whole");
+        assert!((answer.body.len() as u64) < layer.size, "a wrong blob was sent completely");
     }
     assert_eq!(served.events("is damaged").len(), 2);
 }
 
-/// A blob of one chunk is known to be wrong before anything is said.
+/// A blob of one chunk is verified before the response starts.
 #[test]
 fn a_small_blob() {
     let (dir, image, served) = fixture();
@@ -72,7 +72,7 @@ fn a_small_blob() {
     fs::write(&path, bytes.to_ascii_uppercase()).unwrap();
     let answer = served.get(format!("/v2/a/blobs/{config}"));
     assert_eq!((answer.status, &*answer.code()), (500, "UNKNOWN"));
-    // What this machine's paths are is for the log.
+    // Paths of this machine are only in the log.
     assert!(!answer.json().to_string().contains(dir.path().to_str().unwrap()));
     assert_eq!(served.events("is damaged").len(), 1);
 }

@@ -1,5 +1,5 @@
-//! Clients that mean no good: each gets an error or the end of its connection, and nobody else
-//! notices.
+//! Hostile clients: each gets an error or the end of its connection, and no other client is
+//! affected.
 
 use std::{
     fs,
@@ -16,13 +16,13 @@ use crate::registry::serve::{
     image,
 };
 
-/// A repository whose layout has, beside it and in it, what nobody shall get.
+/// A repository whose layout contains, and has next to it, files that must not be served.
 fn fixture() -> (TempDir, Served, Vec<u8>) {
     let dir = TempDir::new().unwrap();
     let image = image("text", "linux/amd64");
     let layout = crate::registry::serve::layout(&dir.path().join("layout"), image.clone());
     fs::write(dir.path().join("secret"), "a secret").unwrap();
-    // Its digest is right, but no image has it.
+    // Its digest is right, but no image refers to it.
     let hex = Digest::of("a secret").hex();
     fs::write(dir.path().join("layout/blobs/sha256").join(hex), "a secret").unwrap();
     let served = Served::new([("a", layout)]);
@@ -30,7 +30,7 @@ fn fixture() -> (TempDir, Served, Vec<u8>) {
 }
 
 #[test]
-fn no_path_leads_out() {
+fn no_path_leaves_the_layout() {
     let (_dir, served, _) = fixture();
     let secret = Digest::of("a secret");
     for target in [
@@ -61,7 +61,7 @@ fn no_path_leads_out() {
 }
 
 #[test]
-fn what_is_no_request_is_refused() {
+fn malformed_requests_are_refused() {
     let (_dir, served, manifest) = fixture();
     let long = format!("GET /v2/{}/tags/list HTTP/1.1\r\nHost: a\r\n\r\n", "a/".repeat(20_000));
     let header = format!("GET /v2/ HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(40_000));
@@ -80,7 +80,7 @@ fn what_is_no_request_is_refused() {
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
         let mut stream = TcpStream::connect(&served.address).unwrap();
-        // The other side may have had enough before all of it is sent.
+        // The server may close the connection before everything is sent.
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(Shutdown::Write);
         let mut said = Vec::new();
@@ -91,7 +91,7 @@ fn what_is_no_request_is_refused() {
     assert_eq!(served.get("/v2/a/manifests/latest").body, manifest);
 }
 
-/// A name that is long, but no longer than the head of a request may be.
+/// A name that is long, but within the limit of a request's head.
 #[test]
 fn long_names() {
     let (_dir, served, _) = fixture();
@@ -102,7 +102,7 @@ fn long_names() {
     assert_eq!(served.get(format!("/v2/a/tags/list?last={long}")).status, 200);
 }
 
-/// What a request brings along is not waited for, nor read.
+/// The body of a request is neither waited for nor read.
 #[test]
 fn bodies_are_not_read() {
     let (_dir, served, manifest) = fixture();
@@ -115,9 +115,9 @@ fn bodies_are_not_read() {
     assert_eq!(ask(&served.address, "POST", "/v2/a/blobs/uploads/", &expect).status, 405);
 }
 
-/// Clients that begin a request and say no more, and one that asks as one should.
+/// Clients that start a request and then send nothing, and one normal client.
 #[test]
-fn silent_clients() {
+fn silent_clients_do_not_block_others() {
     let (_dir, served, manifest) = fixture();
     let silent: Vec<TcpStream> = (0..200)
         .map(|n| {
@@ -130,9 +130,9 @@ fn silent_clients() {
     drop(silent);
 }
 
-/// Many requests at once on one connection are answered one after the other.
+/// Several requests at once on one connection are answered one after the other.
 #[test]
-fn requests_in_one_go() {
+fn several_requests_at_once_are_answered_in_order() {
     let (_dir, served, manifest) = fixture();
     let mut stream = TcpStream::connect(&served.address).unwrap();
     let request = "GET /v2/a/manifests/latest HTTP/1.1\r\nHost: localhost\r\n";

@@ -1,4 +1,4 @@
-//! Which host a request is for, as RFC 9112, section 3.2 has it, and whether that is this endpoint.
+//! The host of a request, as in RFC 9112, section 3.2, and whether it is this endpoint.
 
 use std::{
     io::{Read, Write},
@@ -7,8 +7,7 @@ use std::{
 
 use crate::registry::serve::{Served, image};
 
-/// The status and the text of the answer to this request, of which only the end of the head is
-/// added.
+/// The status and the text of the response to this request. Only the end of the head is added.
 fn ask(address: &str, head: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
@@ -35,7 +34,7 @@ fn a_request_has_one_host() {
         ("GET /v2/ HTTP/1.1\r\nHost: a b", 400),
         ("GET /v2/ HTTP/1.0", 200),
         ("GET /v2/ HTTP/1.0\r\nHost: localhost\r\nHost: localhost", 400),
-        // What is not GET is refused for its host first.
+        // Other methods than GET are refused for their host first.
         ("PUT /v2/a/manifests/x HTTP/1.1", 400),
         ("PUT /v2/a/manifests/x HTTP/1.1\r\nHost: localhost", 405),
     ] {
@@ -43,9 +42,9 @@ fn a_request_has_one_host() {
     }
 }
 
-/// A page from elsewhere makes its own name mean this machine, and the browser sends that name.
+/// A hostile web page resolves its own name to this machine, and the browser sends that name.
 #[test]
-fn a_stranger_s_name_is_refused() {
+fn unknown_hosts_are_refused() {
     let served = served(&["registry.example", "Host.Containers.Internal"]);
     let port = served.address.rsplit_once(':').unwrap().1;
     let own = format!("localhost:{port}");
@@ -85,7 +84,7 @@ fn a_stranger_s_name_is_refused() {
     }
 }
 
-/// Section 3.2.2: of a target in absolute form, its own host counts.
+/// Section 3.2.2: the host in an absolute-form target takes precedence.
 #[test]
 fn targets_in_absolute_form() {
     let served = served(&[]);

@@ -1,4 +1,4 @@
-//! What of a layout is served, and under which names.
+//! Which images of a layout are served, and under which names.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ fn the_only_image_without_a_tag_is_the_latest() {
     let images = ["one", "two"].map(|text| image(text, "linux/amd64"));
     let [one, two] = images.clone();
     let alone = image_layout(dir.path().join("alone"), [one.clone()], Value::Null).unwrap();
-    // Not for one platform both, or the layout would make one image of them.
+    // For different platforms, because the layout would otherwise make one image of them.
     let both = [
         image_index([one.clone()], Value::Null).unwrap(),
         image_index([two.clone()], Value::Null).unwrap(),
@@ -42,9 +42,9 @@ fn the_only_image_without_a_tag_is_the_latest() {
     assert_eq!(served.get("/v2/both/tags/list").json()["tags"], json!([]));
 }
 
-/// As `podman save --multi-image-archive` and containerd make them.
+/// As `podman save --multi-image-archive` and containerd write it.
 #[test]
-fn a_tag_of_several_images_means_none_of_them() {
+fn a_tag_of_several_images_is_not_served() {
     let dir = TempDir::new().unwrap();
     let [a, b] = ["a", "b"].map(|text| image(text, "linux/amd64"));
     let mut layout = image_layout(dir.path(), [a.clone().tagged("x")], Value::Null).unwrap();
@@ -71,7 +71,7 @@ fn a_tag_of_several_images_means_none_of_them() {
 }
 
 #[test]
-fn what_is_appended_is_served() {
+fn appended_images_are_served() {
     let dir = TempDir::new().unwrap();
     let (old, new) = (image("old", "linux/amd64"), image("new", "linux/amd64"));
     let mut layout = crate::registry::serve::layout(dir.path(), old.clone());
@@ -84,7 +84,7 @@ fn what_is_appended_is_served() {
     assert_eq!(served.get(format!("/v2/a/blobs/{layer}")).status, 200);
     assert_eq!(served.get("/v2/a/tags/list").json()["tags"], json!(["latest", "old"]));
 
-    // Other programs write the index in place: what was is served until they are done.
+    // Other programs write the index in place. The old one is served until the new one is complete.
     let index = dir.path().join("index.json");
     let whole = fs::read(&index).unwrap();
     fs::write(&index, &whole[..20]).unwrap();

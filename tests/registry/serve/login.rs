@@ -1,4 +1,4 @@
-//! Users and passwords, whose hashes other programs made.
+//! Users and passwords, with hashes of other programs.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ use crate::registry::serve::{
     image,
 };
 
-/// By crypt_blowfish's own tests, by `htpasswd -B` of Apache, and by bcrypt of Python.
+/// From crypt_blowfish's own tests, `htpasswd -B` of Apache, and bcrypt of Python.
 const USERS: &str = "# users\n\
                      me:$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW\n\n\
                      you:$2y$04$AHrho/vbBPwuFsCSXBCPFONJ/tTVD79mYWMKzNFW.Lahi6FC1jwt.\n\
@@ -38,7 +38,7 @@ fn as_user(served: &Served, user: &str, password: &str) -> Answer {
 }
 
 #[test]
-fn users_get_in_and_others_do_not() {
+fn only_users_with_the_right_password_are_accepted() {
     let (_dir, served) = fixture();
     for (user, password) in
         [("me", "U*U"), ("you", "päss:wörd"), ("snake", "python"), ("me", "U*U")]
@@ -55,7 +55,7 @@ fn users_get_in_and_others_do_not() {
         ("nobody", "U*U"),
         ("me", "U*U\0"),
         ("# users", "U*U"),
-        // The hash is no password.
+        // The hash is not a password.
         ("me", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"),
     ] {
         let answer = as_user(&served, user, password);
@@ -63,9 +63,10 @@ fn users_get_in_and_others_do_not() {
     }
 }
 
-/// RFC 7235, section 3.1: a response with 401 says how to log in. Nothing is answered without.
+/// RFC 7235, section 3.1: a response with 401 says how to log in. No request is answered without a
+/// login.
 #[test]
-fn everything_asks_for_a_login() {
+fn every_path_requires_a_login() {
     let (_dir, served) = fixture();
     for method in ["GET", "HEAD", "PUT", "DELETE"] {
         for target in [
@@ -86,7 +87,7 @@ fn everything_asks_for_a_login() {
             }
         }
     }
-    // The host comes first: a browser that is led here by a stranger's page is not asked for a
+    // The host is checked first: a browser that a hostile page leads here is not asked for a
     // password.
     let answer = ask(&served.address, "GET", "http://evil.example/v2/", &[]);
     assert_eq!(answer.status, 421);
@@ -101,13 +102,14 @@ fn the_file_is_read_again() {
         fs::rename(dir.path().join("new"), &file).unwrap();
     };
     assert_eq!(as_user(&served, "snake", "python").status, 200);
-    // Who is not in it any more does not get in, although the password was right a moment ago.
+    // A user who was removed from the file is refused, although the password was right a moment
+    // ago.
     replace(USERS.split("snake").next().unwrap());
     assert_eq!(
         (as_user(&served, "snake", "python").status, as_user(&served, "me", "U*U").status),
         (401, 200)
     );
-    // What cannot be used changes nothing, and is said once.
+    // An invalid file changes nothing, and is reported once.
     for broken in [NOT_BCRYPT, "me\n", "me:$2a$05$short\n"] {
         replace(broken);
         assert_eq!(
@@ -120,7 +122,7 @@ fn the_file_is_read_again() {
     assert_eq!(served.events("using the previous contents").len(), 4);
     fs::write(&file, USERS).unwrap();
     assert_eq!(as_user(&served, "snake", "python").status, 200);
-    // Without users, nobody gets in.
+    // Without users, every request is refused.
     replace("");
     assert_eq!(
         (as_user(&served, "me", "U*U").status, as_user(&served, "nobody", "x").status),
@@ -152,9 +154,9 @@ fn mistakes_in_the_file() {
     }
 }
 
-/// Many clients at once, with passwords that are wrong, beside one who is known.
+/// Many simultaneous clients with wrong passwords, beside a known user.
 #[test]
-fn wrong_passwords_keep_nobody_from_getting_in() {
+fn wrong_passwords_do_not_lock_others_out() {
     let (_dir, served) = fixture();
     assert_eq!(as_user(&served, "me", "U*U").status, 200);
     std::thread::scope(|scope| {

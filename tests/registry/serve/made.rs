@@ -1,4 +1,4 @@
-//! Blobs that have to be made, by many clients at once, of whom some are slow, or gone.
+//! Blobs that are built on demand, for many simultaneous clients, some of which are slow or leave.
 
 use std::{
     io::{self, BufReader, Read},
@@ -24,23 +24,22 @@ use crate::registry::serve::{
 
 const MIB: u64 = 1 << 20;
 
-/// What is in memory of a making.
+/// The memory of a build.
 const WINDOW: u64 = 16 * MIB;
 
-/// What may be on its way between two programs beside that: in the buffers of the system and of
-/// both of them.
+/// The bytes in transit between two programs: in the buffers of the system and of both of them.
 const BUFFERS: u64 = 16 * MIB;
 
-/// A layer that is made whenever somebody opens it, of as many bytes as are asked for.
+/// A layer of this many bytes, which is built whenever it is opened.
 struct Made {
     descriptor: Descriptor,
-    /// How often it was begun, how many makings there are now, and how many bytes all of them made.
+    /// How often it was built, how many builds are running, and how many bytes all of them made.
     begun: AtomicU64,
     live: AtomicU64,
     bytes: AtomicU64,
-    /// Where the source turns out to be gone.
+    /// The offset at which the source turns out to be missing.
     breaks_at: u64,
-    /// Whether nobody may begin.
+    /// Whether builds are held before they start.
     is_gone: AtomicBool,
 }
 
@@ -53,7 +52,7 @@ impl Made {
         let (hex, _) = digest_of(Pattern { at: 0, seed }.take(size));
         let digest: Digest = format!("sha256:{hex}").parse().unwrap();
         let mut descriptor = Descriptor::new(MediaType::LAYER, digest, size);
-        // For the reader below, which has no other place for it.
+        // For the reader below, which gets it from here.
         descriptor.annotations.insert("seed".to_owned(), seed.to_string());
         let (begun, live, bytes) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         Arc::new(Self {
@@ -83,7 +82,7 @@ impl Made {
     }
 }
 
-/// What [`Image`](oci_layout::Image) holds: the layer, and what the test still asks it.
+/// The layer, which [`Image`](oci_layout::Image) and the test share.
 struct Handle(Arc<Made>);
 
 impl Blob for Handle {
@@ -132,7 +131,7 @@ impl Drop for Making {
     }
 }
 
-/// Bytes that are other ones at every place, and for every seed.
+/// Bytes that differ at every offset, and for every seed.
 struct Pattern {
     at: u64,
     seed: u8,
@@ -143,7 +142,7 @@ impl Read for Pattern {
         const LINE: u64 = 64;
         buffer.fill(self.seed);
         let end = self.at + buffer.len() as u64;
-        // Every line begins with its number.
+        // Every line starts with its number.
         for line in self.at / LINE..end.div_ceil(LINE) {
             for (at, byte) in (line * LINE..).zip(line.to_le_bytes()) {
                 if let Some(at) = at.checked_sub(self.at).filter(|_| at < end) {
@@ -166,7 +165,7 @@ fn served(layers: &[&Arc<Made>]) -> Served {
     Served::new([("a", vec![image(layers)])])
 }
 
-/// The digest and number of the bytes that come in answer to a request.
+/// The digest and number of the bytes in the response to a request.
 fn digest(stream: TcpStream) -> (String, u64) {
     let mut reader = BufReader::with_capacity(1 << 16, stream);
     let (status, _) = read_head(&mut reader);
@@ -178,7 +177,7 @@ fn digest(stream: TcpStream) -> (String, u64) {
 fn digest_of(mut reader: impl Read) -> (String, u64) {
     let (mut sha, mut size) = (Sha256::new(), 0);
     let mut buffer = vec![0; 1 << 16];
-    // An end before its time is for the test to see.
+    // The test checks for an early end.
     while let Ok(n @ 1..) = reader.read(&mut buffer) {
         sha.update(&buffer[..n]);
         size += n as u64;
@@ -205,13 +204,13 @@ fn a_hundred_clients_at_once() {
             });
         }
     });
-    // One, but for whom this machine lets begin or go on long after the others.
+    // One build, and further ones for clients that this machine starts or continues much later.
     assert!(made.begun() <= 5, "made {} times", made.begun());
-    wait_until("no making is left", || made.live() == 0);
+    wait_until("no build is running", || made.live() == 0);
 }
 
 #[test]
-fn nothing_is_made_for_what_is_known() {
+fn requests_for_known_facts_start_no_build() {
     let made = Made::new(MIB, 2);
     let served = served(&[&made]);
     let answer = ask(&served.address, "HEAD", &made.target(), &[]);
@@ -219,48 +218,48 @@ fn nothing_is_made_for_what_is_known() {
     assert_eq!(answer.header("accept-ranges"), "none");
     served.get("/v2/a/manifests/latest");
     assert_eq!(made.begun(), 0);
-    // A part of it is not to be had: it is the whole then.
+    // A range is not available, so the response has the whole blob.
     let answer = get(&served.address, &made.target(), &[("Range", "bytes=5-9")]);
     assert_eq!((answer.status, Digest::of(&answer.body)), (200, made.descriptor.digest));
 }
 
-/// The making goes no further ahead of its client than the window.
+/// The build is ahead of its client by the window at most.
 #[test]
 fn memory_is_bounded() {
     let made = Made::new(100 * MIB, 3);
     let served = served(&[&made]);
     let stalled = open(&served.address, "GET", &made.target(), &[]);
-    wait_until("a window is made", || made.bytes() >= WINDOW);
+    wait_until("a window is built", || made.bytes() >= WINDOW);
     for _ in 0..50 {
         thread::sleep(std::time::Duration::from_millis(10));
         assert!(made.bytes() <= WINDOW + BUFFERS, "{} bytes ahead", made.bytes());
     }
-    // Nobody else waited, so that it has its place still.
+    // No other client waited, so it keeps its place.
     assert_whole(&made, stalled);
     assert_eq!(made.begun(), 1);
 }
 
 #[test]
-fn a_client_that_stalls_hurts_nobody() {
+fn a_stalled_client_does_not_delay_others() {
     let made = Made::new(4 * WINDOW, 4);
     let served = served(&[&made]);
     let stalled = open(&served.address, "GET", &made.target(), &[]);
-    wait_until("it has begun", || made.bytes() > MIB);
+    wait_until("the build has started", || made.bytes() > MIB);
     assert_whole(&made, open(&served.address, "GET", &made.target(), &[]));
-    // It gets its own, from where it was.
+    // It gets a separate build, from its position on.
     assert_whole(&made, stalled);
     assert!(made.begun() <= 4, "made {} times", made.begun());
-    wait_until("no making is left", || made.live() == 0);
+    wait_until("no build is running", || made.live() == 0);
 }
 
-/// As many clients as there may be makings, all of them stalled, and one that wants something else.
+/// As many stalled clients as there may be builds, and one client for another blob.
 #[test]
-fn clients_that_stall_keep_nobody_from_another_blob() {
+fn stalled_clients_do_not_block_another_blob() {
     let blobs = [5, 6, 7].map(|seed| Made::new(3 * WINDOW, seed));
     let served = served(&blobs.each_ref());
     let stalled: Vec<TcpStream> =
         (0..2).map(|n| open(&served.address, "GET", &blobs[n].target(), &[])).collect();
-    wait_until("both have begun", || blobs[..2].iter().all(|made| made.bytes() > MIB));
+    wait_until("both builds have started", || blobs[..2].iter().all(|made| made.bytes() > MIB));
     assert_whole(&blobs[2], open(&served.address, "GET", &blobs[2].target(), &[]));
     for (made, stream) in blobs.iter().zip(stalled) {
         assert_whole(made, stream);
@@ -268,14 +267,14 @@ fn clients_that_stall_keep_nobody_from_another_blob() {
 }
 
 #[test]
-fn a_making_that_nobody_reads_stops() {
+fn a_build_without_readers_stops() {
     let made = Made::new(300 * MIB, 8);
     let served = served(&[&made]);
     for _ in 0..3 {
         let mut stream = open(&served.address, "GET", &made.target(), &[]);
         stream.read_exact(&mut [0; 1000]).unwrap();
         drop(stream);
-        wait_until("it stops", || made.live() == 0);
+        wait_until("the build stops", || made.live() == 0);
     }
     assert!(made.bytes() < 3 * (WINDOW + BUFFERS), "{} bytes for nobody", made.bytes());
 }
@@ -289,7 +288,7 @@ fn a_source_that_breaks_in_the_middle() {
     let failures = served.events("source \"/the/source\" does not exist");
     assert_eq!(failures.len(), 1, "{failures:?}");
     assert!(failures[0].starts_with(&made.target()), "{failures:?}");
-    // Who asks again is told again.
+    // A later request gets the same error.
     digest(open(&served.address, "GET", &made.target(), &[]));
     assert_eq!(made.begun(), 2);
 }
@@ -307,7 +306,7 @@ fn a_source_that_is_gone() {
     assert_whole(&made, open(&served.address, "GET", &made.target(), &[]));
 }
 
-/// The source is another one than when it was described.
+/// The source has changed since it was described.
 #[test]
 fn a_source_that_changed() {
     let (right, wrong) = (Made::new(3 * MIB, 11), Made::new(3 * MIB, 12));
@@ -316,13 +315,13 @@ fn a_source_that_changed() {
     let changed = Arc::new(changed);
     let served = served(&[&changed]);
     let (_, size) = digest(open(&served.address, "GET", &changed.target(), &[]));
-    assert!(size < 3 * MIB, "a wrong blob came whole");
+    assert!(size < 3 * MIB, "a wrong blob was sent completely");
     assert_eq!(served.events("is damaged").len(), 1);
 }
 
-/// What is asked for is answered, and no more is taken.
+/// Running requests are answered, and no new ones are accepted.
 #[test]
-fn the_end_waits_for_answers() {
+fn stopping_waits_for_running_responses() {
     let made = Made::new(2 * WINDOW, 13);
     let Served { address, serving, .. } = served(&[&made]);
     let stream = open(&address, "GET", &made.target(), &[]);
@@ -332,7 +331,7 @@ fn the_end_waits_for_answers() {
     let idle = TcpStream::connect(&address).unwrap();
     thread::scope(|scope| {
         let stop = scope.spawn(|| serving.stop());
-        wait_until("it takes no more", || TcpStream::connect(&address).is_err());
+        wait_until("it accepts no more connections", || TcpStream::connect(&address).is_err());
         let mut rest = Vec::new();
         reader.read_to_end(&mut rest).unwrap();
         assert!(rest.len() as u64 > made.descriptor.size, "{} bytes came", rest.len());

@@ -1,4 +1,4 @@
-//! A layout with very many entries, and one that is read again while others ask.
+//! A layout with very many entries, which is read again while clients send requests.
 
 use std::{fs, path::Path};
 
@@ -10,7 +10,7 @@ use crate::registry::serve::{Served, image};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// An index of so many entries. None of their manifests is there.
+/// An index with this many entries. None of their manifests exists.
 fn write_index(dir: &Path, entries: impl Iterator<Item = Value>) {
     fs::create_dir_all(dir.join("blobs/sha256")).unwrap();
     fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
@@ -24,14 +24,14 @@ fn entry(number: u32, tag: Option<String>) -> Value {
     json!({ "mediaType": MANIFEST, "digest": Digest::of(number.to_le_bytes()), "size": 4, "annotations": annotations })
 }
 
-/// A step for each pair of two would be billions, and take minutes.
+/// A step for each pair of entries would take billions of steps, and minutes.
 #[test]
 fn sixty_thousand_entries() {
     const COUNT: u32 = 20_000;
     let dir = TempDir::new().unwrap();
     let untagged = (0..COUNT).map(|n| entry(n, None));
     let tagged = (0..COUNT).map(|n| entry(COUNT + n, Some(format!("t{n:05}"))));
-    // Each tag is of two images, and so of none.
+    // Two images share each tag, so no tag is served.
     let ambiguous = (0..COUNT).map(|n| entry(2 * COUNT + n, Some(format!("a{:05}", n / 2))));
     write_index(dir.path(), untagged.chain(tagged).chain(ambiguous));
     let endpoint = Endpoint::new([("a", ImageLayout::open(dir.path()).unwrap())]).unwrap();
@@ -56,7 +56,7 @@ fn sixty_thousand_entries() {
     );
 }
 
-/// Signatures of one image, each of which the index names several times.
+/// Signatures of one image, each of which the index lists several times.
 #[test]
 fn many_referrers() {
     const COUNT: usize = 2_000;

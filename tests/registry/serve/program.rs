@@ -1,4 +1,4 @@
-//! The program: what it prints, and when it ends.
+//! The program: its output, and when it exits.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -36,7 +36,7 @@ impl Program {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// How it ends, and what it says on standard error.
+    /// Its exit status, and its standard error.
     fn end(mut self) -> (ExitStatus, String) {
         let mut said = String::new();
         self.stderr.read_to_string(&mut said).unwrap();
@@ -56,7 +56,7 @@ fn fail(dir: &Path, args: &[&str]) -> String {
 }
 
 #[test]
-fn it_says_what_can_be_pulled_and_ends_on_a_signal() {
+fn it_prints_the_images_and_exits_on_a_signal() {
     let dir = TempDir::new().unwrap();
     layout(&dir.path().join("My App"), image("one", "linux/amd64"));
     layout(&dir.path().join("b=c"), image("two", "linux/amd64"));
@@ -78,7 +78,7 @@ fn it_says_what_can_be_pulled_and_ends_on_a_signal() {
     }
 }
 
-/// What is no terminal is not told of every request, but of what went wrong.
+/// Without a terminal, only errors are printed, not every request.
 #[test]
 fn it_is_quiet() {
     let dir = TempDir::new().unwrap();
@@ -97,13 +97,13 @@ fn it_is_quiet() {
 }
 
 #[test]
-fn once_ends_when_an_image_was_taken() {
+fn once_exits_after_an_image_was_pulled() {
     let dir = TempDir::new().unwrap();
     let image = image("one", "linux/amd64");
     layout(&dir.path().join("a"), image.clone());
     let layer = image.layers()[0].descriptor().digest;
     let program = Program::start(dir.path(), &["--once", "a"]);
-    // Who only looks takes nothing.
+    // A client that only reads a manifest has pulled nothing.
     assert_eq!(ask(&program.address, "HEAD", "/v2/a/manifests/latest", &[]).status, 200);
     assert_eq!(get(&program.address, "/v2/a/tags/list", &[]).status, 200);
     assert_eq!(get(&program.address, "/v2/a/manifests/latest", &[]).status, 200);
@@ -113,7 +113,7 @@ fn once_ends_when_an_image_was_taken() {
 }
 
 #[test]
-fn once_fails_if_nobody_came() {
+fn once_fails_if_no_client_pulled_an_image() {
     let dir = TempDir::new().unwrap();
     layout(&dir.path().join("a"), image("one", "linux/amd64"));
     let program = Program::start(dir.path(), &["--once", "a"]);
@@ -127,7 +127,7 @@ fn once_fails_if_nobody_came() {
 }
 
 #[test]
-fn mistakes_have_sentences() {
+fn each_mistake_has_an_error_message() {
     let dir = TempDir::new().unwrap();
     for name in ["a", "b/a", "---"] {
         layout(&dir.path().join(name), image("one", "linux/amd64"));
@@ -173,7 +173,7 @@ fn names_and_users_are_options() {
     for (host, expected) in
         [("registry.example", 200), ("other.example", 200), ("evil.example", 421)]
     {
-        // Of a target in absolute form, its own host counts.
+        // The host in an absolute-form target takes precedence.
         let target = format!("http://{host}/v2/a/manifests/latest");
         assert_eq!(get(&program.address, &target, &login).status, expected, "{host}");
     }
@@ -197,9 +197,9 @@ fn names_and_users_are_options() {
     assert!(no_pem.contains("\"users\": the file contains no unencrypted PEM key"), "{no_pem}");
 }
 
-/// What others reach is said.
+/// A note says that others can reach the address.
 #[test]
-fn an_address_for_others_has_a_note() {
+fn an_address_that_others_can_reach_prints_a_note() {
     let dir = TempDir::new().unwrap();
     layout(&dir.path().join("a"), image("one", "linux/amd64"));
     std::fs::write(
@@ -229,7 +229,7 @@ fn an_address_for_others_has_a_note() {
 
 /// As in `oci-layout serve --verbose image 2>&1 | head -1`.
 #[test]
-fn clients_are_served_when_nobody_reads_what_is_said() {
+fn clients_are_served_after_standard_error_is_closed() {
     let dir = TempDir::new().unwrap();
     layout(&dir.path().join("app"), image("one", "linux/amd64"));
     let Program { mut child, address, stderr } = Program::start(dir.path(), &["app", "--verbose"]);
@@ -241,7 +241,7 @@ fn clients_are_served_when_nobody_reads_what_is_said() {
     child.wait().unwrap();
 }
 
-/// Paths that clients send, and tags of a layout of others, do nothing to a terminal.
+/// Paths of clients, and tags of untrusted layouts, do not act on a terminal.
 #[test]
 fn the_log_is_printable() {
     use std::io::Write;

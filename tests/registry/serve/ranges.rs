@@ -1,4 +1,4 @@
-//! Parts of blobs, as RFC 9110, section 14 has them.
+//! Ranges of blobs, as in RFC 9110, section 14.
 
 use tempfile::TempDir;
 
@@ -51,8 +51,8 @@ fn pulling_parts_of_blobs() {
     );
 }
 
-/// RFC 9110, section 9.3.2: HEAD has the header fields that GET would have. Nginx, Apache and Go
-/// answer so, too.
+/// RFC 9110, section 9.3.2: HEAD has the header fields that GET would have. Nginx, Apache and Go do
+/// so too.
 #[test]
 fn head_has_the_header_fields_of_get() {
     let dir = TempDir::new().unwrap();
@@ -74,7 +74,7 @@ fn head_has_the_header_fields_of_get() {
                 .map(|method| ask(&served.address, method, &target, &[("Range", range)]));
             for answer in [&mut get, &mut head] {
                 answer.headers.remove("date");
-                // Each response with several parts has a boundary of its own.
+                // Each response with several parts has another boundary.
                 if answer
                     .headers
                     .get("content-type")
@@ -92,15 +92,15 @@ fn head_has_the_header_fields_of_get() {
     }
 }
 
-/// A response with several parts, read as RFC 2046, section 5.1.1 has it: the headers and the bytes
-/// of each.
+/// Parses a response with several parts as in RFC 2046, section 5.1.1: the headers and the bytes of
+/// each.
 fn parts(answer: &Answer) -> Vec<(String, Vec<u8>)> {
     assert_eq!(answer.status, 206);
     assert!(answer.is_whole());
     let boundary =
         answer.header("content-type").strip_prefix("multipart/byteranges; boundary=").unwrap();
     let delimiter = format!("\r\n--{boundary}");
-    // The first one stands at the beginning.
+    // The first boundary is at the beginning.
     let body = [b"\r\n", &*answer.body].concat();
     let at: Vec<usize> =
         (0..body.len()).filter(|at| body[*at..].starts_with(delimiter.as_bytes())).collect();
@@ -129,7 +129,7 @@ fn several_parts_of_a_blob() {
         // Across chunks, out of order, in one chunk.
         ("bytes=500000-600000,0-9,20-300000", &[(500_000, 600_001), (0, 10), (20, 300_001)]),
         ("bytes=262143-262144, 524287-524288,", &[(262_143, 262_145), (524_287, 524_289)]),
-        // What overlaps or touches is one part, and what is not there is none.
+        // Ranges that overlap or touch become one part, and ranges beyond the end are ignored.
         ("bytes=100-200,150-300,301-310,5-6", &[(100, 311), (5, 7)]),
         ("bytes=0-1,5-6,99999999-", &[(0, 2), (5, 7)]),
         (&last, &[(size - 10, size), (0, 1)]),
@@ -147,7 +147,7 @@ fn several_parts_of_a_blob() {
             assert!(*bytes == whole[*from..*to], "{range}");
         }
     }
-    // One part is no multipart: section 15.3.7.2.
+    // A single part is not multipart: section 15.3.7.2.
     for range in ["bytes=0-4,5-9", "bytes=0-9,0-9,0-9", "bytes=0-9,99999999-"] {
         let answer = get(&served.address, &target, &[("Range", range)]);
         assert_eq!((answer.status, &*answer.body), (206, &whole[..10]), "{range}");
@@ -155,7 +155,7 @@ fn several_parts_of_a_blob() {
     }
 }
 
-/// No request costs more than the blob has bytes, and few for what is around its parts.
+/// No response has more bytes than the blob, apart from a few around each part.
 #[test]
 fn ranges_amplify_nothing() {
     let dir = TempDir::new().unwrap();
@@ -168,7 +168,7 @@ fn ranges_amplify_nothing() {
     };
     let answer = ask(vec!["0-".to_owned(); 1500]);
     assert_eq!((answer.status, answer.body.len() as u64), (206, blob.size));
-    // Each within the one before.
+    // Each range contains the next.
     let answer = ask((0..1500).map(|n| format!("{n}-{}", 200_000 - n)).collect());
     assert_eq!((answer.status, answer.body.len()), (206, 200_001));
     let apart = |count: u64| (0..count).map(|n| format!("{}-{}", 3 * n, 3 * n)).collect();

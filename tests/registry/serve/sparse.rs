@@ -1,4 +1,4 @@
-//! Layouts without their layers: what is pulled from them is made.
+//! Layouts without layers, which are built when they are pulled.
 
 use std::{fs, path::Path};
 
@@ -15,8 +15,8 @@ use crate::registry::serve::{
     client::{ask, get, open, read},
 };
 
-/// A sparse layout with one layer to be made of a file of some megabytes, and one that lies in
-/// another layout.
+/// A sparse layout with one layer that is built from a file of some megabytes, and one that is
+/// stored in another layout.
 fn fixture(dir: &Path) -> (ImageManifest, ImageLayout) {
     let source = dir.join("source");
     fs::write(&source, common::text(3_000_000, 1)).unwrap();
@@ -36,7 +36,7 @@ fn fixture(dir: &Path) -> (ImageManifest, ImageLayout) {
 }
 
 #[test]
-fn layers_are_made_or_taken_from_where_they_lie() {
+fn layers_are_made_or_read_from_their_file() {
     let dir = TempDir::new().unwrap();
     let (image, layout) = fixture(dir.path());
     let served = Served::new([("a", layout)]);
@@ -56,7 +56,7 @@ fn layers_are_made_or_taken_from_where_they_lie() {
 }
 
 #[test]
-fn a_source_that_changed_is_named_and_nothing_wrong_leaves() {
+fn a_changed_source_is_named_and_no_wrong_byte_is_sent() {
     let dir = TempDir::new().unwrap();
     let (image, layout) = fixture(dir.path());
     let source = dir.path().join("source");
@@ -67,13 +67,13 @@ fn a_source_that_changed_is_named_and_nothing_wrong_leaves() {
     let layer = image.layers()[0].descriptor();
     let target = format!("/v2/a/blobs/{}", layer.digest);
     let answer = served.get(&target);
-    assert!(answer.status == 500 || !answer.is_whole(), "a wrong blob came whole");
+    assert!(answer.status == 500 || !answer.is_whole(), "a wrong blob was sent completely");
     let failures = served.events(&target);
     assert!(
         failures.iter().any(|event| event.contains(&format!("{source:?} changed"))),
         "{failures:?}"
     );
-    // A blob that lies in a file, which is gone.
+    // A blob whose file no longer exists.
     let layer = image.layers()[1].descriptor();
     fs::remove_file(dir.path().join("other/blobs/sha256").join(layer.digest.hex())).unwrap();
     assert_eq!(served.get(format!("/v2/a/blobs/{}", layer.digest)).status, 500);
@@ -83,7 +83,7 @@ fn a_source_that_changed_is_named_and_nothing_wrong_leaves() {
 fn a_layout_is_filled_while_a_client_reads() {
     let dir = TempDir::new().unwrap();
     let source = dir.path().join("source");
-    // More than what connections and a making have in memory.
+    // More than the buffers of the connections and a build hold.
     fs::write(&source, common::text(40_000_000, 1)).unwrap();
     let layer =
         layer_tar([FileMapping::new(&source, "/made")], LayerOptions::default().recipe(true))

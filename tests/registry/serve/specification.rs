@@ -1,4 +1,4 @@
-//! The part of the distribution specification 1.1.1 that reads, section by section.
+//! The reading part of the distribution specification 1.1.1, section by section.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -19,8 +19,7 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const BILL: &str = "application/spdx+json";
 
-/// A layout `a/b` with an image under four tags, one for two platforms, and what refers to the
-/// first.
+/// A layout `a/b` with an image with four tags, one for two platforms, and referrers of the first.
 struct Fixture {
     served: Served,
     image: oci_layout::ImageManifest,
@@ -45,7 +44,7 @@ fn fixture() -> Fixture {
     let bill =
         artifact_manifest(BILL, [Arc::new(text) as Arc<dyn Blob>], Some(&subject), annotations)
             .unwrap();
-    // Without an artifact type of its own, it has the configuration's: an image's that refers to
+    // Without an artifact type, the type is that of the configuration: an image that refers to
     // another.
     let extra = json!({ "subject": subject });
     let config = oci_layout::image_config(&[] as &[oci_layout::TarLayer], json!({})).unwrap();
@@ -80,8 +79,8 @@ fn pulling_manifests() {
         let encoded = digest.replace(':', "%3A");
         for reference in tags.iter().chain([&*digest, &*encoded].iter()) {
             // "In a successful response, the Content-Type header will indicate the type of the
-            // returned manifest": also to a client that accepts something else, for there is
-            // nothing else.
+            // returned manifest". This also holds for a client that accepts another type, because
+            // there is no other.
             for accept in [media_type, "application/json", "*/*"] {
                 let answer = get(
                     &served.address,
@@ -96,7 +95,7 @@ fn pulling_manifests() {
             }
         }
     }
-    // What an index names is a manifest, too, and has no tag.
+    // An entry of an index is a manifest too, and has no tag.
     for entry in &two.document().manifests {
         let answer = served.get(format!("/v2/a/b/manifests/{}", entry.digest));
         assert_eq!((answer.status, Digest::of(&answer.body)), (200, entry.digest));
@@ -177,7 +176,7 @@ fn listing_tags() {
         assert_eq!(json["name"], "a/b");
         (json["tags"].clone(), answer.headers.get("link").cloned())
     };
-    // ASCIIbetical.
+    // In ASCII order.
     let all = json!(["V2", "two", "v1", "v10", "v3"]);
     assert_eq!(list(""), (all.clone(), None));
     assert_eq!(list("?n=5"), (all.clone(), None));
@@ -186,7 +185,7 @@ fn listing_tags() {
     // header."
     assert_eq!(list("?n=0"), (json!([]), None));
     assert_eq!(list("?n=0&last=V2"), (json!([]), None));
-    // "beginning non-inclusively with <tagname>", which need not be there.
+    // "beginning non-inclusively with <tagname>", which need not exist.
     assert_eq!(list("?last=two"), (json!(["v1", "v10", "v3"]), None));
     assert_eq!(list("?last=u"), (json!(["v1", "v10", "v3"]), None));
     assert_eq!(list("?last=v3"), (json!([]), None));
@@ -210,8 +209,7 @@ fn listing_tags() {
     assert_eq!((answer.status, &*answer.code()), (404, "NAME_UNKNOWN"));
 }
 
-/// Docker's before there was OCI's, and not in the specification any more; `crane catalog` asks for
-/// it.
+/// From Docker's specification, and not in that of OCI. `crane catalog` uses it.
 #[test]
 fn listing_repositories() {
     let images = ["c", "a/b", "a"].map(|name| (name, vec![image(name, "linux/amd64")]));
@@ -276,7 +274,7 @@ fn listing_referrers() {
 }
 
 /// Content management: "If tag deletion is disabled, the registry MUST respond with either a 400
-/// Bad Request or a 405 Method Not Allowed"; and so for all else that writes.
+/// Bad Request or a 405 Method Not Allowed". All other writes get the same response.
 #[test]
 fn nothing_is_written() {
     let Fixture { served, image, .. } = &fixture();

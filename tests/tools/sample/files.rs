@@ -1,4 +1,4 @@
-//! The files of the sample: beside each mapping stands what it shall become.
+//! The files of the sample: each mapping with the expected entry.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -13,10 +13,10 @@ use crate::common::hello::busybox;
 use crate::common::tool::{run, tool};
 use crate::tools::entry::{Entry, Kind, directory, file, hard_link, special, symlink};
 
-/// A mapping, and what it becomes.
+/// A mapping, and its entry.
 pub type Row = (FileMapping, Vec<Entry>);
 
-/// What the sample's lower layer is made of. What must be there as files is made in this folder.
+/// The mappings of the sample's lower layer. Creates their files in this folder.
 pub fn lower(dir: &Path) -> Vec<Row> {
     let made = [modes_and_owners(), times(), paths(), links(), sizes(), xattrs(), to_be_removed()]
         .concat();
@@ -40,7 +40,7 @@ fn programs() -> Vec<Row> {
     rows
 }
 
-/// The program that the image runs: what it was given, where and who it is, and its environment.
+/// The program of the image prints its arguments, working directory, user and environment.
 const REPORT: &str = r#"#!/bin/sh
 for arg; do echo "arg $arg"; done
 echo "in $(pwd)"
@@ -65,7 +65,7 @@ fn modes_and_owners() -> Vec<Row> {
         file_with("modes/secret", 0o600, 1000, 1001),
         file_with("modes/setuid", 0o4755, 0, 50),
         file_with("modes/setgid", 0o2711, 5, 6),
-        // ustar's fields end at 2,097,151.
+        // The maximum of ustar's fields is 2,097,151.
         file_with("modes/owner-below-limit", 0o644, 2_097_151, 2_097_151),
         file_with("modes/owner-above-limit", 0o644, 2_097_152, 3_000_000_000),
         folder_with("tmp", 0o1777, 0, 0),
@@ -84,7 +84,7 @@ fn modes_and_owners() -> Vec<Row> {
 }
 
 fn times() -> Vec<Row> {
-    // The last two are what ustar's field can just, and can no longer, hold.
+    // The last two are the maximum of ustar's field, and one more.
     [-86_400, -1, 0, 1, 1_234_567_890, 8_589_934_591, 8_589_934_592]
         .into_iter()
         .map(|time| {
@@ -128,8 +128,8 @@ fn paths() -> Vec<Row> {
         b".wh",
         b"a.wh.b",
     ];
-    // ustar's name and prefix have 100 and 155 bytes; a folder's trailing slash counts. 255 is the
-    // most a name can have.
+    // ustar's name and prefix have 100 and 155 bytes, including a folder's trailing slash. The
+    // maximum length of a name is 255.
     let lengths =
         [99, 100, 101, 155, 156, 157, 255, 256, 257, 1000].map(|length| path_of(length, 60));
     let long_names = [100, 101, 160, 260].map(|length| path_of(length, 255));
@@ -149,12 +149,12 @@ fn paths() -> Vec<Row> {
         .collect()
 }
 
-/// A path of this many bytes, of names that have at most this many.
+/// A path with this many bytes, of names with at most this many.
 fn path_of(length: usize, longest: usize) -> String {
     let mut path = format!("long/{length}-{longest}");
     while path.len() < length {
         let rest = length - path.len() - 1;
-        // Nothing is left over that has room for a slash only.
+        // The rest must not consist of a slash only.
         let name = if rest == longest + 1 { longest - 1 } else { rest.min(longest) };
         path = format!("{path}/{}", "n".repeat(name));
     }
@@ -190,7 +190,7 @@ fn links() -> Vec<Row> {
         (text("/links/first"), vec![first.clone()]),
         (text("/links/second"), vec![hard_link("links/second", &first)]),
         (text("/links/z/third"), vec![hard_link("links/z/third", &first)]),
-        // The same content under another mode is another file.
+        // The same content with another mode is a separate file.
         (
             text("/links/other").mode(0o600),
             vec![
@@ -201,14 +201,14 @@ fn links() -> Vec<Row> {
                     .xattr("user.of", b"both"),
             ],
         ),
-        // A hard link's target of more than 100 bytes.
+        // The target of a hard link with more than 100 bytes.
         (FileMapping::text("linked from afar", &long.path), vec![long.clone()]),
         (FileMapping::text("linked from afar", "/zz/link"), vec![hard_link("zz/link", &long)]),
     ]
 }
 
 fn sizes() -> Vec<Row> {
-    // The last one is more than a block of either compression, and does not compress to nothing.
+    // The last one is longer than a block of either compression, and is compressible only in part.
     [0, 1, 511, 512, 513, 5 << 20]
         .into_iter()
         .map(|size: u32| {
@@ -220,7 +220,8 @@ fn sizes() -> Vec<Row> {
         .collect()
 }
 
-/// "May bind ports below 1024", as the kernel keeps it: revision 2, effective, bit 10 permitted.
+/// The capability to bind ports below 1024, as the kernel stores it: revision 2, effective, bit 10
+/// permitted.
 const CAPABILITY: &[u8] = &[1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 fn xattrs() -> Vec<Row> {
@@ -256,7 +257,7 @@ fn xattrs() -> Vec<Row> {
     ]
 }
 
-/// A folder of the file system with everything that can be kept.
+/// A folder of the file system with every attribute that can be kept.
 fn make_tree(dir: &Path) -> PathBuf {
     let tree = dir.join("tree");
     fs::create_dir_all(tree.join("sub")).unwrap();
@@ -272,7 +273,7 @@ fn make_tree(dir: &Path) -> PathBuf {
         ("", 0o711, 19, 20, 5_555),
     ] {
         let path = tree.join(name);
-        // In this order: a new owner takes set-id bits and capabilities away.
+        // In this order, because a new owner removes set-id bits and capabilities.
         lchown(&path, Some(uid), Some(gid)).expect("the tests of real tools run as root");
         if name != "link" {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
@@ -295,7 +296,7 @@ fn from_folder(tree: &Path) -> Vec<Row> {
             FileMapping::new(tree, "/srv/normal").exclude("**/*.tmp"),
             vec![
                 directory("srv/normal"),
-                // By now the second file with this content and these attributes.
+                // This is the second file with this content and these attributes.
                 hard_link("srv/normal/data", &followed),
                 symlink("srv/normal/link", "data"),
                 file("srv/normal/run", "#!/bin/sh\n").mode(0o755),
@@ -330,8 +331,8 @@ fn from_folder(tree: &Path) -> Vec<Row> {
     ]
 }
 
-/// A tar by GNU tar, of what a folder as a source cannot bring: devices, fifos, hard links as such,
-/// a sparse file.
+/// A tar of GNU tar, with entries that a source folder cannot have: devices, fifos, separate hard
+/// links, a sparse file.
 fn make_tar(dir: &Path) -> PathBuf {
     let script = "mkdir for-tar; cd for-tar
         echo linked >b; ln b a; printf end | dd of=hole bs=1 seek=1000000 status=none
@@ -360,7 +361,7 @@ fn from_tar(tar: &Path) -> Vec<Row> {
     vec![(FileMapping::tar(tar, "/tar"), entries.map(|entry| entry.mtime(77)).to_vec())]
 }
 
-/// What of the lower layer the upper one removes.
+/// Entries of the lower layer that the upper one removes.
 pub const REMOVED: &[&str] =
     &["removed/file", "removed/folder", "removed/emptied/old", "removed/again"];
 
@@ -378,7 +379,7 @@ fn to_be_removed() -> Vec<Row> {
     .to_vec()
 }
 
-/// What the sample's upper layer is made of; whatever says nothing of it has this owner and time.
+/// The mappings of the sample's upper layer, with this default owner and time.
 pub fn upper((uid, gid): (u64, u64), mtime: i64) -> Vec<Row> {
     let plain = |entry: Entry| entry.owner(uid, gid).mtime(mtime);
     vec![

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_holds_most_is_opened() {
+    fn the_largest_directories_are_expanded() {
         let mut root = Node::default();
         for (path, size) in [
             ("./", 0),

@@ -113,7 +113,7 @@ fn wait_for_the_end(builds: &Arc<SharedBuilds>) {
             changed.await;
         }
     });
-    assert_eq!(builds.waiting.load(Ordering::SeqCst), 0, "nobody waits");
+    assert_eq!(builds.waiting.load(Ordering::SeqCst), 0, "no client waits");
 }
 
 /// Two simultaneous clients, one of which needs only the end: both get everything, without any time
@@ -154,7 +154,7 @@ fn model_of_a_client_that_leaves() {
     });
 }
 
-/// A build that fails reports the error to all clients, and leaves nothing behind.
+/// A build that fails reports the error to all clients, and leaves no build running.
 #[test]
 fn model_of_a_build_that_fails() {
     check(|| {

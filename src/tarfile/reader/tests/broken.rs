@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::tarfile::reader::tests::*;
 
 #[test]
-fn what_is_broken_is_said_with_its_place() {
+fn broken_tars_are_errors_with_the_offset() {
     let good = block("good", b'0', b"x");
     let error = |blocks: &[&[u8]]| {
         let error = read(&[&good[..], &blocks.concat()].concat()).unwrap_err();
@@ -91,7 +91,7 @@ fn what_is_broken_is_said_with_its_place() {
 }
 
 #[test]
-fn sparse_maps_are_not_believed() {
+fn sparse_maps_are_validated() {
     let broken = "the map of its sparse contents is out of order, or does not match its size";
     let map_1_0 = |size: &str, stored: &[u8]| {
         let records = [
@@ -206,7 +206,7 @@ proptest! {
     /// For any bytes, entries are within the tar and in order, and the contents match what the
     /// headers say about them.
     #[test]
-    fn no_bytes_are_too_wild(
+    fn arbitrary_bytes_give_consistent_entries_or_an_error(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
         cut in any::<prop::sample::Index>(),
     ) {

@@ -1,4 +1,4 @@
-//! What is sent to a registry.
+//! Uploads to the fake registry.
 
 use std::collections::BTreeMap;
 
@@ -7,38 +7,38 @@ use serde_json::json;
 
 pub type Answer = (u16, Vec<(String, String)>, String);
 
-/// Blobs on their way, and how they are taken.
+/// Uploads in progress, and how they are accepted.
 #[derive(Default)]
 pub struct Uploads {
     begun: BTreeMap<String, Vec<u8>>,
     count: usize,
-    /// What an upload's address begins with, in place of a path of the repository, and ends with.
+    /// The prefix of an upload's address, in place of a path of the repository, and its suffix.
     pub place: Option<(String, String)>,
-    /// Uploads that break off are forgotten.
+    /// Whether interrupted uploads are forgotten.
     pub forgets: bool,
-    /// What it says that has arrived, in place of the truth.
+    /// The number of bytes that it reports, in place of the right one.
     pub claims: Option<String>,
-    /// Nothing is mounted.
+    /// Whether mounts are refused.
     pub refuses_mounts: bool,
-    /// It lists what has a subject.
+    /// Whether it lists referrers.
     pub lists_referrers: bool,
-    /// What a mount is answered with, in place of what it should.
+    /// The response to a mount, in place of the usual one.
     pub mounts: Option<Answer>,
-    /// A `PUT` with the bytes of a blob is refused with this.
+    /// The response to a `PUT` with the bytes of a blob, which refuses it.
     pub refuses_puts: Option<Answer>,
-    /// The bytes of such a `PUT` are passed over.
+    /// Whether the bytes of such a `PUT` are ignored.
     pub ignores_puts: bool,
-    /// It knows no `PATCH`.
+    /// Whether `PATCH` is refused.
     pub refuses_patches: bool,
-    /// More bytes in one request are refused with 413.
+    /// The maximum number of bytes in a request. More are refused with 413.
     pub largest: Option<usize>,
-    /// Fewer bytes in one `PATCH` are refused, except the last ones, and it says so.
+    /// The minimum number of bytes in a `PATCH`, except for the last one, which it also reports.
     pub least: Option<usize>,
-    /// Its status for a blob that it took in, in place of 201.
+    /// The status for a stored blob, in place of 201.
     pub taken: Option<u16>,
-    /// Its status for a manifest that it took in, in place of 201.
+    /// The status for a stored manifest, in place of 201.
     pub manifest_taken: Option<u16>,
-    /// It says no digest of what it took in.
+    /// Whether it omits the digest of what it stored.
     pub says_no_digest: bool,
 }
 
@@ -115,7 +115,7 @@ impl Uploads {
         if let Some(subject) = value.pointer("/subject/digest").filter(|_| self.lists_referrers) {
             headers.push(("OCI-Subject".to_owned(), subject.as_str().unwrap().to_owned()));
         }
-        // What a manifest names must be there before it.
+        // The blobs of a manifest must exist before it.
         let (blobs, manifests) = (value["layers"].as_array(), value["manifests"].as_array());
         let blobs = blobs
             .into_iter()
@@ -162,7 +162,7 @@ impl Uploads {
                 .unwrap_or_else(|| format!("0-{}", begun.len().saturating_sub(1)));
             return (204, vec![("Range".to_owned(), range)], String::new());
         }
-        // Without a range, bytes are all of them, and none are at the end.
+        // Without a range, the body has all bytes. An empty body completes the upload.
         let whole = if body.is_empty() { begun.len() } else { 0 };
         let from = headers
             .get("content-range")

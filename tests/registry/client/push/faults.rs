@@ -1,4 +1,4 @@
-//! A registry that is busy, broken, slow or false, and blobs that cannot be had.
+//! A registry that is busy, broken, slow or wrong, and blobs that cannot be read.
 
 use std::{
     io::{self, Cursor, Read},
@@ -16,7 +16,7 @@ use crate::registry::client::{
     image,
 };
 
-/// A registry, and an image that is to go there.
+/// A registry, and an image to push.
 struct Room {
     registry: Registry,
     image: ImageManifest,
@@ -34,7 +34,7 @@ impl Room {
         assert_has(&self.registry, "a/b", "v1", &image);
     }
 
-    /// What the error says behind the name of the repository. No tag means anything then.
+    /// The text of the error after the name of the repository, which has no tag here.
     #[track_caller]
     fn fails(&self) -> String {
         let said = common::message(push(&self.registry, &self.image.clone().into(), &["v1"]));
@@ -43,12 +43,12 @@ impl Room {
         said.strip_prefix(&name).unwrap_or_else(|| panic!("{said}")).to_owned()
     }
 
-    /// The larger layer's bytes on their way: only where those go is its digest written like this.
+    /// Requests that send the larger layer: only these contain its digest in this form.
     fn put(&self) -> String {
         format!("digest=sha256%3A{}", self.image.layers()[0].descriptor().digest.hex())
     }
 
-    /// Which part of the larger layer each request was said to have.
+    /// The range of the larger layer in each request.
     fn ranges(&self) -> Vec<String> {
         let sent = self.registry.requests(self.put());
         sent.iter()
@@ -58,7 +58,7 @@ impl Room {
 }
 
 #[test]
-fn an_upload_that_breaks_off_goes_on() {
+fn an_interrupted_upload_resumes() {
     let room = Room::new();
     room.registry.fault(room.put(), 1, Then::Break(100_000));
     room.pushes();
@@ -70,7 +70,7 @@ fn an_upload_that_breaks_off_goes_on() {
 }
 
 #[test]
-fn an_upload_that_always_breaks_off_is_told_of() {
+fn an_upload_that_is_always_interrupted_is_an_error() {
     let room = Room::new();
     room.registry.fault(room.put(), 99, Then::Break(0));
     let said = room.fails();
@@ -83,7 +83,7 @@ fn an_upload_that_always_breaks_off_is_told_of() {
 }
 
 #[test]
-fn an_upload_that_is_forgotten_begins_anew() {
+fn an_upload_that_the_registry_forgot_restarts() {
     let room = Room::new();
     room.registry.uploads(|uploads| uploads.forgets = true);
     room.registry.fault(room.put(), 1, Then::Break(100_000));
@@ -92,14 +92,14 @@ fn an_upload_that_is_forgotten_begins_anew() {
     assert_eq!(room.registry.requests("POST").len(), 4);
 }
 
-/// Bytes would be missing, or be there twice, and none of that may be taken for the blob.
+/// Bytes would be missing or duplicated, and the result must not be accepted as the blob.
 #[test]
-fn a_registry_that_is_wrong_about_what_it_has() {
+fn a_registry_with_a_wrong_upload_offset() {
     for claim in ["0-49999", "0-150000", "0-99999999", "0-0", "5-6", "bytes=0-", "many"] {
         let room = Room::new();
         room.registry.uploads(|uploads| uploads.claims = Some(claim.to_owned()));
         room.registry.fault(room.put(), 1, Then::Break(100_000));
-        // One try is for finding out that the claim is wrong.
+        // One attempt finds that the claim is wrong.
         let image = Image::from(room.image.clone());
         client().retries(2).push(&image, &[room.registry.reference(":v1")]).unwrap();
         assert_has(&room.registry, "a/b", "v1", &image);
@@ -129,7 +129,7 @@ fn a_busy_registry_is_asked_again() {
         "{said}"
     );
     assert!(said.ends_with(" bytes: try again in 1000 seconds, or log in"), "{said}");
-    assert!(begun.elapsed() < Duration::from_secs(1), "nobody waits for that");
+    assert!(begun.elapsed() < Duration::from_secs(1), "the client does not wait for that");
 }
 
 #[test]
@@ -158,9 +158,9 @@ fn a_registry_that_fails_is_asked_again() {
     assert_eq!(room.registry.requests("PUT /v2/a/b/manifests").len(), 2);
 }
 
-/// As one does that died with half of it.
+/// Like a registry that crashed after half of it.
 #[test]
-fn a_registry_that_cannot_say_what_it_has_is_sent_it() {
+fn a_registry_that_cannot_report_its_blobs_gets_them() {
     let room = Room::new();
     room.registry.fault("HEAD /v2/a/b/blobs", 99, Then::Say(500, Vec::new(), String::new()));
     room.pushes();
@@ -171,7 +171,7 @@ fn a_registry_that_cannot_say_what_it_has_is_sent_it() {
 }
 
 #[test]
-fn refusals_say_what_to_do() {
+fn refusals_have_a_remedy() {
     for (at, status, code, says) in [
         (
             "POST",
@@ -216,8 +216,7 @@ fn refusals_say_what_to_do() {
         room.registry.say(at, 99, status, code);
         let said = room.fails();
         assert!(said.contains(says), "{status} {code}: {said}");
-        // There is nothing to try again but the other manner of sending a blob, and whatever else
-        // is on its way ends.
+        // The client can only try another upload method, and other uploads are cancelled.
         let is_manner = at == "PUT /v2/a/b/blobs" && [400, 413].contains(&status);
         assert!(
             room.registry.requests(at).len() <= if is_manner { 6 } else { 3 },
@@ -234,7 +233,7 @@ fn refusals_say_what_to_do() {
 }
 
 #[test]
-fn other_digests_than_were_sent_are_told_of() {
+fn a_response_with_another_digest_is_an_error() {
     let other = Digest::of(b"other");
     for at in ["PUT /v2/a/b/blobs", "PUT /v2/a/b/manifests"] {
         let room = Room::new();
@@ -251,8 +250,8 @@ fn other_digests_than_were_sent_are_told_of() {
 }
 
 #[test]
-fn silence_ends_after_a_while() {
-    // In the middle of the bytes, and behind the last one.
+fn a_silent_registry_times_out() {
+    // In the middle of the bytes, and after the last one.
     for taken in [50_000, usize::MAX] {
         let room = Room::new();
         room.registry.fault("PUT /v2/a/b/blobs", 1, Then::Hang(taken));
@@ -288,7 +287,7 @@ fn uploads_are_sent_where_the_registry_says() {
         (3, 1)
     );
 
-    // No place at all.
+    // An invalid address.
     let room = Room::new();
     room.registry.fault("POST", 99, Then::Say(202, Vec::new(), String::new()));
     let said = room.fails();
@@ -319,7 +318,7 @@ fn a_registry_that_goes_away_may_come_back() {
     assert_eq!(said, format!("127.0.0.1:{port}/a: cannot connect to 127.0.0.1:{port} {reason}"));
 }
 
-/// A blob that is not what it says.
+/// A blob that does not match its descriptor.
 struct False {
     descriptor: Descriptor,
     bytes: Option<Vec<u8>>,
@@ -347,7 +346,7 @@ impl Read for Failing {
 }
 
 #[test]
-fn nothing_wrong_is_sent_to_its_end() {
+fn a_damaged_blob_is_never_sent_completely() {
     let image = image("linux/amd64");
     let layer = &image.layers()[0];
     let (right, digest) = (common::bytes(layer), layer.descriptor().digest);
@@ -376,15 +375,15 @@ fn nothing_wrong_is_sent_to_its_end() {
         assert!(said.contains(says) && said.contains(&digest.to_string()), "{said}");
         assert_eq!(registry.content(format!("/v2/a/b/blobs/{digest}")), None);
         assert_eq!(registry.content("/v2/a/b/manifests/v1"), None);
-        // It was not the registry that failed, and nothing is tried again.
+        // The registry did not fail, so nothing is retried.
         let sent = registry.requests("PUT /v2/a/b/blobs");
         assert!(sent.iter().all(|request| request.body.len() < right.len()));
     }
 }
 
-/// What one blob fails of, the others do not wait for.
+/// If one blob fails, the others are cancelled.
 #[test]
-fn one_error_ends_all() {
+fn one_failed_blob_stops_the_push() {
     let registry = Registry::start();
     let names: Vec<String> = (0..20).map(|number| number.to_string()).collect();
     let (image, opened) =
@@ -394,9 +393,9 @@ fn one_error_ends_all() {
     assert!(opened() < 12);
 }
 
-/// A proxy that sends everybody to a page where one logs in answers everything with a success.
+/// A proxy that redirects everything to a login page reports success for every request.
 #[test]
-fn a_page_for_people_takes_nothing() {
+fn a_login_page_is_not_accepted_as_a_registry() {
     let room = Room::new();
     let header = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
     room.registry.fault("/v2/", 99, Then::Say(302, header("Location", "/login"), String::new()));
@@ -416,7 +415,7 @@ fn a_page_for_people_takes_nothing() {
             "{said}"
         );
     }
-    // A tag that is written where nobody takes it in.
+    // A manifest that the registry claims to have stored.
     let room = Room::new();
     let page = Then::Say(200, header("Content-Type", "text/html"), String::new());
     room.registry.fault("PUT /v2/a/b/manifests", 99, page);

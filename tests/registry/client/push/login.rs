@@ -1,4 +1,4 @@
-//! Who may write what.
+//! Logins for writing.
 
 use std::{fs, process::Command};
 
@@ -23,7 +23,7 @@ fn me() -> Client {
 }
 
 #[test]
-fn a_password_opens() {
+fn a_password_is_accepted() {
     let (registry, image) = (Registry::start(), Image::from(image("linux/amd64")));
     registry.lock(BASIC, "Basic realm=\"x\"");
     let references = [registry.reference(":v1")];
@@ -53,10 +53,10 @@ fn a_password_opens() {
     assert_eq!(said, expected);
 }
 
-/// A token service may refuse a request as a whole for one scope in it: what is needed and what
-/// would only save bytes are in two.
+/// A token service may refuse a whole request for one scope in it, so required scopes and scopes
+/// that only save bytes are requested separately.
 #[test]
-fn a_token_is_for_what_is_needed() {
+fn tokens_have_only_the_required_scopes() {
     let (registry, guard) = (Registry::start(), Registry::start());
     guard.serve("/token", br#"{"token":"abc"}"#);
     registry.lock(
@@ -82,9 +82,9 @@ fn a_token_is_for_what_is_needed() {
     );
 }
 
-/// Without the right to read there, or with a token for one scope only, the bytes are sent.
+/// Without the permission to read there, or with a token for one scope only, the bytes are sent.
 #[test]
-fn a_scope_that_is_refused_costs_no_more_than_bytes() {
+fn a_refused_mount_scope_falls_back_to_an_upload() {
     for (at, then) in [
         (
             "base",
@@ -120,7 +120,7 @@ fn a_scope_that_is_refused_costs_no_more_than_bytes() {
     }
 }
 
-/// Tokens live for minutes, layers are on their way for longer.
+/// Tokens are valid for minutes, and sending a layer may take longer.
 #[test]
 fn a_token_that_ends_is_replaced() {
     let (registry, guard) = (Registry::start(), Registry::start());
@@ -172,7 +172,7 @@ fn an_identity_token_is_exchanged() {
     }
 }
 
-/// Where bytes go to may be another host, which learns nothing but the bytes.
+/// Bytes may be sent to another host, which gets nothing else.
 #[test]
 fn a_password_stays_with_its_registry() {
     let (registry, elsewhere) = (Registry::start(), Registry::start());
@@ -200,10 +200,9 @@ fn a_password_stays_with_its_registry() {
     }
 }
 
-/// A proxy is for what is elsewhere. What it is asked on the way to this machine, others could
-/// read.
+/// Proxies are for remote hosts. A proxy for requests to this machine would let others read them.
 #[test]
-fn no_proxy_sees_what_stays_here() {
+fn requests_to_this_machine_bypass_proxies() {
     let (registry, proxy, dir) =
         (Registry::start(), Registry::start(), tempfile::tempdir().unwrap());
     let (image, _) = counted(&["one"], serde_json::Value::Null);
@@ -223,8 +222,8 @@ fn no_proxy_sees_what_stays_here() {
     assert_eq!(proxy.asked(), [""; 0]);
 }
 
-/// Credential helpers as they are found, each a script on PATH, and what they make of a registry
-/// that lets in `me`.
+/// Credential helpers in common forms, each a script on PATH, and the result at a registry that
+/// accepts `me`.
 #[test]
 fn helpers_of_every_kind() {
     let (image, _) = counted(&["one"], serde_json::Value::Null);
@@ -309,7 +308,7 @@ fn helpers_of_every_kind() {
                 .env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()));
             command.output().unwrap()
         };
-        // A registry without a login does not care.
+        // A registry without a login ignores it.
         let open = push(false);
         assert!(open.status.success(), "{script}, {config}: {open:?}");
         let output = push(true);

@@ -1,4 +1,4 @@
-//! Registries that take blobs and manifests in another way than most.
+//! Registries that accept blobs and manifests in unusual ways.
 
 use oci_layout::Image;
 use serde_json::json;
@@ -23,16 +23,16 @@ fn pushes(registry: &Registry, image: &Image) {
     assert_has(registry, "a/b", "v1", image);
 }
 
-/// The lengths of the bodies of all requests of this method, without those that were refused for
-/// it.
+/// The lengths of the bodies of all requests with this method, except for those that were refused
+/// for their method.
 fn lengths(registry: &Registry, method: &str) -> Vec<usize> {
     let sent = registry.requests(format!("{method} /v2/a/b/blobs/uploads/"));
     sent.iter().map(|request| request.headers["content-length"].parse().unwrap()).collect()
 }
 
-/// What docker and podman do, every registry knows.
+/// All registries accept the method of docker and podman.
 #[test]
-fn a_blob_goes_by_patch_where_it_is_refused_by_put() {
+fn a_blob_is_sent_by_patch_if_put_is_refused() {
     for status in [400, 404, 405, 409, 411, 415, 416, 422, 500, 501] {
         let refusal = json!({ "errors": [{ "code": "UNSUPPORTED", "message": "PUT with a body is \
             not supported" }] });
@@ -48,17 +48,16 @@ fn a_blob_goes_by_patch_where_it_is_refused_by_put() {
     }
 }
 
-/// It finds that the digest is another one, which is not what happened.
+/// It reports a wrong digest, although the bytes were right.
 #[test]
-fn a_registry_that_passes_over_what_is_put() {
+fn a_registry_that_ignores_the_body_of_a_put() {
     let (registry, image) = room(|uploads| uploads.ignores_puts = true);
     pushes(&registry, &image);
 }
 
-/// What one blob has shown need not be shown by the next: the layers of a push are one after the
-/// other here.
+/// The result for one blob applies to the next. Here, layers are sent one after the other.
 #[test]
-fn what_a_registry_knows_is_asked_once() {
+fn the_upload_method_is_found_once_per_registry() {
     let (registry, image) =
         room(|uploads| uploads.refuses_puts = Some((405, Vec::new(), String::new())));
     pushes(&registry, &image);
@@ -67,7 +66,7 @@ fn what_a_registry_knows_is_asked_once() {
 }
 
 #[test]
-fn neither_manner_is_told_of_in_the_words_of_the_first() {
+fn if_both_methods_fail_the_first_refusal_is_reported() {
     let refusal = json!({ "errors": [{ "code": "BLOB_UPLOAD_INVALID", "message": "not today" }] })
         .to_string();
     let (registry, image) = room(|uploads| {
@@ -78,9 +77,9 @@ fn neither_manner_is_told_of_in_the_words_of_the_first() {
     assert!(said.contains("with status 400 (not today): push to another"), "{said}");
 }
 
-/// As proxies have it. Some answer when all has arrived, and some before.
+/// Proxies refuse in this way. Some respond after the whole body, and some before.
 #[test]
-fn a_blob_goes_in_parts_where_it_is_too_large() {
+fn a_blob_that_is_too_large_is_sent_in_parts() {
     for largest in [1_200, 5_000, 65_536, 100_000, 262_144, 299_000] {
         let (registry, image) = room(|uploads| uploads.largest = Some(largest));
         pushes(&registry, &image);
@@ -104,14 +103,14 @@ fn a_blob_goes_in_parts_where_it_is_too_large() {
 }
 
 #[test]
-fn a_limit_below_everything_is_told_of() {
+fn a_size_limit_below_every_part_is_an_error() {
     let (registry, image) = room(|uploads| uploads.largest = Some(100));
     let said = common::message(push(&registry, &image, &["v1"]));
     assert!(
         said.contains("is too large for the registry, or for a proxy in front of it"),
         "{said}"
     );
-    // Where it is known, no part is smaller than the registry wants.
+    // If the minimum size is known, no part is smaller.
     let (registry, image) =
         room(|uploads| (uploads.largest, uploads.least) = (Some(50_000), Some(100_000)));
     let said = common::message(push(&registry, &image, &["v1"]));
@@ -122,9 +121,9 @@ fn a_limit_below_everything_is_told_of() {
     assert!(lengths(&registry, "PATCH").contains(&100_000));
 }
 
-/// Both of a registry and of a proxy in front of it.
+/// The limits of a registry and of a proxy in front of it.
 #[test]
-fn parts_where_puts_are_refused() {
+fn a_blob_is_sent_in_parts_if_put_is_refused() {
     let (registry, image) = room(|uploads| {
         uploads.refuses_puts = Some((400, Vec::new(), String::new()));
         uploads.largest = Some(40_000);
@@ -133,7 +132,7 @@ fn parts_where_puts_are_refused() {
 }
 
 #[test]
-fn a_part_that_breaks_off_goes_on() {
+fn an_interrupted_part_resumes() {
     let (registry, image) = room(|uploads| uploads.largest = Some(100_000));
     registry.fault("PATCH /v2/a/b/blobs/uploads/", 1, Then::Break(30_000));
     client().retries(3).push(&image, &[registry.reference(":v1")]).unwrap();
@@ -141,7 +140,7 @@ fn a_part_that_breaks_off_goes_on() {
 }
 
 #[test]
-fn every_success_is_one_if_it_is_there() {
+fn any_success_status_counts_if_the_blob_exists() {
     for status in [200, 201, 202, 203, 204, 206] {
         for says_no_digest in [false, true] {
             let (registry, image) = room(|uploads| {
@@ -154,7 +153,7 @@ fn every_success_is_one_if_it_is_there() {
             pushes(&registry, &image);
         }
     }
-    // One that takes nothing in says so as well.
+    // A registry that stores nothing also reports success.
     let (registry, image) = room(|_| {});
     registry.fault("PUT /v2/a/b/blobs", 99, Then::Say(202, Vec::new(), String::new()));
     let said = common::message(client().retries(0).push(&image, &[registry.reference(":v1")]));
@@ -171,9 +170,9 @@ fn every_success_is_one_if_it_is_there() {
     );
 }
 
-/// A mount saves bytes, and its answer costs no push.
+/// A mount only saves bytes, so its response never fails a push.
 #[test]
-fn an_odd_answer_to_a_mount_is_no_mount() {
+fn an_unusual_response_to_a_mount_falls_back_to_an_upload() {
     let header = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
     let other = format!("sha256:{}", "0".repeat(64));
     for answer in [

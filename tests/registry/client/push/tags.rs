@@ -1,4 +1,4 @@
-//! Tags that may not change, and manifests that are refused for what they name.
+//! Immutable tags, and manifests that are refused for their references.
 
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use super::{client, counted, push};
 use crate::common;
 use crate::registry::client::fake::{Registry, Then};
 
-/// What is said behind the name of the repository, of a registry that refuses a tag like this.
+/// The text of the error after the name of the repository, for a registry that refuses a tag like
+/// this.
 fn refused(status: u16, body: &str) -> String {
     let (registry, (image, _)) = (Registry::start(), counted(&["one"], json!({})));
     registry.fault("PUT /v2/a/b/manifests", 9, Then::Say(status, Vec::new(), body.to_owned()));
@@ -21,10 +22,10 @@ fn refused(status: u16, body: &str) -> String {
         .to_owned()
 }
 
-/// As registries say it: ECR, Harbor, Quay, Nexus, Azure, Google's Artifact Registry, GitLab,
+/// The texts of registries: ECR, Harbor, Quay, Nexus, Azure, Google's Artifact Registry, GitLab,
 /// Artifactory.
 #[test]
-fn another_tag_is_what_helps() {
+fn immutable_tags_are_errors_that_suggest_another_tag() {
     let error = |code: &str, message: &str| {
         json!({ "errors": [{ "code": code, "message": message }] }).to_string()
     };
@@ -113,7 +114,7 @@ fn another_tag_is_what_helps() {
     }
 }
 
-/// A registry that does not say a digest, or nothing at all, is asked for what is there.
+/// If the registry reports no digest, or nothing at all, the client requests the existing manifest.
 #[test]
 fn an_equal_tag_is_not_written_again() {
     for is_asked in [true, false] {
@@ -138,13 +139,13 @@ fn an_equal_tag_is_not_written_again() {
         let said = common::message(push(&registry, &other, &["v1"]));
         assert!(said.contains("push under another tag"), "{said}");
     }
-    // Nor is it an error if only the refusal shows that there is something.
+    // It is not an error either if only the refusal shows that the tag exists.
     let (registry, (image, _)) = (Registry::start(), counted(&["one"], json!({})));
     push(&registry, &image, &["v1"]).unwrap();
     registry.fault("HEAD /v2/a/b/manifests", 9, Then::Say(404, Vec::new(), String::new()));
     registry.fault("PUT /v2/a/b/manifests/v1", 9, Then::Say(409, Vec::new(), String::new()));
     push(&registry, &image, &["v1"]).unwrap();
-    // A digest of another kind says nothing.
+    // A digest of another algorithm proves nothing.
     let (registry, (image, _)) = (Registry::start(), counted(&["one"], json!({})));
     push(&registry, &image, &["v1"]).unwrap();
     let headers =
@@ -156,9 +157,9 @@ fn an_equal_tag_is_not_written_again() {
     assert_eq!(registry.asked()[before..], ["HEAD manifests", "GET manifests"]);
 }
 
-/// docker-registry's answer to an image of Windows, whose layers it shall not have.
+/// The response of docker-registry to an image of Windows with foreign layers.
 #[test]
-fn a_layer_that_need_not_be_there_and_is_missed() {
+fn a_foreign_layer_that_a_registry_requires_is_an_error() {
     let config = MemoryBlob::new(MediaType::CONFIG, *br#"{"os":"windows","architecture":"amd64"}"#);
     let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
     let manifest = json!({
