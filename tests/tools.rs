@@ -21,6 +21,7 @@ mod tools {
     mod pull;
     mod push;
     mod python;
+    mod readme;
     mod real_base;
     mod run;
     mod sample;

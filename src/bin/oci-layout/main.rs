@@ -62,7 +62,7 @@ use self::{out::say, trust::Trust};
     max_term_width = 110,
     after_help = "\
 Example:
-  oci-layout build -f target/release/app:/bin/app --entrypoint /bin/app -o image
+  oci-layout build -f app:/bin/app --entrypoint /bin/app -o image
   oci-layout inspect image
   podman run oci:image"
 )]

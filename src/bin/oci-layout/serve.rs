@@ -47,8 +47,8 @@ use crate::{
 Example:
   oci-layout serve image
   oci-layout serve --once --listen 127.0.0.1:5000 me/app=image base.tar
-  oci-layout serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem --htpasswd \
-  users image")]
+  oci-layout serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem \\
+      --htpasswd users image")]
 pub(crate) struct Serve {
     /// A layout (a folder, an oci-archive or a docker-archive), with an optional repository name.
     /// An equals sign in a path is written `\=`

@@ -30,7 +30,7 @@ use crate::{
 #[derive(Args)]
 #[command(group = ArgGroup::new("what").args(WHAT).required(true).multiple(true), after_help = "\
 Example:
-  oci-layout layer-tar -f target/release/app:/bin/app -f assets:/srv/www -o layer
+  oci-layout layer-tar -f app:/bin/app -f assets:/srv/www -o layer
 
 A specification, which sets the mode, owner, links and other attributes of each file:
   { \"files\": [ { \"source\": \"app\", \"destination\": \"/bin/app\", \"mode\": \"0755\" },
