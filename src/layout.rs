@@ -12,5 +12,6 @@ pub(crate) mod fill;
 pub(crate) mod image_layout;
 pub(crate) mod open_archive;
 pub(crate) mod read;
+pub(crate) mod rename;
 pub(crate) mod repository;
 pub(crate) mod whole;

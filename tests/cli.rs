@@ -20,6 +20,7 @@ mod cli {
     mod layouts;
     mod make;
     mod memory;
+    mod mutate;
     mod printable;
     mod room;
     mod sparse;

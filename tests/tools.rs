@@ -15,6 +15,7 @@ mod tools {
     mod layering;
     mod limits;
     mod listing;
+    mod mutate;
     mod platforms;
     mod proxies;
     mod pull;

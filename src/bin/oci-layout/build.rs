@@ -154,7 +154,7 @@ impl Build {
 impl RunArgs {
     /// Merges only the options that were given, so that `build` writes the same bytes as the
     /// separate steps.
-    fn merge_into(self, options: ConfigOptions) -> ConfigOptions {
+    pub(crate) fn merge_into(self, options: ConfigOptions) -> ConfigOptions {
         let pairs = |pairs: Vec<(String, String)>| {
             pairs.into_iter().map(|(k, v)| (k, v.into())).collect::<Map<_, _>>()
         };

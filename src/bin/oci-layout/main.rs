@@ -15,6 +15,7 @@ mod files;
 mod image_arg;
 mod inspect;
 mod layer_args;
+mod mutate;
 mod nix;
 mod out;
 mod output;
@@ -115,6 +116,7 @@ enum Command {
     ImageManifest(steps::ImageManifest),
     ImageLayout(steps::ImageLayout),
     ClosureLayers(closure::ClosureLayers),
+    Mutate(Box<mutate::Mutate>),
     Append(edit::Append),
     Remove(edit::Remove),
     Gc(edit::Gc),
@@ -168,6 +170,7 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::ImageManifest(image_manifest) => image_manifest.run(&pool, warnings, &trust)?,
         Command::ImageLayout(image_layout) => image_layout.run(&pool, warnings, &trust)?,
         Command::ClosureLayers(closure_layers) => closure_layers.run()?,
+        Command::Mutate(mutate) => mutate.run(&pool, warnings, &trust)?,
         Command::Append(append) => append.run(&pool, warnings, &trust)?,
         Command::Remove(remove) => remove.run(&trust)?,
         Command::Gc(gc) => gc.run(&trust)?,

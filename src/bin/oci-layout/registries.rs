@@ -1,4 +1,4 @@
-//! Options and environment variables for connections to registries, shared by `pull` and `push`.
+//! Options and environment variables for connections to registries, shared by all commands.
 
 use std::{env, ffi::OsString, path::PathBuf};
 
@@ -11,6 +11,7 @@ use oci_layout::{
 use crate::certificates;
 
 #[derive(Args, Clone)]
+#[command(next_help_heading = "How registries are accessed")]
 pub(crate) struct Registries {
     /// Connect to registries without TLS
     #[arg(long)]
@@ -41,8 +42,10 @@ pub(crate) struct Registries {
 }
 
 impl Registries {
-    pub(crate) fn client(self) -> Result<Client> {
-        let Self { plain_http, tls_verify, ca_file, cert_dir } = self;
+    /// Returns a client with these settings, and with the credentials and certificates of the
+    /// environment.
+    pub(crate) fn client(&self) -> Result<Client> {
+        let Self { plain_http, tls_verify, ca_file, cert_dir } = self.clone();
         let client = client()?.plain_http(plain_http).tls_verify(tls_verify);
         let client = ca_file.into_iter().fold(client, Client::ca_file);
         Ok(cert_dir.into_iter().fold(client, Client::cert_dir))

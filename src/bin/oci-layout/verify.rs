@@ -125,7 +125,7 @@ impl Verify {
             let reference = reference.ok_or_else(|| {
                 invalid("expected an existing layout, or the name of an image in a registry")
             })?;
-            let client = self.registries.clone().client()?;
+            let client = self.registries.client()?;
             Ok(Box::new(move |descriptor| of_registry(&client, &reference, descriptor).map(Some)))
         }
         #[cfg(not(feature = "registry"))]

@@ -1,0 +1,311 @@
+//! `mutate`: changes an image without reading its layers.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, ValueEnum};
+use oci_layout::{
+    ConfigOptions, Image, LayoutOptions, MutateOptions, Platform, PlatformImage, Pool, Result,
+    folder, image_layout, mutate,
+};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Warnings,
+    args::{self, Json, LayoutTag},
+    build::RunArgs,
+    errors,
+    image_arg::{ImageArg, OneImage},
+    out::{print, say},
+    output::{self, Output},
+    progress,
+    trust::Trust,
+    write_args::WriteArgs,
+};
+
+/// Changes an image: its configuration, its annotations, and the list of its layers.
+///
+/// Without -o, the layout is changed in place: the tag then names the new image, and gc removes
+/// what is no longer needed. No layer is read, and all other members of the configuration and the
+/// manifest stay. An image for several platforms is changed for all of them, unless --platform
+/// selects one. As in build, a new --entrypoint removes the default arguments. Prints the digest of
+/// the new image.
+#[derive(Args)]
+#[command(group = ArgGroup::new("change").multiple(true), after_help = "\
+Examples:
+  oci-layout mutate image:1.0 --env PORT=8080 --label version=1.0 --user 1000
+  oci-layout mutate image:1.0 --append layer -o changed --tag 1.1
+  oci-layout mutate image --rebase docker://debian:12.1 docker://debian:12.2")]
+pub(crate) struct Mutate {
+    #[command(flatten)]
+    image: OneImage,
+
+    /// The layout to create, or to add the image to [default: change the image in place]
+    #[arg(short, long, value_name = "LAYOUT")]
+    output: Option<PathBuf>,
+
+    /// Name of the changed image: a tag (1.0) or a full name (ghcr.io/me/app:1.0). May be repeated
+    /// [default: the names of the image]
+    #[arg(long, value_name = "NAME", value_parser = args::name)]
+    tag: Vec<String>,
+
+    /// Folder of a layer to append, written by layer-tar; lowest first
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    append: Vec<PathBuf>,
+
+    /// Number of layers to drop from the top, before others are appended
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    drop_layers: usize,
+
+    /// Replace the layers of the base image on which the image was built by those of another base
+    /// image
+    #[arg(long, num_args = 2, value_names = ["OLD_BASE", "NEW_BASE"],
+        value_parser = args::os(ImageArg::parse))]
+    rebase: Vec<ImageArg>,
+
+    /// Annotation of the image manifest. May be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]
+    annotation: Vec<(String, String)>,
+
+    /// Annotation of the image manifest to remove. May be repeated
+    #[arg(long, value_name = "KEY")]
+    unset_annotation: Vec<String>,
+
+    /// Environment variable to remove. May be repeated
+    #[arg(long, value_name = "NAME", value_parser = args::variable_name)]
+    unset_env: Vec<String>,
+
+    /// Label to remove. May be repeated
+    #[arg(long, value_name = "KEY")]
+    unset_label: Vec<String>,
+
+    /// Member of the configuration to remove, before other options set it. May be repeated
+    #[arg(long, value_name = "MEMBER")]
+    clear: Vec<Member>,
+
+    /// The platform that the image is for. This changes only what the image says
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    set_platform: Option<Platform>,
+
+    /// Creation time of the image, in the format of RFC 3339 or in seconds since 1970
+    #[arg(long, value_name = "TIME", value_parser = created)]
+    created: Option<String>,
+
+    /// JSON to merge over the image configuration, or @ and the name of a JSON file; null removes a
+    /// member
+    #[arg(long, value_name = "JSON|@FILE", value_parser = args::os(Json::parse))]
+    extra: Option<Json>,
+
+    #[command(flatten)]
+    run: RunArgs,
+
+    #[command(flatten)]
+    write: WriteArgs,
+}
+
+/// A member of `config` that can be removed.
+#[derive(Clone, Copy, ValueEnum)]
+enum Member {
+    Entrypoint,
+    Cmd,
+    Env,
+    User,
+    Workdir,
+    Label,
+    Expose,
+    Volume,
+    StopSignal,
+    Healthcheck,
+}
+
+impl Member {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Entrypoint => "Entrypoint",
+            Self::Cmd => "Cmd",
+            Self::Env => "Env",
+            Self::User => "User",
+            Self::Workdir => "WorkingDir",
+            Self::Label => "Labels",
+            Self::Expose => "ExposedPorts",
+            Self::Volume => "Volumes",
+            Self::StopSignal => "StopSignal",
+            Self::Healthcheck => "Healthcheck",
+        }
+    }
+}
+
+/// A time in the format of RFC 3339; the library checks other text.
+fn created(text: &str) -> Result<String, String> {
+    match text.parse().map(jiff::Timestamp::from_second) {
+        Ok(Ok(time)) => Ok(time.to_string()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Ok(text.to_owned()),
+    }
+}
+
+impl Mutate {
+    pub(crate) fn run(mut self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        let OneImage { image: from, options: by } = &self.image;
+        let _locks: Vec<_> = [from].into_iter().chain(&self.rebase).map(ImageArg::lock).collect();
+        let old = from.whole(&by.registries, trust)?;
+        let mut options = MutateOptions::default();
+        if let [old, new] = &*self.rebase {
+            let open = |base: &ImageArg| base.whole(&by.registries, trust);
+            options = options.rebase(open(old)?, open(new)?);
+        }
+        for layer in folder::open_layers(&self.append, &trust.recipes())? {
+            options = options.append(layer);
+        }
+        options = options.drop_layers(self.drop_layers);
+        options.only.clone_from(&by.platform);
+        let (from, output, write) = (from.clone(), self.output.take(), self.write);
+        let names = std::mem::take(&mut self.tag);
+        options = options.manifest(self.manifest());
+        options.config = self.config()?.strict(warnings.strict);
+
+        let new = mutate(&old, &options)?;
+        warnings.print(new.warnings());
+        let digest = new.digest();
+        let what = changes(&old, &new, options.only.as_ref());
+        let what = what.unwrap_or_else(|| "the image".to_owned());
+        let place = Place { from, output, names, write, sealed: !options.layers.is_empty() };
+        let place = progress::show("writing the layout", |_| place.put(new, pool, trust))?;
+        match old.digest() == digest {
+            true => say(format_args!("{place}: nothing to change")),
+            false => say(format_args!("changed {place}: {what}")),
+        }
+        print(digest)
+    }
+
+    /// The JSON that the options merge over the manifest.
+    fn manifest(&self) -> Value {
+        let set = self.annotation.iter().map(|(key, value)| (key.clone(), value.clone().into()));
+        let unset = self.unset_annotation.iter().map(|key| (key.clone(), Value::Null));
+        let annotations: Map<String, Value> = unset.chain(set).collect();
+        match annotations.is_empty() {
+            true => Value::Null,
+            false => json!({ "annotations": annotations }),
+        }
+    }
+
+    fn config(self) -> Result<ConfigOptions> {
+        let mut options = ConfigOptions::default();
+        for member in self.clear {
+            let member = json!({ "config": { (member.name()): null } });
+            options = options.merge_json_from("--clear", member);
+        }
+        if !self.unset_label.is_empty() {
+            let labels: Map<String, Value> =
+                self.unset_label.into_iter().map(|key| (key, Value::Null)).collect();
+            options =
+                options.merge_json_from("--unset-label", json!({ "config": { "Labels": labels } }));
+        }
+        if let Some(created) = self.created {
+            options = options.merge_json_from("--created", json!({ "created": created }));
+        }
+        options = options.merge_json_from("--extra", Json::read_or_null(self.extra.as_ref())?);
+        options.platform = self.set_platform;
+        options.unset_env = self.unset_env;
+        Ok(self.run.merge_into(options))
+    }
+}
+
+/// Where the changed image goes.
+struct Place {
+    from: ImageArg,
+    output: Option<PathBuf>,
+    names: Vec<String>,
+    write: WriteArgs,
+    /// Whether recipes may be written that need a seal.
+    sealed: bool,
+}
+
+impl Place {
+    /// Writes the image, and returns where it is, for people.
+    fn put(self, image: Image, pool: &Pool, trust: &Trust) -> Result<String> {
+        let Self { from, output, names, write, sealed } = self;
+        let write = write.options();
+        let shown = |layout: &PathBuf, name: Option<&str>| {
+            let name = name.map_or(String::new(), |name| format!(":{name}"));
+            format!("{}{name}", layout.display())
+        };
+        let named = |image: Image| match names.is_empty() {
+            true => image,
+            false => names.iter().cloned().fold(image.without_names(), Image::tagged),
+        };
+        let name = names.first().map(String::as_str);
+        let LayoutTag { layout, tag } = match (output, from) {
+            (Some(output), _) => {
+                let image = named(image);
+                let name = shown(&output, name);
+                if output::settled(&output, write)? {
+                    trust.open(&output)?.write_options(write).append([image], pool)?;
+                    return Ok(name);
+                }
+                let output = Output::claim(&output, write)?;
+                let options = LayoutOptions::default().write(write).pool(pool);
+                image_layout(output.dir(), [image], options)?;
+                output.keep()?;
+                return Ok(name);
+            }
+            (None, ImageArg::Layout(layout)) => layout,
+            #[cfg(feature = "registry")]
+            (None, ImageArg::Registry(reference)) => {
+                let reason = "an image in a registry cannot be changed in place: give a layout \
+                    with -o, and push it";
+                return Err(errors::invalid(reference.to_string(), reason));
+            }
+        };
+        let mut opened = trust.open(&layout)?.write_options(write);
+        if sealed && opened.is_sparse() {
+            opened = opened.trust(trust.sealing());
+        }
+        match names.is_empty() {
+            true => opened.replace(tag.as_deref(), image, pool)?,
+            false => opened.append([named(image)], pool)?,
+        }
+        Ok(shown(&layout, name.or(tag.as_deref())))
+    }
+}
+
+/// The members that differ between two images, for people.
+///
+/// Of an image for several platforms, this compares one.
+fn changes(old: &Image, new: &Image, only: Option<&Platform>) -> Option<String> {
+    let of = |image| PlatformImage::of(image, only).ok();
+    // After a change of the platform, the new image is for another one.
+    let (old, new) = (of(old)?, of(new).or_else(|| PlatformImage::of(new, None).ok())?);
+    let value = |image: &PlatformImage| serde_json::to_value(image.configuration());
+    let mut differ = Vec::new();
+    if let (Ok(Value::Object(mut old)), Ok(Value::Object(mut new))) = (value(&old), value(&new)) {
+        let mut members = |old: &mut Map<String, Value>,
+                           new: &mut Map<String, Value>,
+                           path: &str| {
+            let mut names: Vec<String> = old.keys().chain(new.keys()).cloned().collect();
+            names.sort();
+            names.dedup();
+            let differs = |name: &String| old.get(name) != new.get(name);
+            differ.extend(names.into_iter().filter(differs).map(|name| format!("{path}{name}")));
+        };
+        for layers in ["rootfs", "history"] {
+            old.remove(layers);
+            new.remove(layers);
+        }
+        let config = |it: &mut Map<String, Value>| match it.remove("config") {
+            Some(Value::Object(config)) => config,
+            _ => Map::new(),
+        };
+        let (mut below_old, mut below_new) = (config(&mut old), config(&mut new));
+        members(&mut old, &mut new, "");
+        members(&mut below_old, &mut below_new, "config.");
+    }
+    if old.manifest().annotations != new.manifest().annotations {
+        differ.push("annotations".to_owned());
+    }
+    let layers = |image: &PlatformImage| image.configuration().rootfs.diff_ids.clone();
+    let (before, after) = (layers(&old), layers(&new));
+    if before != after {
+        differ.push(format!("layers ({}, before: {})", after.len(), before.len()));
+    }
+    (!differ.is_empty()).then(|| differ.join(", "))
+}
