@@ -51,6 +51,7 @@ pub(crate) mod byte_counter;
 pub(crate) mod challenge;
 pub(crate) mod client;
 pub(crate) mod credentials;
+pub(crate) mod delete;
 pub(crate) mod failure;
 #[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd"))]
 pub(crate) mod fuzzing;
@@ -67,6 +68,7 @@ pub(crate) mod reference;
 pub(crate) mod referrer;
 pub(crate) mod serve;
 pub(crate) mod session;
+pub(crate) mod tags;
 pub(crate) mod tls;
 
 pub use crate::registry::{

@@ -21,6 +21,7 @@ mod cli {
     mod make;
     mod memory;
     mod mutate;
+    mod names;
     mod printable;
     mod room;
     mod sparse;

@@ -19,6 +19,7 @@ use crate::{
 pub(crate) enum Access {
     Pull,
     Push,
+    Delete,
 }
 
 /// The context of a failed request.
@@ -58,7 +59,7 @@ impl Asked<'_> {
                          damaged, or something between you and it is; push to another registry, or \
                          report this to its administrator"
                     ),
-                    Access::Pull => format!(
+                    Access::Pull | Access::Delete => format!(
                         "the registry sent {actual} instead of {expected}: it is damaged, or \
                          something between you and it is; try again, or pull from another registry"
                     ),
@@ -142,6 +143,7 @@ impl Asked<'_> {
             [] => String::new(),
             notes => format!(" ({})", printable(&notes.join("; "))),
         };
+        let doing = if *access == Access::Delete { "deleting from" } else { "pushing to" };
         match (access, is_anonymous) {
             (Access::Pull, true) => format!(
                 "access to {what} is denied without a login{said}{found}: correct the name, or \
@@ -151,12 +153,12 @@ impl Asked<'_> {
                 "access to {what} is denied for the current login{said}: correct the name, or log \
                  in again with {login}"
             ),
-            (Access::Push, true) => format!(
-                "pushing to {repository} requires a login, and no credentials for {registry} were \
+            (Access::Push | Access::Delete, true) => format!(
+                "{doing} {repository} requires a login, and no credentials for {registry} were \
                  found{found}{said}: log in with {login}, or correct the name"
             ),
-            (Access::Push, false) => format!(
-                "pushing to {repository} is denied for the current login{said}: correct the name, \
+            (Access::Push | Access::Delete, false) => format!(
+                "{doing} {repository} is denied for the current login{said}: correct the name, \
                  or log in as another user with {login}"
             ),
         }
@@ -259,6 +261,7 @@ impl Asked<'_> {
         }
         let special = match self.access {
             Access::Push => self.refused_push(refusal, &said),
+            Access::Delete => None,
             Access::Pull => refusal.has(&MISSING).then(|| (Kind::NotFound, missing(what))),
         };
         if let Some(special) = special {
@@ -278,7 +281,7 @@ impl Asked<'_> {
                 (Kind::Unavailable { status }, reason)
             }
             (404, Access::Pull) => (Kind::NotFound, missing(what)),
-            (_, Access::Pull) => {
+            (_, Access::Pull | Access::Delete) => {
                 let reason = match &*refusal.codes {
                     [] => format!(
                         "the registry returned status {status}{said} for {what}: check that this \

@@ -41,7 +41,11 @@ impl ImageArg {
         if let Some(reference) = after(text, DOCKER) {
             return registry(reference);
         }
-        local(text).map(Self::Layout)
+        let local = local(text)?;
+        match local.layout.exists() {
+            true => Ok(Self::Layout(local)),
+            false => Ok(named_registry(text).unwrap_or(Self::Layout(local))),
+        }
     }
 
     /// Locks a layout against garbage collection until its last blob is read.
@@ -126,6 +130,20 @@ pub(crate) fn reference(text: &str) -> Result<oci_layout::registry::Reference, S
         return Err(format!("a name has no {scheme}://: write {rest}{option}"));
     }
     bare.parse().map_err(|error: oci_layout::Error| error.to_string())
+}
+
+/// Returns the image in a registry that a text without a transport means: a name that begins with
+/// a host, as in `ghcr.io/me/app:1.0`.
+#[cfg(feature = "registry")]
+fn named_registry(text: &OsStr) -> Option<ImageArg> {
+    let (host, _) = text.to_str()?.split_once('/')?;
+    let is_host = !host.starts_with('.') && (host.contains(['.', ':']) || host == "localhost");
+    registry(text).ok().filter(|_| is_host)
+}
+
+#[cfg(not(feature = "registry"))]
+fn named_registry(_: &OsStr) -> Option<ImageArg> {
+    None
 }
 
 #[cfg(feature = "registry")]

@@ -16,6 +16,7 @@ mod image_arg;
 mod inspect;
 mod layer_args;
 mod mutate;
+mod names;
 mod nix;
 mod out;
 mod output;
@@ -117,12 +118,18 @@ enum Command {
     ImageLayout(steps::ImageLayout),
     ClosureLayers(closure::ClosureLayers),
     Mutate(Box<mutate::Mutate>),
+    Tag(names::Tag),
     Append(edit::Append),
     Remove(edit::Remove),
+    Delete(names::Delete),
     Gc(edit::Gc),
     Fill(edit::Fill),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
+    Tags(names::Tags),
+    Config(names::Config),
+    Manifest(names::Manifest),
+    Digest(names::ImageDigest),
     Ls(files::Ls),
     Cat(files::Cat),
     Cp(files::Cp),
@@ -171,6 +178,12 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::ImageLayout(image_layout) => image_layout.run(&pool, warnings, &trust)?,
         Command::ClosureLayers(closure_layers) => closure_layers.run()?,
         Command::Mutate(mutate) => mutate.run(&pool, warnings, &trust)?,
+        Command::Tag(tag) => tag.run(&trust)?,
+        Command::Tags(tags) => tags.run(&trust)?,
+        Command::Config(config) => config.run(&trust)?,
+        Command::Manifest(manifest) => manifest.run(&trust)?,
+        Command::Digest(digest) => digest.run(&trust)?,
+        Command::Delete(delete) => delete.run(&trust)?,
         Command::Append(append) => append.run(&pool, warnings, &trust)?,
         Command::Remove(remove) => remove.run(&trust)?,
         Command::Gc(gc) => gc.run(&trust)?,
