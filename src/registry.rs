@@ -49,6 +49,7 @@
 pub(crate) mod blob;
 pub(crate) mod byte_counter;
 pub(crate) mod challenge;
+pub(crate) mod check_login;
 pub(crate) mod client;
 pub(crate) mod credentials;
 pub(crate) mod delete;

@@ -31,6 +31,7 @@ mod tools {
     mod transport;
     mod unpack;
     mod values_of_configurations;
+    mod verbs;
 }
 
 use std::fs;

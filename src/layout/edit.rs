@@ -233,7 +233,7 @@ impl ImageLayout {
     }
 
     /// The error that this layout lacks an image.
-    pub(super) fn not_found(&self, name: Option<&str>) -> Result<Error> {
+    pub(crate) fn not_found(&self, name: Option<&str>) -> Result<Error> {
         Ok(Error::ImageNotFound {
             path: self.path().to_owned(),
             name: name.map(str::to_owned),

@@ -138,7 +138,9 @@ impl Asked<'_> {
 
     fn denied(&self, said: &str) -> String {
         let Self { what, registry, repository, access, is_anonymous, .. } = self;
-        let login = format!("`docker login {registry}` or `podman login {registry}`");
+        let login = format!(
+            "`oci-layout login {registry}`, `docker login {registry}` or `podman login {registry}`"
+        );
         let found = match self.notes {
             [] => String::new(),
             notes => format!(" ({})", printable(&notes.join("; "))),
@@ -338,8 +340,9 @@ impl Asked<'_> {
             let reason = match refusal.status {
                 401 | 403 => format!(
                     "the registry does not let you overwrite {what}{said}: push under another tag, \
-                     or log in as a user who may overwrite it, with `docker login {registry}` or \
-                     `podman login {registry}`"
+                     or log in as a user who may overwrite it, with \
+                     `oci-layout login {registry}`, `docker login {registry}` or `podman login \
+                     {registry}`"
                 ),
                 _ => format!(
                     "{what} names another image, and the registry does not let you overwrite \

@@ -135,3 +135,77 @@ fn registries_are_told_from_layouts() {
     fs::rename(room.path("image"), room.path("a.b/image")).unwrap();
     assert_eq!(room.ok("tags a.b/image"), "1.0\n");
 }
+
+#[test]
+fn transports_are_understood_or_explained() {
+    let room = room();
+    let [(_, digest)] = &*entries(&room) else { panic!() };
+    fs::write(room.path("app"), "other\n").unwrap();
+    room.ok("build -f app:/bin/app --tag 2.0 -o second");
+    room.ok("append second -o image");
+    room.ok("export image -o image.tar");
+    for image in ["image:1.0", "oci:image:1.0", "oci-archive:image.tar:1.0"] {
+        let shown = room.ok(&format!("inspect {image}"));
+        assert!(shown.contains("1.0 ") && !shown.contains("2.0 "), "{shown}");
+        let inspected: Value =
+            serde_json::from_str(&room.ok(&format!("inspect --json {image}"))).unwrap();
+        assert_eq!(inspected["images"].as_array().unwrap().len(), 1);
+        assert_eq!(inspected["images"][0]["descriptor"]["digest"], **digest);
+        assert_eq!(room.ok(&format!("verify {image}")), "");
+        fs::remove_file(room.path("one.tar")).unwrap_or_default();
+        room.ok(&format!("export {image} -o one.tar"));
+        assert_eq!(room.ok("tags docker-archive:one.tar"), "1.0\n");
+    }
+    room.fails("inspect image:3", "\"image\" has no image with the tag \"3\": it has 1.0, 2.0");
+    room.fails("verify image:3", "\"image\" has no image with the tag \"3\": it has 1.0, 2.0");
+    for (command, part) in [
+        ("inspect docker://app", "oci-layout pull REF -o LAYOUT"),
+        ("verify docker://app", "oci-layout pull REF -o LAYOUT"),
+        ("inspect docker-daemon:app", "docker save IMAGE -o FILE"),
+        ("export containers-storage:app -o x", "podman push IMAGE oci:LAYOUT"),
+    ] {
+        let run = room.run(command.split(' '));
+        assert!(run.code == Some(2) && run.err.contains(part), "{command}: {run:?}");
+    }
+}
+
+#[test]
+fn verify_of_one_image_leaves_the_others_out() {
+    let room = room();
+    fs::write(room.path("app"), "other\n").unwrap();
+    room.ok("build -f app:/bin/app --tag 2.0 -o second");
+    room.ok("append second -o image");
+    let (_, second) = &entries(&room)[1];
+    fs::remove_file(room.path(format!("image/blobs/sha256/{}", &second["sha256:".len()..])))
+        .unwrap();
+    fs::write(room.path(format!("image/blobs/sha256/{}", "0".repeat(64))), "stray").unwrap();
+    assert_eq!(room.ok("verify image:1.0"), "");
+    for image in ["image", "image:2.0"] {
+        let run = room.run(["verify", image]);
+        assert!(run.code == Some(1) && run.out.contains("is missing"), "{image}: {run:?}");
+    }
+}
+
+#[test]
+fn paths_with_a_colon_that_exist_are_layouts() {
+    let room = room();
+    fs::rename(room.path("image"), room.path("a:1")).unwrap();
+    assert_eq!(room.ok("verify a:1"), "");
+    assert!(room.ok("inspect a:1").contains("1.0"));
+}
+
+#[cfg(feature = "registry")]
+#[test]
+fn schemes_in_names_are_removed_or_explained() {
+    let room = room();
+    let fails = |args: &str, code: i32, part: &str| {
+        let run = room.run(args.split(' '));
+        assert!(run.code == Some(code) && run.err.contains(part), "{args}: {run:?}");
+    };
+    fails("push image docker://127.0.0.1:1/app", 1, "cannot connect to 127.0.0.1:1");
+    fails("pull docker://127.0.0.1:1/app -o x", 1, "cannot connect to 127.0.0.1:1");
+    fails("push image http://127.0.0.1:1/app", 2, "write 127.0.0.1:1/app, with --plain-http");
+    fails("push image https://ghcr.io/app", 2, "a name has no https://: write ghcr.io/app");
+    fails("push docker://a/b docker://c/d", 2, "oci-layout copy");
+    fails("serve image --listen here", 2, "8080, :8080, localhost:8080 or [::1]:8080");
+}

@@ -15,12 +15,16 @@ mod files;
 mod image_arg;
 mod inspect;
 mod layer_args;
+#[cfg(feature = "registry")]
+mod login;
 mod mutate;
 mod names;
 mod nix;
 mod out;
 mod output;
 mod progress;
+#[cfg(feature = "registry")]
+mod prompt;
 #[cfg(feature = "registry")]
 mod pull;
 #[cfg(feature = "registry")]
@@ -141,6 +145,10 @@ enum Command {
     #[cfg(feature = "registry")]
     Push(push::Push),
     #[cfg(feature = "registry")]
+    Login(login::Login),
+    #[cfg(feature = "registry")]
+    Logout(login::Logout),
+    #[cfg(feature = "registry")]
     Serve(serve::Serve),
     Nix(nix::Nix),
     #[command(hide = true)]
@@ -200,6 +208,10 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Pull(pull) => pull.run(&pool, &trust)?,
         #[cfg(feature = "registry")]
         Command::Push(push) => push.run(&pool, &trust)?,
+        #[cfg(feature = "registry")]
+        Command::Login(login) => login.run()?,
+        #[cfg(feature = "registry")]
+        Command::Logout(logout) => logout.run()?,
         #[cfg(feature = "registry")]
         Command::Serve(serve) => return serve.run(&pool, &trust),
         Command::Nix(nix) => nix.run(&pool)?,

@@ -9,6 +9,7 @@ use oci_layout::{
 };
 
 use crate::{
+    image_arg::reference,
     out::{self, print, say},
     output::{self, Output},
     progress,
@@ -37,7 +38,7 @@ Example:
   oci-layout build -f app:/bin/app --base alpine:3.20 -o image")]
 pub(crate) struct Pull {
     /// The image: [REGISTRY/]PATH[:TAG][@DIGEST]. A digest always refers to the same image
-    #[arg(value_name = "REF")]
+    #[arg(value_name = "REF", value_parser = reference)]
     image: Reference,
 
     /// The layout to create, or to add the image to

@@ -8,7 +8,7 @@ use oci_layout::{
     registry::{Client, Credentials},
 };
 
-use crate::certificates;
+use crate::{certificates, errors};
 
 #[derive(Args, Clone)]
 #[command(next_help_heading = "How registries are accessed")]
@@ -54,11 +54,34 @@ impl Registries {
 
 /// Returns a client with the credentials and certificates of the environment.
 pub(crate) fn client() -> Result<Client> {
-    // Nix sets unset variables to the empty string.
-    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let client = Client::default().authorities(certificates::authorities()?);
     let client = client.credentials(Credentials::Files(credentials(variable)));
     Ok(certs_d(variable).into_iter().fold(client, Client::certs_d))
+}
+
+/// Returns the value of an environment variable. Nix sets unset variables to the empty string.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Returns the files from which credentials are read, the most important first.
+pub(crate) fn credential_files() -> Vec<PathBuf> {
+    credentials(variable)
+}
+
+/// Returns the file for the credentials of a registry: the one that has some already, because it
+/// takes precedence; or the last one, which is docker's, and which all programs read.
+pub(crate) fn login_file(registry: &str) -> Result<PathBuf> {
+    let mut files = credential_files();
+    for file in &files {
+        if Credentials::has(file, registry)? {
+            return Ok(file.clone());
+        }
+    }
+    files.pop().ok_or_else(|| {
+        let reason = "no file is known to store credentials in: set HOME, or give --authfile";
+        errors::invalid(format!("login to {registry}"), reason)
+    })
 }
 
 /// Returns the files in which
