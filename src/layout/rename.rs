@@ -28,7 +28,7 @@ impl ImageLayout {
     ///
     /// # Errors
     ///
-    /// As [`ImageLayout::whole_image`] and [`ImageLayout::append`]; [`Error::ImageNotFound`] if the
+    /// As [`ImageLayout::whole_image`] and [`ImageLayout::append`]; [`Error::ImageNotFound`](crate::Error::ImageNotFound) if the
     /// image is part of an index and has no entry of its own, or if another program replaced it
     /// meanwhile.
     pub fn replace(

@@ -58,6 +58,10 @@ impl ImageArg {
     }
 
     /// Opens the image for one platform.
+    #[cfg_attr(
+        not(feature = "registry"),
+        expect(unused_variables, reason = "only images in registries need them")
+    )]
     pub(crate) fn open(
         &self,
         platform: Option<&Platform>,
@@ -75,6 +79,10 @@ impl ImageArg {
     }
 
     /// Opens the image for all its platforms.
+    #[cfg_attr(
+        not(feature = "registry"),
+        expect(unused_variables, reason = "only images in registries need them")
+    )]
     pub(crate) fn whole(&self, registries: &Registries, trust: &Trust) -> Result<Image> {
         match self {
             Self::Layout(LayoutTag { layout, tag }) => {

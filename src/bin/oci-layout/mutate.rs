@@ -9,11 +9,12 @@ use oci_layout::{
 };
 use serde_json::{Map, Value, json};
 
+#[cfg(feature = "registry")]
+use crate::errors;
 use crate::{
     Warnings,
     args::{self, Json, LayoutTag},
     build::RunArgs,
-    errors,
     image_arg::{ImageArg, OneImage},
     out::{print, say},
     output::{self, Output},

@@ -5,10 +5,11 @@ use std::io::Read;
 use clap::Args;
 use oci_layout::{Blob, Digest, Error, Image, PlatformImage, Result};
 
+#[cfg(feature = "registry")]
+use crate::errors;
 use crate::{
     args::{self, LayoutTag},
     edit::{open_layout, remove},
-    errors,
     image_arg::{ImageArg, OneImage, Registries},
     out::{self, print, say},
     trust::Trust,
@@ -42,10 +43,10 @@ pub(crate) struct Tag {
 
 impl Tag {
     pub(crate) fn run(self, trust: &Trust) -> Result<()> {
-        let Self { image, name, registries, write } = self;
+        let Self { image, name, .. } = self;
         match image {
             ImageArg::Layout(LayoutTag { layout, tag }) => {
-                let digest = open_layout(&layout, write, trust)?.tag(tag.as_deref(), &name)?;
+                let digest = open_layout(&layout, self.write, trust)?.tag(tag.as_deref(), &name)?;
                 say(format_args!("tagged {} as {name}", layout.display()));
                 print(digest)
             }
@@ -56,7 +57,7 @@ impl Tag {
                         to copy an image to another repository";
                     return Err(errors::invalid(format!("name {name:?}"), reason));
                 }
-                let client = registries.client()?;
+                let client = self.registries.client()?;
                 let image = client.image(&reference, None)?;
                 let mut new = reference.clone();
                 (new.tag, new.digest) = (Some(name.clone()), None);

@@ -49,8 +49,9 @@ fn read(terminal: &mut File, erase: impl Fn(&mut Vec<u8>)) -> io::Result<String>
     const CANCEL: u8 = 3;
     const END: u8 = 4;
     let mut line = Vec::new();
-    for byte in terminal.bytes() {
-        match byte? {
+    let mut byte = [0];
+    while terminal.read(&mut byte)? > 0 {
+        match byte[0] {
             b'\n' | b'\r' | END => break,
             CANCEL => return Err(io::Error::other("interrupted")),
             8 | 127 => erase(&mut line),

@@ -84,7 +84,6 @@ impl Claim {
 
 /// Whether the folder holds a complete layout to add to. Removes the claim of a killed program from
 /// it.
-#[cfg(feature = "registry")]
 pub(crate) fn settled(dir: &Path, write: WriteOptions) -> Result<bool> {
     if fs::symlink_metadata(dir.join(CLAIM)).is_err() {
         return Ok(dir.join("oci-layout").exists());
