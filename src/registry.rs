@@ -30,6 +30,10 @@
 //! # Ok::<_, oci_layout::Error>(())
 //! ```
 //!
+//! The image that [`Client::image`] returns can be pushed too: blobs are then read while they are
+//! sent. [`Client::tags`] lists the tags of a repository, [`Client::delete`] deletes an image, and
+//! [`Credentials::store`] stores a login that [`Client::check_login`] has checked.
+//!
 //! [`Endpoint`] is the server: it serves layouts, and images that are in no layout, to every client
 //! that can pull.
 //!

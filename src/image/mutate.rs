@@ -26,6 +26,11 @@ use crate::{
 /// The source of unchanged values in messages.
 const IMAGE: &str = "the image";
 
+/// The annotations that name the base of an image: [pre-defined annotation
+/// keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
+const BASE_NAME: &str = "org.opencontainers.image.base.name";
+const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
+
 /// The annotation by which BuildKit's attestations name the manifest that they describe:
 /// <https://docs.docker.com/build/metadata/attestations/attestation-storage/>
 const DESCRIBES: &str = "vnd.docker.reference.digest";
@@ -96,7 +101,7 @@ pub struct MutateOptions {
     /// JSON that is merged over the manifest; `null` removes. `config` and `layers` do not apply.
     pub manifest: Value,
     /// The base below the image, and the base to replace it with. The layers of the image above the
-    /// old base stay.
+    /// old base stay. The annotation `org.opencontainers.image.base.digest` names the new base.
     pub rebase: Option<(Image, Image)>,
     /// How many of the highest layers to drop, before others are appended.
     pub drop_layers: usize,
@@ -240,6 +245,11 @@ impl Mutation<'_> {
     ) -> Result<Manifest> {
         let mut old = image.manifest().clone();
         old.media_type = Some(MediaType::MANIFEST);
+        if let Some((_, base)) = &self.options.rebase {
+            old.annotations.insert(BASE_DIGEST.to_owned(), base.digest().to_string());
+            // It is not known here.
+            old.annotations.remove(BASE_NAME);
+        }
         let extra = self.options.manifest.clone();
         let mut value = manifest::with_defaults(
             "image manifest",

@@ -1,7 +1,7 @@
 //! Lists the tags of a repository.
 
 use reqwest::{
-    Method, StatusCode,
+    Method,
     header::{HeaderMap, LINK},
 };
 use serde::Deserialize;
@@ -48,11 +48,13 @@ fn tags(session: &Session) -> Result<Option<Vec<String>>> {
     let mut all: Vec<String> = Vec::new();
     for _ in 0..MOST_PAGES {
         let get = || {
-            let response = session.exchange(|| session.request(Method::GET, &path))?;
-            if response.status() == StatusCode::NOT_FOUND {
-                return Ok(None);
-            }
-            let response = session.success(response)?;
+            let response = match session.ask(|| session.request(Method::GET, &path)) {
+                // A registry that does not list tags has another code.
+                Err(Failure::Refused(refusal)) if refusal.has(&["NAME_UNKNOWN"]) => {
+                    return Ok(None);
+                }
+                response => response?,
+            };
             let headers = response.headers().clone();
             let next = match next(&headers) {
                 Some(next) => Some(session.follow(response.url(), &next)?.to_string()),

@@ -131,6 +131,23 @@ fn layers_and_history_change_together() {
 }
 
 #[test]
+fn no_layer_is_read() {
+    let room = room();
+    let (manifest, _) = room.image("image");
+    let digest = manifest["layers"][0]["digest"].as_str().unwrap().to_owned();
+    fs::write(room.path(format!("image/blobs/sha256/{}", &digest[7..])), "damaged").unwrap();
+    mutate(&room, "image --user 9 --append layer");
+    let run = room.run(["verify", "image"]);
+    assert!(run.code == Some(1) && run.out.contains(&digest), "{run:?}");
+    // In a sparse layout, the layers stay recipes.
+    room.ok("build -f app:/bin/app --sparse -o sparse");
+    room.ok("layer-tar -f assets:/srv --lazy -o lazy");
+    mutate(&room, "sparse --user 9 --append lazy");
+    assert_eq!(fs::read_dir(room.path("sparse/recipes")).unwrap().count(), 2);
+    assert_eq!(room.ok("ls sparse srv"), "/srv\n/srv/index.html\n");
+}
+
+#[test]
 fn a_rebase_replaces_the_layers_of_the_base() {
     let room = Room::new();
     room.ok("build -f app:/bin/app --tag 1 --env A=1 -o old");
@@ -138,7 +155,10 @@ fn a_rebase_replaces_the_layers_of_the_base() {
     room.ok("build -f app:/bin/app assets:/etc --tag 2 -o new");
     room.ok("build --base old -f assets:/srv --tag 3 -o image");
     let said = mutate(&room, "image --rebase old oci:new:2");
-    assert_eq!(said, "changed image: layers (2, before: 2)\n");
+    assert_eq!(said, "changed image: annotations, layers (2, before: 2)\n");
+    let base = room.json("new/index.json")["manifests"][0]["digest"].clone();
+    let annotations = room.image("image").0["annotations"].clone();
+    assert_eq!(annotations, json!({ "org.opencontainers.image.base.digest": base }));
     assert_eq!(room.ok("cat image /bin/app"), "new\n");
     assert_eq!(room.ok("ls image srv/*"), "/srv/index.html\n");
     let layers = |layout| room.image(layout).0["layers"].clone();

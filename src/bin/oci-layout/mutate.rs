@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{Args, ValueEnum};
 use oci_layout::{
     ConfigOptions, Image, LayoutOptions, MutateOptions, Platform, PlatformImage, Pool, Result,
     folder, image_layout, mutate,
@@ -31,7 +31,7 @@ use crate::{
 /// selects one. As in build, a new --entrypoint removes the default arguments. Prints the digest of
 /// the new image.
 #[derive(Args)]
-#[command(group = ArgGroup::new("change").multiple(true), after_help = "\
+#[command(after_help = "\
 Examples:
   oci-layout mutate image:1.0 --env PORT=8080 --label version=1.0 --user 1000
   oci-layout mutate image:1.0 --append layer -o changed --tag 1.1
@@ -182,7 +182,17 @@ impl Mutate {
     fn manifest(&self) -> Value {
         let set = self.annotation.iter().map(|(key, value)| (key.clone(), value.clone().into()));
         let unset = self.unset_annotation.iter().map(|key| (key.clone(), Value::Null));
-        let annotations: Map<String, Value> = unset.chain(set).collect();
+        #[cfg(feature = "registry")]
+        let base = match self.rebase.last() {
+            Some(ImageArg::Registry(reference)) => {
+                let name = Value::from(reference.to_string());
+                Some(("org.opencontainers.image.base.name".to_owned(), name))
+            }
+            _ => None,
+        };
+        #[cfg(not(feature = "registry"))]
+        let base = None;
+        let annotations: Map<String, Value> = base.into_iter().chain(unset).chain(set).collect();
         match annotations.is_empty() {
             true => Value::Null,
             false => json!({ "annotations": annotations }),
