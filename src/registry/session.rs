@@ -192,7 +192,7 @@ impl Session {
         Ok(response)
     }
 
-    fn is_own(&self, url: &Url) -> bool {
+    pub(crate) fn is_own(&self, url: &Url) -> bool {
         url.origin() == self.base.origin()
     }
 

@@ -57,9 +57,12 @@ fn tags(session: &Session) -> Result<Option<Vec<String>>> {
             };
             let headers = response.headers().clone();
             let next = match next(&headers) {
-                Some(next) => Some(session.follow(response.url(), &next)?.to_string()),
+                Some(next) => Some(session.follow(response.url(), &next)?),
                 None => None,
             };
+            if next.as_ref().is_some_and(|next| !session.is_own(next)) {
+                return Err(Failure::Odd("the list of tags continues on another host".to_owned()));
+            }
             let body = session.http.body(response, MAX_DOCUMENT)?.unwrap_or_default();
             let page: Page = serde_json::from_slice(&body)
                 .map_err(|error| Failure::Odd(format!("the list of tags is invalid: {error}")))?;
@@ -71,7 +74,7 @@ fn tags(session: &Session) -> Result<Option<Vec<String>>> {
         all.extend(tags);
         match next {
             // A page that leads to itself would be read again and again.
-            Some(next) if next != path => path = next,
+            Some(next) if next.as_str() != path => path = next.into(),
             _ => return Ok(Some(all)),
         }
     }

@@ -143,7 +143,7 @@ fn no_layer_is_read() {
     room.ok("build -f app:/bin/app --sparse -o sparse");
     room.ok("layer-tar -f assets:/srv --lazy -o lazy");
     mutate(&room, "sparse --user 9 --append lazy");
-    assert_eq!(fs::read_dir(room.path("sparse/recipes")).unwrap().count(), 2);
+    assert_eq!(fs::read_dir(room.path("sparse/recipes/sha256")).unwrap().count(), 2);
     assert_eq!(room.ok("ls sparse srv"), "/srv\n/srv/index.html\n");
 }
 

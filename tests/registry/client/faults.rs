@@ -265,15 +265,16 @@ fn lists_of_tags_have_pages() {
         let link = vec![("Link".to_owned(), link.to_owned())];
         Then::Say(200, link, format!(r#"{{"name":"a/b","tags":{tags}}}"#))
     };
-    room.registry.serve("/v2/a/b/tags/list?last=b", br#"{"tags":["c"]}"#);
+    room.registry.serve("/v2/a/b/tags/list", br#"{"tags":["c"]}"#);
     let first = next("</v2/a/b/tags/list?last=b>; rel=\"next\"", r#"["a","b"]"#);
     room.registry.fault("tags/list", 1, first.clone());
     assert_eq!(client().tags(&reference).unwrap(), ["a", "b", "c"]);
     // A page must not lead to itself, or away.
     room.registry.fault("tags/list", 2, first);
     assert_eq!(client().tags(&reference).unwrap(), ["a", "b", "a", "b"]);
-    room.registry.fault("tags/list", 1, next("<ftp://x/y>; rel=next", "[]"));
-    assert!(common::message(client().tags(&reference)).contains("redirects"));
+    room.registry.fault("tags/list", 1, next("<http://127.0.0.1:1/y>; rel=next", "[]"));
+    let said = common::message(client().tags(&reference));
+    assert!(said.contains("continues on another host"), "{said}");
 }
 
 #[test]
