@@ -206,6 +206,74 @@ fn an_image_for_several_platforms_is_changed_for_all_or_one() {
 }
 
 #[test]
+fn attestations_of_a_changed_image_are_removed() {
+    let room = room();
+    let index = room.json("image/index.json");
+    let mut image = index["manifests"][0].clone();
+    image["annotations"] = json!({ "a": "kept" });
+    let mut attestation = image.clone();
+    attestation["platform"] = json!({ "os": "unknown", "architecture": "unknown" });
+    let mut other = attestation.clone();
+    attestation["annotations"] = json!({ "vnd.docker.reference.digest": image["digest"] });
+    other["annotations"] = json!({ "vnd.docker.reference.digest": "sha256:other" });
+    let (manifest, _) = room.image("image");
+    for entry in [&mut attestation, &mut other] {
+        let mut manifest = manifest.clone();
+        manifest["annotations"] = entry["annotations"].clone();
+        let layer = "application/vnd.in-toto+json";
+        manifest["layers"][0]["mediaType"] = json!(layer);
+        let written = write(&room, "manifest", &manifest);
+        entry["digest"] = written["digest"].clone();
+        entry["size"] = written["size"].clone();
+    }
+    let nested = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [image, attestation, other], "strange": 1,
+    });
+    let root = write(&room, "index", &nested);
+    let index = json!({ "schemaVersion": 2, "manifests": [root] });
+    fs::write(room.path("image/index.json"), index.to_string()).unwrap();
+    mutate(&room, "image --user 9");
+    let digest = &room.json("image/index.json")["manifests"][0]["digest"];
+    let changed = room.blob("image", digest);
+    assert_eq!(changed["strange"], 1);
+    let entries = changed["manifests"].as_array().unwrap();
+    assert_eq!(entries.len(), 2);
+    assert_eq!(entries[0]["annotations"], image["annotations"]);
+    assert_ne!(entries[0]["digest"], image["digest"]);
+    assert_eq!(entries[1], other);
+}
+
+/// Docker's own media types are for the same bytes.
+#[test]
+fn an_image_of_docker_becomes_one_of_oci() {
+    let room = room();
+    let (mut manifest, config) = room.image("image");
+    let types = "application/vnd.docker.";
+    manifest["mediaType"] = json!(format!("{types}distribution.manifest.v2+json"));
+    manifest["layers"][0]["mediaType"] = json!(format!("{types}image.rootfs.diff.tar.gzip"));
+    manifest["config"] = write(&room, "config", &config);
+    manifest["config"]["mediaType"] = json!(format!("{types}container.image.v1+json"));
+    let mut entry = write(&room, "manifest", &manifest);
+    entry["mediaType"] = manifest["mediaType"].clone();
+    let mut index = room.json("image/index.json");
+    index["manifests"] = json!([entry]);
+    fs::write(room.path("image/index.json"), index.to_string()).unwrap();
+    assert_eq!(mutate(&room, "image --label a=b"), "changed image: config.Labels\n");
+    let (manifest, _) = room.image("image");
+    let types = "application/vnd.oci.image.";
+    for (found, kind) in [
+        (&manifest["mediaType"], "manifest.v1+json"),
+        (&manifest["config"]["mediaType"], "config.v1+json"),
+        (&manifest["layers"][0]["mediaType"], "layer.v1.tar+gzip"),
+        (&room.json("image/index.json")["manifests"][0]["mediaType"], "manifest.v1+json"),
+    ] {
+        assert_eq!(*found, json!(format!("{types}{kind}")));
+    }
+    assert_eq!(room.ok("verify image"), "");
+}
+
+#[test]
 fn the_last_name_decides() {
     let room = room();
     room.ok("append 2.0=image -o image");

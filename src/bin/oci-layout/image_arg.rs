@@ -175,10 +175,10 @@ pub(crate) struct Registries {}
 pub(crate) struct ImageOptions {
     /// The platform, if the image has several [default: linux/amd64]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    pub(crate) platform: Option<Platform>,
+    platform: Option<Platform>,
 
     #[command(flatten)]
-    pub(crate) registries: Registries,
+    registries: Registries,
 }
 
 impl ImageOptions {
@@ -199,10 +199,10 @@ pub(crate) struct OneImage {
     /// The image: LAYOUT[:TAG], where the layout is a folder or an archive, or
     /// docker://REGISTRY/PATH[:TAG]
     #[arg(value_name = "IMAGE", value_parser = crate::args::os(ImageArg::parse))]
-    pub(crate) image: ImageArg,
+    image: ImageArg,
 
     #[command(flatten)]
-    pub(crate) options: ImageOptions,
+    options: ImageOptions,
 }
 
 impl OneImage {
@@ -210,4 +210,20 @@ impl OneImage {
     pub(crate) fn open(&self, trust: &Trust) -> Result<(PlatformImage, Option<ReadLock>)> {
         self.options.open(&self.image, trust)
     }
+}
+
+/// One image, for all its platforms or for one of them.
+#[derive(Args)]
+pub(crate) struct WholeImage {
+    /// The image: LAYOUT[:TAG], where the layout is a folder or an archive, or
+    /// docker://REGISTRY/PATH[:TAG]
+    #[arg(value_name = "IMAGE", value_parser = crate::args::os(ImageArg::parse))]
+    pub(crate) image: ImageArg,
+
+    /// Select one platform of an image for several platforms [default: all]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) registries: Registries,
 }

@@ -15,7 +15,7 @@ use crate::{
     Warnings,
     args::{self, Json, LayoutTag},
     build::RunArgs,
-    image_arg::{ImageArg, OneImage},
+    image_arg::{ImageArg, WholeImage},
     out::{print, say},
     output::{self, Output},
     progress,
@@ -38,7 +38,7 @@ Examples:
   oci-layout mutate image --rebase docker://debian:12.1 docker://debian:12.2")]
 pub(crate) struct Mutate {
     #[command(flatten)]
-    image: OneImage,
+    image: WholeImage,
 
     /// The layout to create, or to add the image to [default: change the image in place]
     #[arg(short, long, value_name = "LAYOUT")]
@@ -146,19 +146,19 @@ fn created(text: &str) -> Result<String, String> {
 
 impl Mutate {
     pub(crate) fn run(mut self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
-        let OneImage { image: from, options: by } = &self.image;
+        let WholeImage { image: from, platform, registries } = &self.image;
         let _locks: Vec<_> = [from].into_iter().chain(&self.rebase).map(ImageArg::lock).collect();
-        let old = from.whole(&by.registries, trust)?;
+        let old = from.whole(registries, trust)?;
         let mut options = MutateOptions::default();
         if let [old, new] = &*self.rebase {
-            let open = |base: &ImageArg| base.whole(&by.registries, trust);
+            let open = |base: &ImageArg| base.whole(registries, trust);
             options = options.rebase(open(old)?, open(new)?);
         }
         for layer in folder::open_layers(&self.append, &trust.recipes())? {
             options = options.append(layer);
         }
         options = options.drop_layers(self.drop_layers);
-        options.only.clone_from(&by.platform);
+        options.only.clone_from(platform);
         let (from, output, write) = (from.clone(), self.output.take(), self.write);
         let names = std::mem::take(&mut self.tag);
         options = options.manifest(self.manifest());

@@ -10,7 +10,7 @@ use crate::errors;
 use crate::{
     args::{self, LayoutTag},
     edit::{open_layout, remove},
-    image_arg::{ImageArg, OneImage, Registries},
+    image_arg::{ImageArg, OneImage, Registries, WholeImage},
     out::{self, print, say},
     trust::Trust,
     write_args::WriteArgs,
@@ -126,7 +126,7 @@ Example:
   oci-layout manifest docker://alpine --platform linux/arm64 | jq .layers")]
 pub(crate) struct Manifest {
     #[command(flatten)]
-    image: OneImage,
+    image: WholeImage,
 }
 
 impl Manifest {
@@ -146,7 +146,7 @@ Example:
   oci-layout digest docker://alpine:3.20")]
 pub(crate) struct ImageDigest {
     #[command(flatten)]
-    image: OneImage,
+    image: WholeImage,
 }
 
 impl ImageDigest {
@@ -196,20 +196,20 @@ impl Delete {
 
 /// Returns the digest and the bytes of the manifest for the platform; without a platform, those of
 /// the manifest or index that the name means.
-fn root(image: &OneImage, trust: &Trust) -> Result<(Digest, Vec<u8>)> {
-    let OneImage { image, options } = image;
+fn root(image: &WholeImage, trust: &Trust) -> Result<(Digest, Vec<u8>)> {
+    let WholeImage { image, platform, registries } = image;
     let _lock = image.lock();
-    let found: Image = match (image, &options.platform) {
+    let found: Image = match (image, platform) {
         #[cfg(feature = "registry")]
         (ImageArg::Registry(reference), platform) => {
-            let client = options.registries.client()?;
+            let client = registries.client()?;
             let manifest = client.manifest(reference, platform.as_ref())?;
             return Ok((manifest.descriptor().digest, manifest.bytes().to_vec()));
         }
         (_, Some(platform)) => {
-            PlatformImage::into(image.open(Some(platform), &options.registries, trust)?)
+            PlatformImage::into(image.open(Some(platform), registries, trust)?)
         }
-        (_, None) => image.whole(&options.registries, trust)?,
+        (_, None) => image.whole(registries, trust)?,
     };
     Ok((found.digest(), document(&found, found.digest())?))
 }

@@ -10,17 +10,20 @@ use oci_layout::{
 
 use crate::{certificates, errors};
 
+/// The heading of these options in the help.
+const HEADING: &str = "How registries are accessed";
+
 #[derive(Args, Clone)]
-#[command(next_help_heading = "How registries are accessed")]
 pub(crate) struct Registries {
     /// Connect to registries without TLS
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     plain_http: bool,
 
     /// Require a trusted certificate. With `false`, certificates are not verified, and a registry
     /// without TLS is accessed over plain HTTP
     #[arg(
         long,
+        help_heading = HEADING,
         value_name = "BOOL",
         action = ArgAction::Set,
         num_args = 0..=1,
@@ -32,12 +35,12 @@ pub(crate) struct Registries {
 
     /// PEM file with additional trusted certificates: of certificate authorities, or of a registry.
     /// May be repeated
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, value_name = "FILE")]
     ca_file: Vec<PathBuf>,
 
     /// Folder to use instead of the registry's folder in certs.d: trusted certificates (*.crt), and
     /// client certificates (NAME.cert with NAME.key)
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = HEADING, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
 }
 
