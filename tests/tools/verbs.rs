@@ -69,10 +69,17 @@ fn images_are_copied_between_registries() {
     }
     // One platform, also without a transport.
     let one = format!("{}/b/one", to.address);
-    ok(home.path(), &format!("copy {source} docker://{one} --platform linux/arm64"));
+    ok(home.path(), &format!("copy {source} {one} --platform linux/arm64"));
     let platform = ["digest", "--insecure", "--platform", "linux/arm64", &source];
     assert_eq!(crane(["digest", "--insecure", &one]), crane(platform));
     assert_eq!(fs::read_dir(&home).unwrap().count(), 0, "nothing is stored here");
+    let said = fails(home.path(), &format!("copy {source} docker://Upper/Case"));
+    assert!(said.contains("DEST: image \"Upper/Case\": expected [REGISTRY/]PATH"), "{said}");
+    // Anything else is a matter for skopeo.
+    ok(home.path(), &format!("copy {source} oci:there:1"));
+    let there = format!("oci:{}:1", home.path().join("there").display());
+    let digest = oci_layout::Digest::of(skopeo(["inspect", "--raw", &there])).to_string();
+    assert_eq!(digest, crane(["digest", "--insecure", &source]).trim());
 }
 
 #[test]

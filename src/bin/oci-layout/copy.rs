@@ -22,8 +22,6 @@ use signal_hook::{
 };
 
 use self::source::Source;
-#[cfg(feature = "registry")]
-use crate::image_arg::reference;
 use crate::{
     Warnings, args, errors,
     image_arg::{ImageArg, Registries},
@@ -99,15 +97,15 @@ impl Copy {
             Some(_) => self.image.open(self.platform.as_ref(), &self.registries, trust)?.into(),
             None => self.image.whole(&self.registries, trust)?,
         };
-        let destination =
-            Destination::new(self.to.as_deref(), self.destination.as_deref(), &image)?;
+        let (to, given) = (self.to.as_deref(), self.destination.as_deref());
         #[cfg(feature = "registry")]
-        if let (ImageArg::Registry(from), "docker") = (&self.image, &*destination.transport) {
-            let to = reference(&destination.reference)
-                .map_err(|reason| errors::invalid("DEST", reason))?;
+        if let ImageArg::Registry(from) = &self.image
+            && let Some(to) = between::destination(to, given)?
+        {
             between::copy(&image, from, to, &self.registries)?;
             return Ok(ExitCode::SUCCESS);
         }
+        let destination = Destination::new(to, given, &image)?;
         let status = match &*destination.transport {
             "docker-daemon" => {
                 warnings.report(image.warnings())?;
