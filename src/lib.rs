@@ -40,7 +40,8 @@
 //! | to | use |
 //! |---|---|
 //! | build on an image | [`ImageLayout::image`], [`ConfigOptions::base`], [`Inherit`], [`LayerOptions::above`] |
-//! | open a layout or archive and change it | [`ImageLayout`]: append, remove, collect garbage |
+//! | change the configuration or layers of an image | [`mutate()`] |
+//! | open a layout or archive and change it | [`ImageLayout`]: append, replace, remove, collect garbage |
 //! | write images as one tar for docker, podman and containerd | [`image_archive()`] |
 //! | find everything that is wrong with a layout, and mend it | [`verify()`], [`repair()`] |
 //! | list the contents of a layer | [`layer_entries()`] |
@@ -134,8 +135,8 @@ pub use crate::{
     },
     image::{
         ConfigOptions, ExtraConfig, Image, ImageConfig, ImageIndex, ImageManifest, Inherit,
-        ManifestOptions, PlatformImage, artifact_manifest, image_config, image_index,
-        image_manifest,
+        ManifestOptions, MutateOptions, PlatformImage, artifact_manifest, image_config,
+        image_index, image_manifest, mutate,
     },
     layer::{
         entries::{LayerEntries, LayerEntry, layer_entries},

@@ -21,6 +21,8 @@ mod cli {
     mod layouts;
     mod make;
     mod memory;
+    mod mutate;
+    mod names;
     mod printable;
     mod room;
     mod sparse;

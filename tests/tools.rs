@@ -16,6 +16,7 @@ mod tools {
     mod layering;
     mod limits;
     mod listing;
+    mod mutate;
     mod platforms;
     mod proxies;
     mod pull;
@@ -33,6 +34,7 @@ mod tools {
     mod transport;
     mod unpack;
     mod values_of_configurations;
+    mod verbs;
 }
 
 use std::fs;

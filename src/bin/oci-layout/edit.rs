@@ -9,6 +9,7 @@ use oci_layout::{Error, ImageLayout, Pool, Result};
 use crate::{
     Warnings,
     args::{self, LayoutTag, NamedFolder},
+    errors,
     out::say,
     progress,
     steps::{lock_images, open_images},
@@ -68,15 +69,22 @@ pub(crate) struct Remove {
 
 impl Remove {
     pub(crate) fn run(self, trust: &Trust) -> Result<()> {
-        let LayoutTag { layout, tag } = self.image;
-        let tag = tag.unwrap_or_default();
-        open_layout(&layout, self.write, trust)?.remove(&tag)?;
-        say(format_args!(
-            "removed {tag} from {}; `oci-layout gc` removes blobs that no image uses",
-            layout.display()
-        ));
-        Ok(())
+        remove(self.image, self.write, trust)
     }
+}
+
+pub(crate) fn remove(image: LayoutTag, write: WriteArgs, trust: &Trust) -> Result<()> {
+    let LayoutTag { layout, tag: Some(tag) } = image else {
+        let reason =
+            "needs a tag here: write LAYOUT:TAG; to remove the whole layout, remove its folder";
+        return Err(errors::layout(image.layout, reason));
+    };
+    open_layout(&layout, write, trust)?.remove(&tag)?;
+    say(format_args!(
+        "removed {tag} from {}; `oci-layout gc` removes blobs that no image uses",
+        layout.display()
+    ));
+    Ok(())
 }
 
 /// Removes blobs and recipes of a layout that no image refers to.
@@ -136,7 +144,7 @@ impl Fill {
     }
 }
 
-fn open_layout(path: &Path, write: WriteArgs, trust: &Trust) -> Result<ImageLayout> {
+pub(crate) fn open_layout(path: &Path, write: WriteArgs, trust: &Trust) -> Result<ImageLayout> {
     let layout = trust.open(path).map(|layout| layout.write_options(write.options()));
     layout.map_err(|error| match error {
         Error::NotALayout { path, reason } => {

@@ -8,12 +8,12 @@ use std::{
 };
 
 use clap::Args;
-use oci_layout::{Error, FileEntry, FileKind, ImageFiles, Platform, Pool, Result, Skipped, unpack};
+use oci_layout::{Error, FileEntry, FileKind, ImageFiles, Pool, Result, Skipped, unpack};
 use serde::Serialize;
 
 use crate::{
     Warnings, args, errors,
-    image_arg::{ImageArg, OneImage, open},
+    image_arg::{ImageArg, ImageOptions, OneImage},
     out::{self, print, say},
     progress,
     trust::Trust,
@@ -208,9 +208,8 @@ pub(crate) struct Cp {
     #[arg(value_name = "DEST")]
     destination: PathBuf,
 
-    /// The platform, if the image has several [default: linux/amd64]
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    platform: Option<Platform>,
+    #[command(flatten)]
+    options: ImageOptions,
 }
 
 /// `IMAGE:/PATH`.
@@ -238,8 +237,8 @@ impl FileOfImage {
 
 impl Cp {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
-        let Self { source: FileOfImage { image, path }, mut destination, platform } = self;
-        let (image, _lock) = open(&image, platform.as_ref(), trust)?;
+        let Self { source: FileOfImage { image, path }, mut destination, options } = self;
+        let (image, _lock) = options.open(&image, trust)?;
         let files = ImageFiles::of(&image)?;
         if destination.is_dir() {
             destination.push(path.file_name().unwrap_or_default());

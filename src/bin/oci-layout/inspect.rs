@@ -6,19 +6,23 @@ mod tree;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
     sync::Arc,
 };
 
 use clap::Args;
 use oci_layout::{
     Configuration, Descriptor, Digest, Error, ImageLayout, Index, Manifest, MediaType, Pool,
-    ReadLock, Report, Result,
+    Report, Result,
 };
 use serde::{Serialize, Serializer};
 
 use self::contents::{Contents, contents};
-use crate::{out, progress, trust::Trust};
+use crate::{
+    args::{self, LayoutTag},
+    image_arg::local_layout,
+    out, progress,
+    trust::Trust,
+};
 
 /// Shows the images of a layout, their layers, and the files in them.
 ///
@@ -30,9 +34,10 @@ Example:
   oci-layout inspect image
   oci-layout inspect --json image | jq '.images[].configuration.config'")]
 pub(crate) struct Inspect {
-    /// The layout: a folder, an oci-archive or a docker-archive
-    #[arg(value_name = "LAYOUT")]
-    layout: PathBuf,
+    /// The layout: a folder, an oci-archive or a docker-archive; with a tag or digest, only that
+    /// image
+    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(local_layout))]
+    image: LayoutTag,
 
     /// Print everything as JSON
     #[arg(long)]
@@ -41,9 +46,14 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
-        let _lock = ReadLock::new(&self.layout);
-        let layout = trust.open(&self.layout)?;
-        let inspection = progress::show("reading the layers", |_| Inspection::new(&layout, pool))?;
+        let _lock = self.image.lock();
+        let layout = trust.open(&self.image.layout)?;
+        let entries = match &self.image.tag {
+            Some(tag) => vec![layout.whole_image(Some(tag))?.descriptor().clone()],
+            None => layout.index()?.manifests.clone(),
+        };
+        let inspection =
+            progress::show("reading the layers", |_| Inspection::new(&layout, &entries, pool));
         if self.json { out::print_json(&inspection) } else { tree::draw(&inspection, out::print) }
     }
 }
@@ -99,17 +109,16 @@ enum What {
 }
 
 impl<'a> Inspection<'a> {
-    fn new(layout: &'a ImageLayout, pool: &Pool) -> Result<Self> {
+    fn new(layout: &'a ImageLayout, entries: &'a [Descriptor], pool: &Pool) -> Self {
         let mut documents = Documents { layout, seen: HashMap::new(), layers: BTreeMap::new() };
-        let index = layout.index()?.manifests.iter();
-        let images = index.map(|entry| documents.entry(Cow::Borrowed(entry), 0)).collect();
+        let images = entries.iter().map(|entry| documents.entry(Cow::Borrowed(entry), 0)).collect();
         let layers = documents.layers.into_values();
         let contents = pool.map(layers, |layer| (layer.digest, contents(&*layout.blob(&layer))));
-        Ok(Self {
+        Self {
             layout: layout.path().display().to_string(),
             images,
             layers: contents.into_iter().collect(),
-        })
+        }
     }
 }
 

@@ -19,10 +19,16 @@ mod ignore_file;
 mod image_arg;
 mod inspect;
 mod layer_args;
+#[cfg(feature = "registry")]
+mod login;
+mod mutate;
+mod names;
 mod nix;
 mod out;
 mod output;
 mod progress;
+#[cfg(feature = "registry")]
+mod prompt;
 #[cfg(feature = "registry")]
 mod pull;
 #[cfg(feature = "registry")]
@@ -119,12 +125,19 @@ enum Command {
     ImageManifest(steps::ImageManifest),
     ImageLayout(steps::ImageLayout),
     ClosureLayers(closure::ClosureLayers),
+    Mutate(Box<mutate::Mutate>),
+    Tag(names::Tag),
     Append(edit::Append),
     Remove(edit::Remove),
+    Delete(names::Delete),
     Gc(edit::Gc),
     Fill(edit::Fill),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
+    Tags(names::Tags),
+    Config(names::Config),
+    Manifest(names::Manifest),
+    Digest(names::ImageDigest),
     Ls(files::Ls),
     Cat(files::Cat),
     Cp(files::Cp),
@@ -135,6 +148,10 @@ enum Command {
     Pull(pull::Pull),
     #[cfg(feature = "registry")]
     Push(push::Push),
+    #[cfg(feature = "registry")]
+    Login(login::Login),
+    #[cfg(feature = "registry")]
+    Logout(login::Logout),
     #[cfg(feature = "registry")]
     Serve(serve::Serve),
     Nix(nix::Nix),
@@ -181,6 +198,13 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::ImageManifest(image_manifest) => image_manifest.run(&pool, warnings, &trust)?,
         Command::ImageLayout(image_layout) => image_layout.run(&pool, warnings, &trust)?,
         Command::ClosureLayers(closure_layers) => closure_layers.run()?,
+        Command::Mutate(mutate) => mutate.run(&pool, warnings, &trust)?,
+        Command::Tag(tag) => tag.run(&trust)?,
+        Command::Tags(tags) => tags.run(&trust)?,
+        Command::Config(config) => config.run(&trust)?,
+        Command::Manifest(manifest) => manifest.run(&trust)?,
+        Command::Digest(digest) => digest.run(&trust)?,
+        Command::Delete(delete) => delete.run(&trust)?,
         Command::Append(append) => append.run(&pool, warnings, &trust)?,
         Command::Remove(remove) => remove.run(&trust)?,
         Command::Gc(gc) => gc.run(&trust)?,
@@ -197,6 +221,10 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Pull(pull) => pull.run(&pool, &trust)?,
         #[cfg(feature = "registry")]
         Command::Push(push) => push.run(&pool, &trust)?,
+        #[cfg(feature = "registry")]
+        Command::Login(login) => login.run()?,
+        #[cfg(feature = "registry")]
+        Command::Logout(logout) => logout.run()?,
         #[cfg(feature = "registry")]
         Command::Serve(serve) => return serve.run(&pool, &trust),
         Command::Nix(nix) => nix.run(&pool)?,
