@@ -49,7 +49,7 @@ pub(crate) struct Mutate {
 
     /// Name of the changed image: a tag (1.0) or a full name (ghcr.io/me/app:1.0). May be repeated
     /// [default: the names of the image]
-    #[arg(long, value_name = "NAME", value_parser = args::name)]
+    #[arg(short, long, value_name = "NAME", value_parser = args::name)]
     tag: Vec<String>,
 
     /// Folder of a layer to append, written by layer-tar; lowest first
