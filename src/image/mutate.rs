@@ -80,15 +80,17 @@ pub fn mutate(image: &Image, options: &MutateOptions) -> Result<Image> {
         mutation.changed.push(Changed { old: old.digest, new, blobs });
     }
     Error::refuse_warnings(&mutation.warnings, options.config.strict)?;
+    let mut warnings = image.warnings().to_vec();
+    // The same mistake for each platform is one mistake.
+    for warning in std::mem::take(&mut mutation.warnings) {
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
     let (descriptor, mut blobs) = mutation.below(image.descriptor())?;
     let mut seen = HashSet::new();
     blobs.retain(|blob| seen.insert(blob.descriptor().digest));
-    Ok(Image {
-        descriptor,
-        blobs,
-        names: image.names().to_vec(),
-        warnings: image.warnings().iter().cloned().chain(mutation.warnings).collect(),
-    })
+    Ok(Image { descriptor, blobs, names: image.names().to_vec(), warnings })
 }
 
 /// A change in progress.
