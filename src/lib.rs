@@ -154,6 +154,7 @@ pub use crate::{
     rootfs::{
         ImageFiles,
         entry::{FileEntry, FileKind},
+        search::FileSearch,
         unpack::{Skipped, unpack},
     },
     store::{CheckedFile, NewFile, ReadLock, WriteOptions},

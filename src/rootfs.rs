@@ -1,8 +1,10 @@
 //! The files of an image: its layers on top of each other, as a container sees them.
 
+pub(crate) mod contents;
 pub(crate) mod entry;
 pub(crate) mod layer_stream;
 pub(crate) mod merge;
+pub(crate) mod search;
 pub(crate) mod unpack;
 
 use std::{
@@ -14,29 +16,32 @@ use std::{
 
 use crate::{
     basics::error::{Error, Result},
-    blob::traits::Blob,
+    blob::{chunks, traits::Blob},
     image::platform_image::PlatformImage,
     layer::glob::{Globs, Use},
     pool::Pool,
     rootfs::{
+        contents::copy_from,
         entry::{FileEntry, FileKind},
-        layer_stream::{Fault, read_layer},
         merge::Merge,
-        unpack::{Skipped, skipped::SkippedList, unpack_below},
+        search::no_file,
+        unpack::{Skipped, skipped::SkippedList},
     },
     tarfile::{
+        decompress::unpacked,
         follow::{LinkFault, follow},
         path::LayerPath,
+        reader::{TarEntry, TarError, TarReader},
     },
 };
 
 /// The files of an image, without their contents. Paths begin at the image's root.
 ///
 /// ```
-/// use oci_layout::{FileMapping, ImageFiles, LayerOptions, layer_tar};
+/// use oci_layout::{FileMapping, ImageFiles, LayerOptions, Pool, layer_tar};
 /// let lower = layer_tar([FileMapping::text("1\n", "/etc/version")], LayerOptions::default())?;
 /// let upper = layer_tar([FileMapping::text("2\n", "/etc/version")], LayerOptions::default())?;
-/// let files = ImageFiles::new([lower, upper])?;
+/// let files = ImageFiles::new([lower, upper], &Pool::available())?;
 /// let paths: Vec<_> = files.iter().map(|(path, _)| path.display().to_string()).collect();
 /// assert_eq!(paths, ["/etc", "/etc/version"]);
 /// let mut contents = Vec::new();
@@ -51,26 +56,28 @@ pub struct ImageFiles {
 }
 
 impl ImageFiles {
-    /// Reads layers, lowest first. Each is read once, and its digest is verified.
+    /// Reads layers, lowest first. Each is read once, and its digest is verified. The pool reads
+    /// several at the same time, because reading a layer is mostly decompressing it.
     ///
     /// # Errors
     ///
     /// Those of reading a layer, and [`Error::BlobDamaged`] if its bytes are not those of its
     /// digest.
-    pub fn new<B: Blob + 'static>(layers: impl IntoIterator<Item = B>) -> Result<Self> {
+    pub fn new<B: Blob + 'static>(
+        layers: impl IntoIterator<Item = B>,
+        pool: &Pool,
+    ) -> Result<Self> {
         let layers = layers.into_iter().map(|layer| Arc::new(layer) as Arc<dyn Blob>);
         let layers: Vec<_> = layers.collect();
         let (mut merge, skipped) = (Merge::default(), SkippedList::default());
-        for (number, layer) in layers.iter().enumerate() {
+        let read = pool.map_parts(&layers, |layer| read_entries(&**layer));
+        for (number, entries) in read.into_iter().enumerate() {
             merge.begin(number);
-            read_layer(&**layer, |tar| {
-                while let Some(entry) = tar.next_entry()? {
-                    if let Err(reason) = merge.apply(&entry) {
-                        skipped.add(&bytes_path(&entry.path), reason);
-                    }
+            for entry in entries? {
+                if let Err(reason) = merge.apply(&entry) {
+                    skipped.add(&bytes_path(&entry.path), reason);
                 }
-                Ok(true)
-            })?;
+            }
         }
         Ok(Self { layers, merge, skipped: skipped.into_list() })
     }
@@ -80,8 +87,8 @@ impl ImageFiles {
     /// # Errors
     ///
     /// As of [`ImageFiles::new`].
-    pub fn of(image: &PlatformImage) -> Result<Self> {
-        Self::new(image.layers().iter().cloned())
+    pub fn of(image: &PlatformImage, pool: &Pool) -> Result<Self> {
+        Self::new(image.layers().iter().cloned(), pool)
     }
 
     /// All files, in the order of their paths: a directory comes right before what it contains.
@@ -137,42 +144,10 @@ impl ImageFiles {
     pub fn copy(&self, path: impl AsRef<Path>, out: &mut dyn Write) -> Result<()> {
         let path = path.as_ref();
         let (_, file) = self.find(path)?;
-        let FileKind::File { size } = file.kind else {
+        if !matches!(file.kind, FileKind::File { .. }) {
             return Err(no_file(path, "is not a regular file"));
-        };
-        let fault = |cause| Fault::Other(Error::sink(cause));
-        read_layer(&*self.layers[file.layer], |tar| {
-            while let Some(entry) = tar.next_entry()? {
-                if entry.offset != file.offset {
-                    continue;
-                }
-                let mut written = 0;
-                tar.contents(&entry, |at, bytes| {
-                    zeros(out, at - written).and_then(|()| out.write_all(bytes)).map_err(fault)?;
-                    written = at + bytes.len() as u64;
-                    Ok::<_, Fault>(())
-                })?;
-                zeros(out, size - written).map_err(fault)?;
-                break;
-            }
-            Ok(false)
-        })
-    }
-
-    /// Writes a directory of the image, with everything below it, into an empty directory: see
-    /// [`unpack`](crate::unpack). Its layers are read once more.
-    ///
-    /// # Errors
-    ///
-    /// As of [`ImageFiles::get`] and [`unpack`](crate::unpack).
-    pub fn copy_directory(
-        &self,
-        path: impl AsRef<Path>,
-        directory: impl AsRef<Path>,
-        pool: &Pool,
-    ) -> Result<Vec<Skipped>> {
-        let (root, _) = self.find(path.as_ref())?;
-        unpack_below(self.layers.iter().cloned(), &root, directory.as_ref(), pool)
+        }
+        copy_from(&*self.layers[file.layer], file, out)
     }
 
     /// What the layers contain and no file system can.
@@ -201,17 +176,25 @@ impl ImageFiles {
     }
 }
 
-fn no_file(path: &Path, reason: &str) -> Error {
-    Error::invalid(format!("{path:?}"), reason)
+/// The entries of a layer, which is read to its end.
+fn read_entries(layer: &dyn Blob) -> Result<Vec<TarEntry>> {
+    let digest = layer.descriptor().digest;
+    chunks::verified(layer, |blob| {
+        let mut tar = TarReader::new(unpacked(blob).map_err(|cause| Error::blob(digest, cause))?);
+        let damaged = |error: TarError| Error::blob(digest, io::Error::other(error.to_string()));
+        let mut entries = Vec::new();
+        while let Some(mut entry) = tar.next_entry().map_err(damaged)? {
+            // Many, and only needed for the contents.
+            entry.extents = Vec::new();
+            entries.push(entry);
+        }
+        Ok(entries)
+    })
 }
 
 fn bytes_path(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
-}
-
-fn zeros(out: &mut dyn Write, count: u64) -> io::Result<()> {
-    io::copy(&mut io::Read::take(io::repeat(0), count), out).map(drop)
 }
 
 impl fmt::Debug for ImageFiles {

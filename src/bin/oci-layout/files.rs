@@ -8,7 +8,9 @@ use std::{
 };
 
 use clap::Args;
-use oci_layout::{Error, FileEntry, FileKind, ImageFiles, Platform, Pool, Result, Skipped, unpack};
+use oci_layout::{
+    Error, FileEntry, FileKind, FileSearch, ImageFiles, Platform, Pool, Result, Skipped, unpack,
+};
 use serde::Serialize;
 
 use crate::{
@@ -51,9 +53,9 @@ pub(crate) struct Ls {
 }
 
 impl Ls {
-    pub(crate) fn run(self, warnings: Warnings, trust: &Trust) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let (image, _lock) = self.image.open(trust)?;
-        let files = progress::show("reading the layers", |_| ImageFiles::of(&image))?;
+        let files = progress::show("reading the layers", |_| ImageFiles::of(&image, pool))?;
         report(warnings, files.skipped())?;
         let found = files.matching(&self.glob)?;
         if self.json {
@@ -176,7 +178,7 @@ pub(crate) struct Cat {
 impl Cat {
     pub(crate) fn run(self, trust: &Trust) -> Result<()> {
         let (image, _lock) = self.image.open(trust)?;
-        let files = ImageFiles::of(&image)?;
+        let mut files = FileSearch::of(&image);
         for path in self.paths {
             match files.copy(path, &mut io::stdout()) {
                 // A reader may stop early.
@@ -240,11 +242,12 @@ impl Cp {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let Self { source: FileOfImage { image, path }, mut destination, platform } = self;
         let (image, _lock) = open(&image, platform.as_ref(), trust)?;
-        let files = ImageFiles::of(&image)?;
+        let mut files = FileSearch::of(&image);
         if destination.is_dir() {
             destination.push(path.file_name().unwrap_or_default());
         }
-        if files.get(&path)?.is_dir() {
+        let file = files.get(&path)?;
+        if file.is_dir() {
             return into_place(&destination, warnings, |new| {
                 files.copy_directory(&path, new, pool)
             });
@@ -254,10 +257,9 @@ impl Cp {
             let reason = "exists: remove it, or choose another path";
             return Err(errors::output_exists(&destination, reason));
         }
-        let mode = files.get(&path)?.mode & 0o777;
         let mut new = temporary().tempfile_in(parent(&destination)).map_err(write)?;
         files.copy(&path, new.as_file_mut())?;
-        set_mode(new.as_file(), mode).map_err(write)?;
+        set_mode(new.as_file(), file.mode & 0o777).map_err(write)?;
         new.persist_noclobber(&destination).map_err(|error| write(error.error))?;
         Ok(())
     }

@@ -174,7 +174,7 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Fill(fill) => fill.run(&pool, &trust)?,
         Command::Verify(verify) => return verify.run(&pool, warnings, &trust),
         Command::Inspect(inspect) => inspect.run(&pool, &trust)?,
-        Command::Ls(ls) => ls.run(warnings, &trust)?,
+        Command::Ls(ls) => ls.run(&pool, warnings, &trust)?,
         Command::Cat(cat) => cat.run(&trust)?,
         Command::Cp(cp) => cp.run(&pool, warnings, &trust)?,
         Command::Unpack(unpack) => unpack.run(&pool, warnings, &trust)?,
