@@ -5,6 +5,7 @@ pub(crate) mod entry;
 pub(crate) mod layer_stream;
 pub(crate) mod merge;
 pub(crate) mod search;
+pub(crate) mod tar;
 pub(crate) mod unpack;
 
 use std::{

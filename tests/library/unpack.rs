@@ -87,6 +87,13 @@ fn unpacked(layers: &[MemoryBlob]) -> (TempDir, BTreeMap<String, String>, Vec<Sk
     });
     assert_eq!(listed.collect::<BTreeMap<_, _>>(), found);
     assert_eq!(files.skipped(), skipped);
+    // The same as one tar.
+    let mut tar = Vec::new();
+    files.write_tar(&mut tar).unwrap();
+    let tar = MemoryBlob::new(MediaType::LAYER, tar);
+    let root = TempDir::new().unwrap();
+    assert_eq!(unpack([tar], root.path(), &Pool::new(1)).unwrap(), []);
+    assert_eq!(tree(root.path()), found);
     // Nothing beside it.
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     (dir, found, skipped)

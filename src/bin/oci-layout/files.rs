@@ -9,7 +9,8 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    Error, FileEntry, FileKind, FileSearch, ImageFiles, Platform, Pool, Result, Skipped, unpack,
+    Error, FileEntry, FileKind, FileSearch, ImageFiles, Platform, Pool, Result, Skipped,
+    WriteOptions, unpack,
 };
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ use crate::{
     Warnings, args, errors,
     image_arg::{ImageArg, OneImage, open},
     out::{self, print, say},
+    output::write_tar,
     progress,
     trust::Trust,
 };
@@ -265,29 +267,52 @@ impl Cp {
     }
 }
 
-/// Unpacks the files of an image into a folder.
+/// Unpacks the files of an image into a folder, or writes them as one tar.
 ///
 /// Restores permissions, times, links, owners, devices and extended attributes as far as you may:
 /// owners and devices take root. What is left out is a warning. Nothing is written outside of the
-/// folder, whatever the layers contain.
+/// folder, whatever the layers contain. A tar has them all, and the same image always gives the
+/// same bytes.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout unpack image -o rootfs
-  oci-layout unpack docker://alpine -o rootfs")]
+  oci-layout unpack docker://alpine -o rootfs
+  oci-layout unpack image --tar - | tar -t")]
 pub(crate) struct Unpack {
     #[command(flatten)]
     image: OneImage,
 
+    #[command(flatten)]
+    to: UnpackTo,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct UnpackTo {
     /// The folder to create
     #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
+    output: Option<PathBuf>,
+
+    /// The tar to write, or - for standard output
+    #[arg(long, value_name = "FILE")]
+    tar: Option<PathBuf>,
 }
 
 impl Unpack {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let (image, _lock) = self.image.open(trust)?;
-        into_place(&self.output, warnings, |new| {
+        if let Some(tar) = &self.to.tar {
+            return progress::show("unpacking", |_| {
+                let files = ImageFiles::of(&image, pool)?;
+                report(warnings, files.skipped())?;
+                let write = |out: &mut dyn io::Write| files.write_tar(out);
+                write_tar(tar, WriteOptions::default(), "tar -x", write).map(drop)
+            });
+        }
+        // One of both is required.
+        let output = self.to.output.unwrap_or_default();
+        into_place(&output, warnings, |new| {
             progress::show("unpacking", |_| unpack(image.layers().iter().cloned(), new, pool))
         })
     }

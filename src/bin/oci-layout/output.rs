@@ -27,7 +27,7 @@ use signal_hook::{
 
 #[cfg(feature = "registry")]
 pub(crate) use self::claim::settled;
-pub(crate) use self::file::OutputFile;
+pub(crate) use self::file::write_tar;
 use self::{
     claim::{Claim, Found},
     leftovers::Leftovers,
