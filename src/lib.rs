@@ -153,6 +153,10 @@ pub use crate::{
     },
     rootfs::{
         ImageFiles,
+        diff::{
+            BytesDiff, DiffLayer, FieldDiff, FileChange, FileDiff, ImageDiff, LayerDiff,
+            MemberDiff, image_diff,
+        },
         entry::{FileEntry, FileKind},
         search::FileSearch,
         unpack::{Skipped, unpack},

@@ -1,6 +1,7 @@
 //! The files of an image: its layers on top of each other, as a container sees them.
 
 pub(crate) mod contents;
+pub(crate) mod diff;
 pub(crate) mod entry;
 pub(crate) mod layer_stream;
 pub(crate) mod merge;
@@ -9,6 +10,7 @@ pub(crate) mod tar;
 pub(crate) mod unpack;
 
 use std::{
+    collections::{BTreeMap, HashMap},
     fmt,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -16,7 +18,10 @@ use std::{
 };
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{
+        digest::{Digest, Hasher},
+        error::{Error, Result},
+    },
     blob::{chunks, traits::Blob},
     image::platform_image::PlatformImage,
     layer::glob::{Globs, Use},
@@ -54,6 +59,10 @@ pub struct ImageFiles {
     layers: Vec<Arc<dyn Blob>>,
     merge: Merge,
     skipped: Vec<Skipped>,
+    /// For each layer, the digests of contents by the offset of the entry, if they were asked for.
+    digests: Vec<HashMap<u64, Digest>>,
+    /// The whiteouts of all layers, and the topmost layer that has each.
+    whiteouts: BTreeMap<LayerPath, usize>,
 }
 
 impl ImageFiles {
@@ -68,19 +77,49 @@ impl ImageFiles {
         layers: impl IntoIterator<Item = B>,
         pool: &Pool,
     ) -> Result<Self> {
+        Self::read(layers, pool, 0, false)
+    }
+
+    /// The same with the digests of all contents. The lowest of these layers has this number.
+    pub(crate) fn with_digests<B: Blob + 'static>(
+        layers: impl IntoIterator<Item = B>,
+        pool: &Pool,
+        lowest: usize,
+    ) -> Result<Self> {
+        Self::read(layers, pool, lowest, true)
+    }
+
+    fn read<B: Blob + 'static>(
+        layers: impl IntoIterator<Item = B>,
+        pool: &Pool,
+        lowest: usize,
+        has_digests: bool,
+    ) -> Result<Self> {
         let layers = layers.into_iter().map(|layer| Arc::new(layer) as Arc<dyn Blob>);
         let layers: Vec<_> = layers.collect();
         let (mut merge, skipped) = (Merge::default(), SkippedList::default());
-        let read = pool.map_parts(&layers, |layer| read_entries(&**layer));
-        for (number, entries) in read.into_iter().enumerate() {
+        let (mut digests, mut whiteouts) = (vec![HashMap::new(); lowest], BTreeMap::new());
+        let read = pool.map_parts(&layers, |layer| read_entries(&**layer, has_digests));
+        for (number, read) in (lowest..).zip(read) {
             merge.begin(number);
-            for entry in entries? {
+            let (entries, of_layer) = read?;
+            digests.push(of_layer);
+            for entry in entries {
+                match LayerPath::parse_member(&entry.path) {
+                    Ok(path) if path.is_whiteout() => drop(whiteouts.insert(path, number)),
+                    _ => {}
+                }
                 if let Err(reason) = merge.apply(&entry) {
                     skipped.add(&bytes_path(&entry.path), reason);
                 }
             }
         }
-        Ok(Self { layers, merge, skipped: skipped.into_list() })
+        Ok(Self { layers, merge, skipped: skipped.into_list(), digests, whiteouts })
+    }
+
+    /// The digest of the contents of a regular file, if they were asked for.
+    pub(crate) fn digest(&self, entry: &FileEntry) -> Option<Digest> {
+        self.digests.get(entry.layer)?.get(&entry.offset?).copied()
     }
 
     /// The files of an image for one platform.
@@ -177,20 +216,41 @@ impl ImageFiles {
     }
 }
 
-/// The entries of a layer, which is read to its end.
-fn read_entries(layer: &dyn Blob) -> Result<Vec<TarEntry>> {
+/// The entries of a layer, which is read to its end, and the digests of contents if they are asked
+/// for.
+fn read_entries(
+    layer: &dyn Blob,
+    has_digests: bool,
+) -> Result<(Vec<TarEntry>, HashMap<u64, Digest>)> {
     let digest = layer.descriptor().digest;
     chunks::verified(layer, |blob| {
         let mut tar = TarReader::new(unpacked(blob).map_err(|cause| Error::blob(digest, cause))?);
         let damaged = |error: TarError| Error::blob(digest, io::Error::other(error.to_string()));
-        let mut entries = Vec::new();
+        let (mut entries, mut digests) = (Vec::new(), HashMap::new());
         while let Some(mut entry) = tar.next_entry().map_err(damaged)? {
+            if has_digests && entry.kind.is_file() | entry.sparse {
+                digests.insert(entry.offset, digest_of(&mut tar, &entry).map_err(damaged)?);
+            }
             // Many, and only needed for the contents.
             entry.extents = Vec::new();
             entries.push(entry);
         }
-        Ok(entries)
+        Ok((entries, digests))
     })
+}
+
+/// The digest of the contents of the entry that was returned last. Where holes are is a part of the
+/// contents of a sparse file, because a hole may be larger than any disk.
+fn digest_of<R: io::Read>(tar: &mut TarReader<R>, entry: &TarEntry) -> Result<Digest, TarError> {
+    let mut hasher = Hasher::default();
+    tar.contents(entry, |at, bytes| {
+        if entry.sparse {
+            hasher.update(&at.to_be_bytes());
+        }
+        hasher.update(bytes);
+        Ok::<_, TarError>(())
+    })?;
+    Ok(hasher.finish().0)
 }
 
 fn bytes_path(bytes: &[u8]) -> PathBuf {

@@ -10,6 +10,7 @@ mod cli {
     mod companions;
     mod concurrent;
     mod copy;
+    mod diff;
     mod errors;
     mod export;
     #[cfg(feature = "registry")]

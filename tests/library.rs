@@ -13,6 +13,7 @@ mod library {
     mod closure;
     mod conflicts;
     mod described;
+    mod diff;
     mod docker_archive;
     mod docs;
     mod edges;

@@ -63,6 +63,20 @@ pub enum FileKind {
     Fifo,
 }
 
+impl FileKind {
+    /// The name of the type.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "file",
+            Self::Directory => "directory",
+            Self::Symlink { .. } => "symlink",
+            Self::CharDevice { .. } => "char-device",
+            Self::BlockDevice { .. } => "block-device",
+            Self::Fifo => "fifo",
+        }
+    }
+}
+
 impl FileEntry {
     /// The entry of a tar; `None` for a hard link and for types that no file system has.
     pub(crate) fn new(entry: &TarEntry, layer: usize) -> Option<Self> {

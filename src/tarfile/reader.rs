@@ -50,6 +50,8 @@ pub(crate) struct TarReader<R> {
     next: u64,
     global: Global,
     ending: Option<Ending>,
+    /// The blocks of the headers that were read last.
+    headers: Vec<u8>,
 }
 
 /// An entry of a tar, from its header and extended headers.
@@ -142,7 +144,7 @@ impl<R: Read> TarReader<R> {
     }
 
     fn from_input(input: Input<R>) -> Self {
-        Self { input, next: 0, global: Global::default(), ending: None }
+        Self { input, next: 0, global: Global::default(), ending: None, headers: Vec::new() }
     }
 
     /// The next entry, or `None` after the last one. Skips contents that were not read.
@@ -151,6 +153,7 @@ impl<R: Read> TarReader<R> {
             return Ok(None);
         }
         self.input.skip_to(self.next)?;
+        self.headers.clear();
         let mut start = self.input.offset;
         let mut extensions = Extensions::default();
         loop {
@@ -200,6 +203,16 @@ impl<R: Read> TarReader<R> {
         }
     }
 
+    /// The blocks of the headers of the entry that was returned last, with extended headers.
+    pub(crate) fn headers(&self) -> &[u8] {
+        &self.headers
+    }
+
+    /// The offset that was read up to.
+    pub(crate) fn offset(&self) -> u64 {
+        self.input.offset
+    }
+
     /// The end of the tar, after the last entry. Reads everything that follows.
     pub(crate) fn ending(&mut self) -> Result<Ending> {
         while self.next_entry()?.is_some() {}
@@ -242,6 +255,7 @@ impl<R: Read> TarReader<R> {
             return Ok(None);
         };
         if block != [0; BLOCK] {
+            self.headers.extend_from_slice(&block);
             return Header::parse(&block)
                 .map(Some)
                 .map_err(|reason| TarError { offset: at, reason });
@@ -269,6 +283,7 @@ impl<R: Read> TarReader<R> {
         while (bytes.len() as u64) < size {
             bytes.extend_from_slice(&self.input.whole_block()?);
         }
+        self.headers.extend_from_slice(&bytes);
         bytes.truncate(size as usize);
         Ok(bytes)
     }

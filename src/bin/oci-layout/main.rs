@@ -8,6 +8,7 @@ mod certificates;
 mod closure;
 mod companions;
 mod copy;
+mod diff;
 mod edit;
 mod errors;
 mod export;
@@ -125,6 +126,7 @@ enum Command {
     Cat(files::Cat),
     Cp(files::Cp),
     Unpack(files::Unpack),
+    Diff(diff::Diff),
     Export(export::Export),
     Copy(copy::Copy),
     #[cfg(feature = "registry")]
@@ -178,6 +180,7 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Cat(cat) => cat.run(&trust)?,
         Command::Cp(cp) => cp.run(&pool, warnings, &trust)?,
         Command::Unpack(unpack) => unpack.run(&pool, warnings, &trust)?,
+        Command::Diff(diff) => return Ok(diff.run(&pool, &trust)),
         Command::Export(export) => export.run(&pool, warnings, &trust)?,
         Command::Copy(copy) => return copy.run(&pool, warnings, &trust),
         #[cfg(feature = "registry")]
