@@ -13,6 +13,7 @@ pub(crate) mod index;
 pub(crate) mod inherit;
 pub(crate) mod manifest;
 pub(crate) mod platform_image;
+pub(crate) mod with_layers;
 
 pub use crate::image::{
     artifact::artifact_manifest,

@@ -3,9 +3,11 @@
 pub(crate) mod contents;
 pub(crate) mod diff;
 pub(crate) mod entry;
+pub(crate) mod layer_diff;
 pub(crate) mod layer_stream;
 pub(crate) mod merge;
 pub(crate) mod search;
+pub(crate) mod squash;
 pub(crate) mod tar;
 pub(crate) mod unpack;
 
@@ -80,7 +82,19 @@ impl ImageFiles {
         Self::read(layers, pool, 0, false)
     }
 
-    /// The same with the digests of all contents. The lowest of these layers has this number.
+    /// The same with the digests of all contents, for [`layer_diff`](crate::layer_diff()).
+    ///
+    /// # Errors
+    ///
+    /// As of [`ImageFiles::new`].
+    pub fn with_contents<B: Blob + 'static>(
+        layers: impl IntoIterator<Item = B>,
+        pool: &Pool,
+    ) -> Result<Self> {
+        Self::read(layers, pool, 0, true)
+    }
+
+    /// The same, where the lowest of these layers has this number.
     pub(crate) fn with_digests<B: Blob + 'static>(
         layers: impl IntoIterator<Item = B>,
         pool: &Pool,

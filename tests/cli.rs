@@ -24,6 +24,7 @@ mod cli {
     mod printable;
     mod room;
     mod sparse;
+    mod squash;
     mod strangers;
     mod values;
 }

@@ -35,8 +35,17 @@ impl ImageFiles {
     ///
     /// The errors of reading the layers and of writing.
     pub fn write_tar(&self, out: &mut dyn Write) -> Result<()> {
+        self.write_paths(out, |_| true)
+    }
+
+    /// Writes the files at some paths as one tar, in the same way.
+    pub(crate) fn write_paths(
+        &self,
+        out: &mut dyn Write,
+        is_wanted: impl Fn(&LayerPath) -> bool,
+    ) -> Result<()> {
         let mut tar = Tar { files: self, out };
-        let mut left = self.names_of_entries();
+        let mut left = self.names_of_entries(&is_wanted);
         for (layer, names) in self.layers.iter().zip(&mut left) {
             // Later layers replace or remove all files of some layers.
             if names.is_empty() {
@@ -57,7 +66,7 @@ impl ImageFiles {
         for (path, placed) in self.merge.files().iter().rev() {
             // No layer says anything of a root without an entry.
             let is_made = !path.is_root() || placed.entry.offset.is_some();
-            if placed.entry.is_dir() && is_made {
+            if placed.entry.is_dir() && is_made && is_wanted(path) {
                 tar.add_header(path, &placed.entry, HeaderKind::Directory)?;
             }
         }
@@ -65,9 +74,12 @@ impl ImageFiles {
     }
 
     /// For each layer, the paths of its files by the offset of their entry.
-    fn names_of_entries(&self) -> Vec<HashMap<u64, Vec<&LayerPath>>> {
+    fn names_of_entries(
+        &self,
+        is_wanted: &dyn Fn(&LayerPath) -> bool,
+    ) -> Vec<HashMap<u64, Vec<&LayerPath>>> {
         let mut names = vec![HashMap::<_, Vec<_>>::new(); self.layers.len()];
-        for (path, placed) in self.merge.files() {
+        for (path, placed) in self.merge.files().iter().filter(|(path, _)| is_wanted(path)) {
             if let Some(offset) = placed.entry.offset.filter(|_| !placed.entry.is_dir()) {
                 names[placed.entry.layer].entry(offset).or_default().push(path);
             }

@@ -21,15 +21,15 @@ use tempfile::TempDir;
 use walkdir::WalkDir;
 
 /// Name, type, and link or contents.
-type Member = (&'static str, EntryType, &'static str);
+pub(super) type Member = (&'static str, EntryType, &'static str);
 
-const DIR: EntryType = EntryType::Directory;
-const FILE: EntryType = EntryType::Regular;
-const LINK: EntryType = EntryType::Symlink;
-const HARD: EntryType = EntryType::Link;
+pub(super) const DIR: EntryType = EntryType::Directory;
+pub(super) const FILE: EntryType = EntryType::Regular;
+pub(super) const LINK: EntryType = EntryType::Symlink;
+pub(super) const HARD: EntryType = EntryType::Link;
 
 /// A layer of these members, which the tar crate would refuse in part.
-fn layer(members: &[Member]) -> MemoryBlob {
+pub(super) fn layer(members: &[Member]) -> MemoryBlob {
     let mut tar = Vec::new();
     for (name, kind, text) in members {
         let mut header = Header::new_gnu();

@@ -4,9 +4,10 @@
 use std::{fs, process::Command};
 
 use oci_layout::{
-    ArchiveFormat, ArchiveOptions, Blob, Compression, ImageFiles, ImageLayout, Pool, image_archive,
-    unpack,
+    ArchiveFormat, ArchiveOptions, Blob, Compression, Image, ImageFiles, ImageLayout, LayerOptions,
+    Pool, WriteOptions, image_archive, image_layout, unpack,
 };
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::common::python::python;
@@ -69,6 +70,29 @@ fn umoci_unpacks(compression: Compression) {
     ]);
     let expected = without_empty_xattrs(sample.root_file_system());
     assert_same("umoci", &expected, &found_in(&bundle.join("rootfs")));
+}
+
+/// umoci unpacks an image with merged layers, and one with layers in another compression.
+#[test]
+fn umoci_unpacks_squashed_and_recompressed_images() {
+    let sample = Sample::new(Compression::GZIP);
+    let image = ImageLayout::open(sample.layout()).unwrap().image(None, None).unwrap();
+    let folder = |name: &str| sample.folder().join(name);
+    let squashed = |layers, name: &str| {
+        image.squashed(layers, LayerOptions::default().store(folder(name))).unwrap()
+    };
+    let (pool, write) = (Pool::new(2), WriteOptions::default());
+    let zstd = image.recompressed(Compression::ZSTD, folder("zstd"), write, &pool).unwrap();
+    for (name, image) in [("all", squashed(3, "all")), ("two", squashed(2, "two")), ("zstd", zstd)]
+    {
+        let layout = folder(name);
+        image_layout(&layout, [Image::from(image).tagged("latest")], json!({})).unwrap();
+        let bundle = folder(&format!("{name}-bundle"));
+        let image = format!("{}:latest", layout.display());
+        umoci(["unpack", "--image", &image, bundle.to_str().unwrap()]);
+        let expected = without_empty_xattrs(sample.root_file_system());
+        assert_same(name, &expected, &found_in(&bundle.join("rootfs")));
+    }
 }
 
 /// The fastest and the smallest, whose streams ask most of a reader.

@@ -16,6 +16,7 @@ mod files;
 mod image_arg;
 mod inspect;
 mod layer_args;
+mod layer_diff;
 mod nix;
 mod out;
 mod output;
@@ -29,6 +30,7 @@ mod registries;
 mod script;
 #[cfg(feature = "registry")]
 mod serve;
+mod squash;
 mod steps;
 mod trust;
 mod verify;
@@ -127,6 +129,9 @@ enum Command {
     Cp(files::Cp),
     Unpack(files::Unpack),
     Diff(diff::Diff),
+    Squash(squash::Squash),
+    Recompress(squash::Recompress),
+    LayerDiff(layer_diff::LayerDiff),
     Export(export::Export),
     Copy(copy::Copy),
     #[cfg(feature = "registry")]
@@ -181,6 +186,9 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Cp(cp) => cp.run(&pool, warnings, &trust)?,
         Command::Unpack(unpack) => unpack.run(&pool, warnings, &trust)?,
         Command::Diff(diff) => return Ok(diff.run(&pool, &trust)),
+        Command::Squash(squash) => squash.run(&pool, &trust)?,
+        Command::Recompress(recompress) => recompress.run(&pool, &trust)?,
+        Command::LayerDiff(layer_diff) => layer_diff.run(&pool, warnings, &trust)?,
         Command::Export(export) => export.run(&pool, warnings, &trust)?,
         Command::Copy(copy) => return copy.run(&pool, warnings, &trust),
         #[cfg(feature = "registry")]

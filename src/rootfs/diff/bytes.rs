@@ -168,8 +168,8 @@ fn compare_tars(old: &dyn Layer, new: &dyn Layer, found: &mut Found) -> Result<(
             return Ok(());
         };
         let path = Path::new(OsStr::from_bytes(&one.path));
-        // A slash at the end is in the names of the headers.
-        if PathBuf::from(path) != Path::new(OsStr::from_bytes(&other.path)) {
+        // A slash at the end is no other name.
+        if path != Path::new(OsStr::from_bytes(&other.path)) {
             found.add(Some(path), "order of entries", shown(&one.path), shown(&other.path));
             return Ok(());
         }

@@ -29,8 +29,10 @@ pub(crate) fn differences_of_files(
         let sides = [(old, &first_names[0]), (new, &first_names[1])]
             .map(|(files, names)| Some(Side { files, entry: files.entry(path)?, names, path }));
         let difference = match &sides {
-            // What is in it says that it is there.
-            [None, Some(only)] | [Some(only), None] if only.entry.offset.is_none() => None,
+            // A lower layer may have the directory.
+            [None, Some(only)] | [Some(only), None] if has_lower && only.entry.offset.is_none() => {
+                None
+            }
             [None, _] => Some((FileChange::Added, Vec::new())),
             [_, None] => Some((FileChange::Removed, Vec::new())),
             [Some(old), Some(new)] => {
@@ -90,8 +92,10 @@ struct Side<'a> {
 }
 
 impl Side<'_> {
+    /// What tells the contents from others: their digest, or else their place.
     fn contents(&self) -> String {
-        self.files.digest(self.entry).map(|digest| digest.to_string()).unwrap_or_default()
+        let digest = self.files.digest(self.entry).map(|digest| digest.to_string());
+        digest.unwrap_or_else(|| format!("{}, {:?}", self.entry.layer, self.entry.offset))
     }
 
     /// The first name of the file, if this is another one.
@@ -112,12 +116,6 @@ fn first_names(files: &ImageFiles) -> HashMap<(usize, u64), &LayerPath> {
         }
     }
     names
-}
-
-impl FieldDiff {
-    pub(crate) fn new(field: impl Into<String>, old: String, new: String) -> Self {
-        Self { field: field.into(), old, new }
-    }
 }
 
 /// What differs between two files at the same path.
