@@ -52,6 +52,8 @@ pub(crate) struct TarReader<R> {
     ending: Option<Ending>,
     /// The blocks of the headers that were read last.
     headers: Vec<u8>,
+    /// For contents, so that not every file takes a new one.
+    buffer: Vec<u8>,
 }
 
 /// An entry of a tar, from its header and extended headers.
@@ -144,7 +146,8 @@ impl<R: Read> TarReader<R> {
     }
 
     fn from_input(input: Input<R>) -> Self {
-        Self { input, next: 0, global: Global::default(), ending: None, headers: Vec::new() }
+        let (global, ending) = (Global::default(), None);
+        Self { input, next: 0, global, ending, headers: Vec::new(), buffer: Vec::new() }
     }
 
     /// The next entry, or `None` after the last one. Skips contents that were not read.

@@ -100,7 +100,7 @@ impl<'a> Listed<'a> {
         };
         Self {
             path: path.display().to_string(),
-            kind: kind(file).1,
+            kind: file.kind.name(),
             mode: format!("{:04o}", file.mode),
             uid: file.uid,
             gid: file.gid,
@@ -112,15 +112,15 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// The letter of `ls -l`, and a word.
-fn kind(file: &FileEntry) -> (char, &'static str) {
+/// The letter of `ls -l`.
+fn letter(file: &FileEntry) -> char {
     match file.kind {
-        FileKind::Directory => ('d', "directory"),
-        FileKind::Symlink { .. } => ('l', "symlink"),
-        FileKind::CharDevice { .. } => ('c', "char-device"),
-        FileKind::BlockDevice { .. } => ('b', "block-device"),
-        FileKind::Fifo => ('p', "fifo"),
-        _ => ('-', "file"),
+        FileKind::Directory => 'd',
+        FileKind::Symlink { .. } => 'l',
+        FileKind::CharDevice { .. } => 'c',
+        FileKind::BlockDevice { .. } => 'b',
+        FileKind::Fifo => 'p',
+        _ => '-',
     }
 }
 
@@ -139,7 +139,7 @@ fn long(path: &Path, file: &FileEntry) -> String {
         _ => String::new(),
     };
     let (uid, gid, path) = (file.uid, file.gid, path.display());
-    let kind = kind(file).0;
+    let kind = letter(file);
     format!("{kind}{} {uid:>5} {gid:>5} {size:>10} {time} {path}{target}", permissions(file.mode))
 }
 
