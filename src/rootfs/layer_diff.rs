@@ -60,6 +60,10 @@ pub fn layer_diff(old: &ImageFiles, new: &ImageFiles, options: LayerOptions) -> 
             continue;
         }
         let is_gone = |removed: &LayerPath| path.is_below(removed);
+        // Not every image has an entry for the root.
+        if path.is_root() {
+            continue;
+        }
         // A file in place of a directory removes what was in it.
         let is_replaced =
             path.ancestors().any(|parent| new.entry(&parent).is_some_and(|entry| !entry.is_dir()));

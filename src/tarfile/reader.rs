@@ -206,9 +206,17 @@ impl<R: Read> TarReader<R> {
         }
     }
 
-    /// The blocks of the headers of the entry that was returned last, with extended headers.
+    /// The blocks of the headers of the entry that was returned last, with extended headers. Of
+    /// more than 1 MiB, only the first.
     pub(crate) fn headers(&self) -> &[u8] {
         &self.headers
+    }
+
+    /// Keeps a header, unless an entry has more of them than any program writes.
+    fn keep_header(&mut self, bytes: &[u8]) {
+        if (self.headers.len() as u64) < MAX_EXTENSION {
+            self.headers.extend_from_slice(bytes);
+        }
     }
 
     /// The offset that was read up to.
@@ -258,7 +266,7 @@ impl<R: Read> TarReader<R> {
             return Ok(None);
         };
         if block != [0; BLOCK] {
-            self.headers.extend_from_slice(&block);
+            self.keep_header(&block);
             return Header::parse(&block)
                 .map(Some)
                 .map_err(|reason| TarError { offset: at, reason });
@@ -286,7 +294,7 @@ impl<R: Read> TarReader<R> {
         while (bytes.len() as u64) < size {
             bytes.extend_from_slice(&self.input.whole_block()?);
         }
-        self.headers.extend_from_slice(&bytes);
+        self.keep_header(&bytes);
         bytes.truncate(size as usize);
         Ok(bytes)
     }

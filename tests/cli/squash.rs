@@ -69,6 +69,8 @@ fn layer_diff_compares_images_and_folders() {
     room.ok("unpack base -o old-root");
     room.ok("unpack image -o new-root");
     room.ok("layer-diff old-root new-root -o layer-of-folders");
+    // An image has no entry for its root, and a folder has one.
+    room.ok("layer-diff new-root base -o layer-back");
     if crate::common::is_root() {
         let digest =
             |dir: &str| room.json(format!("{dir}/media-descriptor.json"))["digest"].clone();
