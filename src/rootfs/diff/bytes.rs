@@ -65,6 +65,9 @@ pub(crate) fn differences_of_bytes(old: &dyn Layer, new: &dyn Layer) -> Result<V
     Ok(found.0)
 }
 
+/// The maximum number of fields in the differences of two layers.
+const MAX_FIELDS: usize = 1000;
+
 #[derive(Default)]
 struct Found(Vec<BytesDiff>);
 
@@ -73,8 +76,11 @@ impl Found {
         if old == new {
             return;
         }
+        let is_full = self.0.len() >= MAX_FIELDS;
         match self.0.iter_mut().find(|found| found.field.field == field) {
             Some(found) => found.count += 1,
+            // Only a hostile tar has that many.
+            None if is_full => {}
             None => self.0.push(BytesDiff {
                 path: path.map(PathBuf::from),
                 count: 1,

@@ -166,5 +166,7 @@ fn fields(old: &Side<'_>, new: &Side<'_>) -> Vec<FieldDiff> {
     if old != new {
         fields.push(FieldDiff::new("hard link", old, new));
     }
+    // Most files differ in one field or none.
+    fields.shrink_to_fit();
     fields
 }
