@@ -33,6 +33,7 @@ mod serve;
 mod squash;
 mod steps;
 mod trust;
+mod unpack;
 mod verify;
 mod write_args;
 
@@ -126,8 +127,8 @@ enum Command {
     Inspect(inspect::Inspect),
     Ls(files::Ls),
     Cat(files::Cat),
-    Cp(files::Cp),
-    Unpack(files::Unpack),
+    Cp(unpack::Cp),
+    Unpack(unpack::Unpack),
     Diff(diff::Diff),
     Squash(squash::Squash),
     Recompress(squash::Recompress),
