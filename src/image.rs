@@ -17,6 +17,7 @@ pub(crate) mod mutate;
 pub(crate) mod platform_image;
 #[cfg(feature = "cli")]
 pub(crate) mod runnable;
+pub(crate) mod with_layers;
 
 #[cfg(feature = "cli")]
 pub use crate::image::runnable::{check_runnable, missing_libraries};

@@ -45,6 +45,9 @@
 //! | write images as one tar for docker, podman and containerd | [`image_archive()`] |
 //! | find everything that is wrong with a layout, and mend it | [`verify()`], [`repair()`] |
 //! | list the contents of a layer | [`layer_entries()`] |
+//! | read the files of an image, and unpack them | [`ImageFiles`], [`FileSearch`], [`unpack()`] |
+//! | compare two images | [`image_diff()`] |
+//! | merge layers, change their compression, make one of a difference | [`PlatformImage::squashed`], [`PlatformImage::recompressed`], [`layer_diff()`] |
 //! | combine platforms in one image | [`image_index()`]; [`image_layout()`] does it for images of one name |
 //! | store something other than an image | [`artifact_manifest()`] |
 //! | keep recipes instead of layers | [`LayoutOptions::sparse`], [`Recipe`], [`ImageLayout::fill`] |
@@ -154,7 +157,13 @@ pub use crate::{
     },
     rootfs::{
         ImageFiles,
+        diff::{
+            BytesDiff, DiffLayer, FieldDiff, FileChange, FileDiff, ImageDiff, LayerDiff,
+            MemberDiff, image_diff::image_diff,
+        },
         entry::{FileEntry, FileKind},
+        layer_diff::layer_diff,
+        search::FileSearch,
         unpack::{Skipped, unpack},
     },
     store::{CheckedFile, NewFile, ReadLock, WriteOptions},

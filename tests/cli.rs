@@ -11,6 +11,7 @@ mod cli {
     mod companions;
     mod concurrent;
     mod copy;
+    mod diff;
     mod errors;
     mod export;
     #[cfg(feature = "registry")]
@@ -26,6 +27,7 @@ mod cli {
     mod printable;
     mod room;
     mod sparse;
+    mod squash;
     mod strangers;
     mod values;
 }

@@ -1,15 +1,13 @@
 //! `export`: writes images of a layout as one tar.
 
 use std::{
-    fs::File,
-    io::{self, BufWriter, IsTerminal, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use oci_layout::{
-    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, Index, Platform, Pool, Result,
-    WriteOptions, WrittenArchive, image_archive,
+    ArchiveFormat, ArchiveOptions, Descriptor, Image, Index, Platform, Pool, Result, image_archive,
 };
 
 #[cfg(feature = "registry")]
@@ -18,10 +16,9 @@ use oci_layout::registry::Reference;
 use crate::{
     Warnings,
     args::{self, LayoutTag, image_name},
-    errors,
     image_arg::{ImageArg, Registries},
     out::print,
-    output::OutputFile,
+    output::write_tar,
     progress,
     trust::Trust,
     write_args::WriteArgs,
@@ -122,7 +119,9 @@ impl Export {
         };
         options.platform = self.platform;
         let written = progress::show("writing the archive", |bytes| {
-            write(images, options.progress(bytes.progress()), &self.output, self.write.options())
+            let options = options.progress(bytes.progress());
+            let write = |tar: &mut dyn Write| image_archive(tar, images, options);
+            write_tar(&self.output, self.write.options(), "docker load", write)
         })?;
         let Some(written) = written else { return Ok(()) };
         warnings.print(&written.warnings);
@@ -153,53 +152,6 @@ fn head(index: &Index) -> Index {
         annotations: annotations.clone(),
         extra: extra.clone(),
     }
-}
-
-/// Writes the tar. Returns `None` if its reader closed the pipe early.
-fn write(
-    images: Vec<Image>,
-    options: ArchiveOptions,
-    path: &Path,
-    write: WriteOptions,
-) -> Result<Option<WrittenArchive>> {
-    if path == Path::new("-") {
-        let stdout = io::stdout();
-        if stdout.is_terminal() {
-            let reason = "a terminal cannot display a tar: pipe it into docker load, or give a \
-                file with -o";
-            return Err(errors::invalid("standard output", reason));
-        }
-        return match archive(stdout.lock(), images, options, Path::new("standard output")) {
-            // A reader may stop early; that is not an error.
-            Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => {
-                Ok(None)
-            }
-            result => result.map(Some),
-        };
-    }
-    let written = if path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
-        // A device or a fifo is written in place; it must not be replaced by a file.
-        let file = File::options().write(true).open(path);
-        archive(file.map_err(errors::write(path))?, images, options, path)?
-    } else {
-        let mut file = OutputFile::claim(path, write)?;
-        let written = archive(&mut file, images, options, path)?;
-        file.keep()?;
-        written
-    };
-    Ok(Some(written))
-}
-
-fn archive(
-    to: impl Write,
-    images: Vec<Image>,
-    options: ArchiveOptions,
-    path: &Path,
-) -> Result<WrittenArchive> {
-    image_archive(BufWriter::new(to), images, options).map_err(|error| match error {
-        Error::Write { cause, .. } => errors::write(path)(cause),
-        other => other,
-    })
 }
 
 /// Returns the name of the image in the tar.

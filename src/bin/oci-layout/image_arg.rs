@@ -231,7 +231,7 @@ pub(crate) struct OneImage {
     image: ImageArg,
 
     #[command(flatten)]
-    options: ImageOptions,
+    pub(crate) options: ImageOptions,
 }
 
 impl OneImage {

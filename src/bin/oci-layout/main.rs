@@ -11,6 +11,7 @@ mod closure;
 mod companions;
 mod config_args;
 mod copy;
+mod diff;
 mod edit;
 mod errors;
 mod export;
@@ -19,6 +20,7 @@ mod ignore_file;
 mod image_arg;
 mod inspect;
 mod layer_args;
+mod layer_diff;
 #[cfg(feature = "registry")]
 mod login;
 mod mutate;
@@ -38,8 +40,10 @@ mod registries;
 mod script;
 #[cfg(feature = "registry")]
 mod serve;
+mod squash;
 mod steps;
 mod trust;
+mod unpack;
 mod verify;
 mod write_args;
 
@@ -140,8 +144,12 @@ enum Command {
     Digest(names::ImageDigest),
     Ls(files::Ls),
     Cat(files::Cat),
-    Cp(files::Cp),
-    Unpack(files::Unpack),
+    Cp(unpack::Cp),
+    Unpack(unpack::Unpack),
+    Diff(diff::Diff),
+    Squash(squash::Squash),
+    Recompress(squash::Recompress),
+    LayerDiff(layer_diff::LayerDiff),
     Export(export::Export),
     Copy(copy::Copy),
     #[cfg(feature = "registry")]
@@ -211,10 +219,14 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Fill(fill) => fill.run(&pool, &trust)?,
         Command::Verify(verify) => return verify.run(&pool, warnings, &trust),
         Command::Inspect(inspect) => inspect.run(&pool, &trust)?,
-        Command::Ls(ls) => ls.run(warnings, &trust)?,
+        Command::Ls(ls) => ls.run(&pool, warnings, &trust)?,
         Command::Cat(cat) => cat.run(&trust)?,
         Command::Cp(cp) => cp.run(&pool, warnings, &trust)?,
         Command::Unpack(unpack) => unpack.run(&pool, warnings, &trust)?,
+        Command::Diff(diff) => return Ok(diff.run(&pool, &trust)),
+        Command::Squash(squash) => squash.run(&pool, &trust)?,
+        Command::Recompress(recompress) => recompress.run(&pool, &trust)?,
+        Command::LayerDiff(layer_diff) => layer_diff.run(&pool, warnings, &trust)?,
         Command::Export(export) => export.run(&pool, warnings, &trust)?,
         Command::Copy(copy) => return copy.run(&pool, warnings, &trust),
         #[cfg(feature = "registry")]
