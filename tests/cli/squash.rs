@@ -7,7 +7,7 @@ use crate::cli::room::Room;
 /// A layout `base`, and a layout `image` with a layer on top of it.
 fn room() -> Room {
     let room = Room::new();
-    room.ok("build -f app:/bin/app app:/bin/other --env A=1 --tag base -o base");
+    room.ok("build -f app:/bin/app -f app:/bin/other --env A=1 --tag base -o base");
     fs::write(room.path("app"), "new\n").unwrap();
     room.ok("build -f app:/bin/app --base base --tag v1 -o image");
     room
