@@ -49,18 +49,22 @@ fn progress_leaves_nothing_on_a_terminal() {
 fn help_fits_the_terminal() {
     let dir = TempDir::new().unwrap();
     let help = |columns, args: &str| lines(&show(dir.path(), columns, "0", args), "written");
-    let commands = help(80, "--help").into_iter().filter_map(|line| {
+    let commands = help(80, "--help").into_iter().take_while(|line| line != "Options:");
+    let commands = commands.filter_map(|line| {
         let (name, _) = line.strip_prefix("  ")?.split_once(' ')?;
-        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-').then(|| name.to_owned())
+        (!name.is_empty()).then(|| name.to_owned())
     });
-    let commands: Vec<_> = commands.filter(|name| name != "oci-layout").collect();
+    let commands: Vec<_> = commands.collect();
     assert!(commands.contains(&"build".to_owned()) && commands.len() > 20, "{commands:?}");
     for columns in [40, 80, 120] {
         for command in commands.iter().map(|name| format!("{name} --help")).chain(["--help".into()])
         {
             let written = help(columns, &command);
             // Names of options, and examples, are wider than 40 columns. Descriptions are not.
-            let counts = |line: &&String| columns > 40 || line.starts_with("          ");
+            let counts = |line: &&String| {
+                let is_one_word = line.split_whitespace().count() == 1;
+                columns > 40 || line.starts_with("          ") && !is_one_word
+            };
             let too_long =
                 written.iter().filter(counts).find(|line| line.chars().count() > columns);
             assert_eq!(too_long, None, "{columns} {command}");

@@ -16,6 +16,7 @@ mod edit;
 mod errors;
 mod export;
 mod files;
+mod help;
 mod ignore_file;
 mod image_arg;
 mod inspect;
@@ -186,7 +187,7 @@ fn main() -> ExitCode {
 
 /// Parses the arguments, with those of the options file of `build` if it has one.
 fn parse(arguments: Vec<OsString>) -> Result<Program> {
-    let program: Program = out::parse(Program::command(), arguments.clone());
+    let program: Program = out::parse(help::grouped(Program::command()), arguments.clone());
     let Command::Build(build) = &program.command else { return Ok(program) };
     let Some(path) = build.options_file() else { return Ok(program) };
     let arguments = build::with_options_file(arguments, path)?;

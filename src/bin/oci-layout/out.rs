@@ -133,7 +133,8 @@ pub(crate) fn usage_error(reason: &str) -> ! {
 
 /// Prints what clap says about the arguments, in the form of all errors, and ends the program.
 fn refuse(error: clap::Error) -> ! {
-    if !error.use_stderr() {
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if is_help || !error.use_stderr() {
         error.exit();
     }
     let text = error.render();
