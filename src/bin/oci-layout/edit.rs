@@ -1,4 +1,4 @@
-//! Edits an existing layout: `append`, `remove`, `gc`, `fill`.
+//! Edits an existing layout: `append`, `delete`, `gc`, `fill`.
 
 use std::path::{Path, PathBuf};
 
@@ -52,27 +52,6 @@ impl Append {
 }
 
 /// Removes a tag from a layout.
-///
-/// The blobs of the image stay until gc removes them.
-#[derive(Args)]
-#[command(after_help = "\
-Example:
-  oci-layout remove image:1.0")]
-pub(crate) struct Remove {
-    /// The layout, and a tag or full name. A colon in the path of the layout is written `\:`
-    #[arg(value_name = "LAYOUT:TAG", value_parser = args::os(LayoutTag::parse_with_tag))]
-    image: LayoutTag,
-
-    #[command(flatten)]
-    write: WriteArgs,
-}
-
-impl Remove {
-    pub(crate) fn run(self, trust: &Trust) -> Result<()> {
-        remove(self.image, self.write, trust)
-    }
-}
-
 pub(crate) fn remove(image: LayoutTag, write: WriteArgs, trust: &Trust) -> Result<()> {
     let LayoutTag { layout, tag: Some(tag) } = image else {
         let reason =

@@ -28,7 +28,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ),
     (
         "Change images and layouts",
-        &["mutate", "squash", "recompress", "tag", "append", "remove", "delete", "fill", "gc"],
+        &["mutate", "squash", "recompress", "tag", "append", "delete", "fill", "gc"],
     ),
     ("Move images", &["copy", "export", "pull", "push", "login", "logout", "serve"]),
     ("Other commands", &["nix", "completions", "man"]),

@@ -28,7 +28,9 @@ use crate::{
 /// The output folder has the blob, its descriptor and its diff ID. It is an input of image-config
 /// and image-manifest. Prints the digest of the blob.
 #[derive(Args)]
-#[command(group = ArgGroup::new("what").args(WHAT).required(true).multiple(true), after_help = "\
+#[command(group = ArgGroup::new("what").args(WHAT).required(true).multiple(true),
+    override_usage = "oci-layout layer-tar [OPTIONS] -o <DIR> -f <SRC[:DEST]>\n       \
+                      oci-layout layer-tar [OPTIONS] -o <DIR> --spec <FILE>", after_help = "\
 Example:
   oci-layout layer-tar -f app:/bin/app -f assets:/srv/www -o layer
 
