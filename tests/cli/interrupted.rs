@@ -41,7 +41,7 @@ pub(crate) fn open_files(child: &Child, folder: &Path) -> impl Iterator<Item = f
     let open = fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
     let files = open
         .map(|file| file.path())
-        .filter(|file| fs::read_link(file).is_ok_and(|to| to.starts_with(folder)));
+        .filter(move |file| fs::read_link(file).is_ok_and(|to| to.starts_with(folder)));
     files.filter_map(|file| fs::metadata(file).ok()).filter(fs::Metadata::is_file)
 }
 
