@@ -46,10 +46,14 @@ lib.makeScope lib.callPackageWith (
     # The functions below use these. They are not part of the scope that callers see.
     internal = builtins.mapAttrs (_: file: call file { }) {
       app = ./internal/app.nix;
+      arguments = ./internal/arguments.nix;
       baseAttributes = ./internal/baseAttributes.nix;
+      check = ./internal/check.nix;
+      configuration = ./internal/configuration.nix;
       contents = ./internal/contents.nix;
       elements = ./internal/elements.nix;
       entries = ./internal/entries.nix;
+      files = ./internal/files.nix;
       hashPart = ./internal/hashPart.nix;
       platformOf = ./internal/platformOf.nix;
       references = ./internal/references.nix;
@@ -58,7 +62,8 @@ lib.makeScope lib.callPackageWith (
       storePath = ./internal/storePath.nix;
     };
 
-    functions = builtins.mapAttrs (_: file: lib.makeOverridable (call file { })) {
+    checked = name: file: lib.makeOverridable (internal.arguments.checked name (call file { }));
+    functions = builtins.mapAttrs checked {
       # The four basic functions.
       ociLayerTar = ./ociLayerTar.nix;
       ociImageConfig = ./ociImageConfig.nix;

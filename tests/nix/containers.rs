@@ -80,6 +80,7 @@ fn with_the_real_lib_and_flake_parts() {
     let containers = Module::new();
     containers.our_lib_is_the_real_one();
     containers.every_image_is_verified();
+    containers.images_are_passed_on_by_apps();
     containers.all_options_are_in_the_image();
     containers.layers_are_shared();
     containers.a_lazy_image_is_the_same_without_its_layers();
@@ -168,6 +169,22 @@ impl Module {
         ];
         assert_eq!(names("packages"), all.map(|name| format!("oci-{name}")));
         assert_eq!(names("checks"), names("packages"));
+        for app in ["", "copyToDockerDaemon-", "copyToPodman-", "copyToRegistry-", "push-"] {
+            assert!(names("apps").contains(&format!("oci-{app}full-debug")), "{app}");
+        }
+    }
+
+    /// Without an app, Nix would look for a program in the layout.
+    fn images_are_passed_on_by_apps(&self) {
+        for app in ["oci-minimalist", "oci-copyToPodman-minimalist", "oci-push-minimalist"] {
+            let mut app = self.nix(&["run"], &format!("containers#{app}"));
+            let help = run(app.args(["--", "--help"]));
+            assert!(help.contains("Usage: oci-layout "), "{help}");
+        }
+        let package = "packages.x86_64-linux.oci-full-debug";
+        let image = ["imageName", "imageTag"]
+            .map(|attribute| self.evaluate(&format!("{package}.{attribute}")));
+        assert_eq!(image, ["registry.example/me/full", "1-debug"]);
     }
 
     fn all_options_are_in_the_image(&self) {
@@ -316,6 +333,25 @@ impl Module {
             (
                 "{ package = pkgs.bash; }",
                 "oci.containers.bad: the package bash has no meta.mainProgram; set entrypoint",
+            ),
+            (
+                "{ package = pkgs.hello; name = \"Upper\"; }",
+                "oci.containers.bad: the image name Upper must be in lower case; set name",
+            ),
+            (
+                "{ package = pkgs.hello; tag = \"a b\"; }",
+                "oci-layout: ociImageLayout: manifests: expected a tag, or an image name in lower \
+                 case, as in \"ghcr.io/me/app:1.0\", found \"bad:a b\"",
+            ),
+            (
+                "{ package = pkgs.hello; ports = [ \"127.0.0.1:80:8080/tcp\" ]; }",
+                "oci.containers.bad.ports: \"127.0.0.1:80:8080/tcp\" publishes a port, which is an \
+                 option of `podman run -p`; write the port in the container: 8080",
+            ),
+            (
+                "{ package = pkgs.hello; fromImage = { imageName = \"a\"; imageTag = \"b\"; }; }",
+                "base: unknown member \"imageName\"; pull the image with ociPullImage, and pass the \
+                 result",
             ),
             (
                 "{ package = pkgs.hello; entrypont = [ ]; }",
