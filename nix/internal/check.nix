@@ -31,7 +31,7 @@ let
     names: hints: unknown:
     let
       lower = lib.toLower unknown;
-      distance = name: lib.levenshtein lower (lib.toLower name);
+      distance = name: lib.strings.levenshtein lower (lib.toLower name);
       closer = best: name: if best == null || distance name < distance best then name else best;
       closest = builtins.foldl' closer null (names ++ builtins.attrNames hints);
       advice = hints.${closest} or closest;

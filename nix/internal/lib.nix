@@ -13,7 +13,7 @@ rec {
     );
 
   # The number of letters to insert, remove or replace to turn one text into the other.
-  levenshtein =
+  strings.levenshtein =
     one: other:
     let
       letters =

@@ -350,7 +350,7 @@ impl Module {
             ),
             (
                 "{ package = pkgs.hello; fromImage = { imageName = \"a\"; imageTag = \"b\"; }; }",
-                "base: unknown member \"imageName\"; pull the image with ociPullImage, and pass the \
+                "fromImage: unknown member \"imageName\"; pull the image with ociPullImage, and pass the \
                  result",
             ),
             (

@@ -7,7 +7,6 @@ let
     callPackageWith
     functionArgs
     isFunction
-    levenshtein
     makeOverridable
     makeScope
     optional
@@ -15,6 +14,7 @@ let
     toList
     toLower
     ;
+  inherit (lib.strings) levenshtein;
 
   add =
     {
