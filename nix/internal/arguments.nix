@@ -263,8 +263,6 @@ let
   };
 in
 {
-  inherit imageName base;
-
   # The function of this name, which checks its arguments.
   checked =
     name:

@@ -25,6 +25,7 @@ let
   type =
     expected: accepts: place: value:
     if accepts value then value else mismatch place expected value;
+
   # The end of the sentence about an unknown name. `hints` contains, in lower case, names that people know from other tools,
   # with the name here or with advice.
   suggestion =

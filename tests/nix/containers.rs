@@ -91,6 +91,7 @@ fn with_the_real_lib_and_flake_parts() {
     containers.mistakes_have_their_sentences();
     containers.the_template_is_as_good();
     containers.the_guide_is_as_good();
+    containers.the_page_on_migration_is_as_good();
 }
 
 struct Module {
@@ -394,6 +395,29 @@ impl Module {
         fs::create_dir(self.flakes.folder("guide")).unwrap();
         fs::write(self.flakes.folder("guide/flake.nix"), flake).unwrap();
         Layout::checked(self.flakes.build(self.nix(&["build"], "guide#oci-minimalist")));
+    }
+
+    fn the_page_on_migration_is_as_good(&self) {
+        let [module] = guide::examples("docs/nix-migration.md")
+            .into_iter()
+            .filter(|example| example.contains("perSystem"))
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap();
+        // The stand-in has no nginx.
+        let module = module.replace("nginx", "hello");
+        let functions = "inputs.oci-layout.lib.mkLib inputs.nixpkgs.legacyPackages.x86_64-linux";
+        fs::write(
+            self.flakes.folder("containers/containers.nix"),
+            format!("{{ inputs, ... }}: let oci = {functions}; in {module}"),
+        )
+        .unwrap();
+        let empty = format!("sha256:{}", "0".repeat(64));
+        let blob = json!({ "digest": empty, "size": 0, "mediaType": "application/json" });
+        let manifest = json!({ "config": blob, "layers": [] }).to_string();
+        fs::write(self.flakes.folder("containers/alpine.json"), manifest).unwrap();
+        let image = self.evaluate("packages.x86_64-linux.oci-web.drvPath");
+        assert!(image.as_str().unwrap().ends_with("-oci-web.drv"), "{image}");
     }
 }
 

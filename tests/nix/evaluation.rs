@@ -3,7 +3,7 @@
 
 use std::process::Stdio;
 
-use oci_layout::{ConfigOptions, Error, LayerSpec, TarLayer, image_config};
+use oci_layout::{ConfigOptions, Error, Inherit, LayerSpec, TarLayer, image_config};
 use serde_json::{Value, json};
 
 use crate::common::tool::run;
@@ -54,6 +54,14 @@ fn the_program_knows_the_same_members(nix: Nix) {
         known(image_config::<TarLayer>(&[], ConfigOptions::default().merge_json(extra)).map(|_| ()))
     };
     let of_layer = |spec: Value| known(LayerSpec::from_value(spec).map(|_| ()));
+    let of_inherit = || {
+        let error = serde_json::from_value::<Inherit>(json!({ UNKNOWN: true })).unwrap_err();
+        let error = error.to_string().replace('`', "");
+        let (_, names) = error.split_once("expected one of ").unwrap();
+        let mut names: Vec<_> = names.split(", ").map(str::to_owned).collect();
+        names.sort();
+        names
+    };
     for (call, of_program) in [
         ("ociImageConfig { layers = [ ]; extraConfig = M; }", of_image(json!({ UNKNOWN: 1 }))),
         (
@@ -64,6 +72,7 @@ fn the_program_knows_the_same_members(nix: Nix) {
             "ociImageConfig { layers = [ ]; extraConfig.config.Healthcheck = M; }",
             of_image(json!({ "config": { "Healthcheck": { UNKNOWN: 1 } } })),
         ),
+        ("ociImageConfig { layers = [ ]; inheritConfig = M; }", of_inherit()),
         ("ociLayerTar { files = [ M ]; }", of_layer(json!({ "files": [{ UNKNOWN: 1 }] }))),
         ("ociLayerTar { perms = [ M ]; }", of_layer(json!({ "perms": [{ UNKNOWN: 1 }] }))),
         ("ociLayerTar { owner = M; }", of_layer(json!({ "owner": { UNKNOWN: 1 } }))),
