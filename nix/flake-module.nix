@@ -85,7 +85,9 @@ in
       layout =
         name: container: kind: suffix:
         let
-          imageName = lib.throwIf (lib.toLower container.name != container.name) (
+          # The path in the registry.
+          path = lib.last (builtins.match "([^/]*[.:][^/]*/)?(.*)" container.name);
+          imageName = lib.throwIf (lib.toLower path != path) (
             "oci.containers.${name}: the image name ${container.name} must be in lower case; set name"
           ) container.name;
           tags = map (tag: tag + suffix) container.tags;

@@ -11,7 +11,7 @@ use crate::nix::versions::{Nix, for_each_nix};
 
 for_each_nix! {
     each_mistake_stops_the_evaluation, a_value_that_no_derivation_uses_is_not_evaluated,
-    the_program_knows_the_same_members,
+    the_program_knows_the_same_members, an_image_is_cheap_to_evaluate,
 }
 
 /// Pairs of lines: a call, and the sentence about it.
@@ -83,6 +83,31 @@ fn the_program_knows_the_same_members(nix: Nix) {
         names.sort();
         assert_eq!(names, of_program, "{call}");
     }
+}
+
+/// The evaluation of one package of nixpkgs takes about a hundred times as many calls.
+fn an_image_is_cheap_to_evaluate(nix: Nix) {
+    let calls = |images: u64| {
+        let expression = format!(
+            r#"map
+                (number: (ociBuildImage {{
+                    name = "image${{toString number}}";
+                    copyToRoot = fakeNss;
+                    files = [ {{ text = "x"; destination = "/x"; mode = "0600"; }} ];
+                    perms = [ {{ glob = "etc/*"; mode = "0400"; }} ];
+                    config = {{ Cmd = [ "${{fakeNss}}/bin/a" "b" ]; Env = [ "A=1" "B=2" ]; User = "1"; }};
+                }}).drvPath)
+                (builtins.genList (number: number) {images})"#
+        );
+        let mut command = evaluation(&nix, &expression);
+        let output = command.arg("--strict").env("NIX_SHOW_STATS", "1").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let statistics: Value = serde_json::from_str(&said[said.find('{').unwrap()..]).unwrap();
+        statistics["nrFunctionCalls"].as_u64().unwrap()
+    };
+    let of_one = (calls(11) - calls(1)) / 10;
+    assert!((100..1000).contains(&of_one), "{of_one}");
 }
 
 /// An evaluation of an expression with all functions in scope. It can build nothing.
