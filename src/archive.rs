@@ -5,3 +5,8 @@ pub(crate) mod image_archive;
 pub(crate) mod options;
 pub(crate) mod unpacked;
 pub(crate) mod writer;
+
+pub use crate::archive::{
+    image_archive::{WrittenArchive, image_archive},
+    options::{ArchiveFormat, ArchiveOptions},
+};

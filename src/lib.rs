@@ -12,7 +12,7 @@
 //!
 //! ```
 //! use oci_layout::{
-//!     ConfigOptions, FileMapping, LayerOptions, ManifestOptions, LayoutOptions, image_config,
+//!     ConfigOptions, FileMapping, LayerOptions, LayoutOptions, ManifestOptions, image_config,
 //!     image_layout, image_manifest, layer_tar,
 //! };
 //!
@@ -42,33 +42,32 @@
 //! | build on an image | [`ImageLayout::image`], [`ConfigOptions::base`], [`Inherit`], [`LayerOptions::above`] |
 //! | change the configuration or layers of an image | [`mutate()`] |
 //! | open a layout or archive and change it | [`ImageLayout`]: append, replace, remove, collect garbage |
-//! | write images as one tar for docker, podman and containerd | [`image_archive()`] |
-//! | find everything that is wrong with a layout, and mend it | [`verify()`], [`repair()`] |
+//! | write images as one tar for docker, podman and containerd | [`archive::image_archive()`] |
+//! | find everything that is wrong with a layout, and mend it | [`verify::verify()`], [`verify::repair()`] |
 //! | list the contents of a layer | [`layer_entries()`] |
-//! | read the files of an image, and unpack them | [`ImageFiles`], [`FileSearch`], [`unpack()`] |
-//! | compare two images | [`image_diff()`] |
-//! | merge layers, change their compression, make one of a difference | [`PlatformImage::squashed`], [`PlatformImage::recompressed`], [`layer_diff()`] |
+//! | read the files of an image, and unpack them | [`rootfs::ImageFiles`], [`rootfs::FileSearch`], [`rootfs::unpack()`] |
+//! | compare two images | [`rootfs::image_diff()`] |
+//! | merge layers, change their compression, make one of a difference | [`PlatformImage::squashed`], [`PlatformImage::recompressed`], [`rootfs::layer_diff()`] |
 //! | combine platforms in one image | [`image_index()`]; [`image_layout()`] does it for images of one name |
 //! | store something other than an image | [`artifact_manifest()`] |
 //! | keep recipes instead of layers | [`LayoutOptions::sparse`], [`Recipe`], [`ImageLayout::fill`] |
 //! | read the files of a layer from JSON | [`LayerSpec`] |
-//! | split a Nix closure into layers | [`closure_layers()`], [`ReferenceGraph`] |
+//! | split a Nix closure into layers | [`closure::closure_layers()`], [`closure::ReferenceGraph`] |
 //! | pull, push and serve images | the module `registry`, with the feature of that name; [`Image::from_manifest`] for a client of your own |
 //! | limit the number of threads | [`Pool`] |
 //!
 //! # Blobs and layers
 //!
-//! Everything with a [`Descriptor`] that can be read is a [`Blob`], and a blob with a diff ID is a
-//! [`Layer`]. A described layer, a stored layer, a layer of a base image and your own
-//! implementation of the traits work alike everywhere.
+//! Everything with a [`Descriptor`](document::Descriptor) that can be read is a [`Blob`], and a
+//! blob with a diff ID is a [`Layer`]. A described layer, a stored layer, a layer of a base image
+//! and your own implementation of the traits work alike everywhere.
 //!
 //! # Documents
 //!
-//! [`Descriptor`], [`Platform`], [`Configuration`], [`Manifest`] and [`Index`] are plain values
-//! with public fields. Members that this library does not know stay in `extra`, so that nothing in
-//! a base image is lost, and an unchanged document keeps its bytes. With the feature `oci-spec`,
-//! each converts to and from the type of that crate; every conversion documents what the other type
-//! cannot represent.
+//! The types of the module [`document`] are plain values with public fields. Members that this
+//! library does not know stay in `extra`, so that nothing in a base image is lost, and an unchanged
+//! document keeps its bytes. With the feature `oci-spec`, each converts to and from the type of that
+//! crate; every conversion documents what the other type cannot represent.
 //!
 //! # Errors
 //!
@@ -95,11 +94,11 @@
 //! an error that names the feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod archive;
+pub mod archive;
 mod basics;
 mod blob;
-mod closure;
-mod document;
+pub mod closure;
+pub mod document;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod folder;
@@ -116,26 +115,17 @@ mod pool;
 mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
-mod rootfs;
+pub mod rootfs;
 mod store;
 mod tarfile;
-mod verify;
+pub mod verify;
 
 pub use crate::{
-    archive::{
-        image_archive::{WrittenArchive, image_archive},
-        options::{ArchiveFormat, ArchiveOptions},
-    },
     basics::{
         BYTE_FORMAT, Digest, Error, ParseDigestError, Printable, PrintableJson, Progress,
         RegistryErrorKind, Report, Result, Warning,
     },
     blob::{Blob, FileBlob, Layer, MemoryBlob},
-    closure::{closure_layers, graph::ReferenceGraph, options::ClosureOptions},
-    document::{
-        Annotations, Configuration, ContainerConfig, Descriptor, Extra, History, ImageName, Index,
-        Manifest, MediaType, Platform, RootFs,
-    },
     image::{
         ConfigOptions, ExtraConfig, Image, ImageConfig, ImageIndex, ImageManifest, Inherit,
         ManifestOptions, MutateOptions, PlatformImage, artifact_manifest, image_config,
@@ -155,25 +145,8 @@ pub use crate::{
         Attribute, Attributes, BaseFiles, FileMapping, HardLinks, LayerOptions, LayerSpec,
         OnConflict, PermissionRule, Recipe, RecipeKey, RecipeTrust, Source,
     },
-    rootfs::{
-        ImageFiles,
-        diff::{
-            BytesDiff, DiffLayer, FieldDiff, FileChange, FileDiff, ImageDiff, LayerDiff,
-            MemberDiff, image_diff::image_diff,
-        },
-        entry::{FileEntry, FileKind},
-        layer_diff::layer_diff,
-        search::FileSearch,
-        unpack::{Skipped, unpack},
-    },
     store::{CheckedFile, NewFile, ReadLock, WriteOptions},
     tarfile::Compression,
-    verify::{
-        defect::{Defect, Severity},
-        finding::Finding,
-        repair::{Repair, repair},
-        verify_layout::{VerifyOptions, verify},
-    },
 };
 
 #[cfg(feature = "cli")]

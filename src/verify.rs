@@ -17,3 +17,10 @@ pub(crate) mod reference;
 pub(crate) mod repair;
 pub(crate) mod unpack;
 pub(crate) mod verify_layout;
+
+pub use crate::verify::{
+    defect::{Defect, Severity},
+    finding::Finding,
+    repair::{Repair, repair},
+    verify_layout::{VerifyOptions, verify},
+};

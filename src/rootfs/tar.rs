@@ -8,9 +8,9 @@ use std::{
 use crate::{
     basics::error::{Error, Result},
     rootfs::{
-        ImageFiles,
         contents::copy_contents,
         entry::{FileEntry, FileKind},
+        image_files::ImageFiles,
         layer_stream::{Fault, read_layer},
     },
     tarfile::{

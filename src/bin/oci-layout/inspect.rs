@@ -11,8 +11,8 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    Configuration, Descriptor, Digest, Error, ImageLayout, Index, Manifest, MediaType, Pool,
-    Report, Result,
+    Digest, Error, ImageLayout, Pool, Report, Result,
+    document::{Configuration, Descriptor, Index, Manifest, MediaType},
 };
 use serde::{Serialize, Serializer};
 

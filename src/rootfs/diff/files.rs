@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
     rootfs::{
-        ImageFiles,
         diff::{FieldDiff, FileChange, FileDiff},
         entry::{FileEntry, FileKind},
+        image_files::ImageFiles,
     },
     tarfile::path::LayerPath,
 };

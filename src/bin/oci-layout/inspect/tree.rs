@@ -6,7 +6,10 @@ use std::{
 };
 
 use indicatif::{DecimalBytes, HumanCount};
-use oci_layout::{Configuration, Descriptor, Manifest, Printable, Result};
+use oci_layout::{
+    Printable, Result,
+    document::{Configuration, Descriptor, Manifest},
+};
 use serde_json::value::RawValue;
 
 use super::{Entry, Inspection, What, contents::Contents};
