@@ -19,6 +19,7 @@ use crate::{
     pool::Pool,
     rootfs::{
         contents::copy_from,
+        entry::{FileEntry, FileKind},
         merge::Merge,
         search::no_file,
         unpack::{Skipped, skipped::SkippedList},
@@ -34,7 +35,7 @@ use crate::{
 /// The files of an image, without their contents. Paths begin at the image's root.
 ///
 /// ```
-/// use oci_layout::{FileMapping, LayerOptions, Pool, layer_tar, rootfs::image_files::ImageFiles};
+/// use oci_layout::{FileMapping, LayerOptions, Pool, layer_tar, rootfs::ImageFiles};
 /// let lower = layer_tar([FileMapping::text("1\n", "/etc/version")], LayerOptions::default())?;
 /// let upper = layer_tar([FileMapping::text("2\n", "/etc/version")], LayerOptions::default())?;
 /// let files = ImageFiles::new([lower, upper], &Pool::available())?;

@@ -30,7 +30,7 @@ use crate::{
 /// Looks for single files of an image, and reads as little of its layers as possible: from the top
 /// layer down, each only up to the entry that decides, and the contents in the same pass. The
 /// digest of a layer that is not read to its end is not verified.
-/// [`ImageFiles`](crate::rootfs::image_files::ImageFiles) reads and verifies all layers.
+/// [`ImageFiles`](crate::rootfs::ImageFiles) reads and verifies all layers.
 ///
 /// If a layer has several entries for a path, which the [specification] forbids, the first one
 /// decides here, and the last one in a container.
