@@ -47,13 +47,13 @@ use crate::{
 /// # Ok::<_, oci_layout::Error>(())
 /// ```
 pub struct ImageFiles {
-    layers: Vec<Arc<dyn Blob>>,
-    merge: Merge,
-    skipped: Vec<Skipped>,
+    pub(crate) layers: Vec<Arc<dyn Blob>>,
+    pub(crate) merge: Merge,
+    pub(crate) skipped: Vec<Skipped>,
     /// For each layer, the digests of contents by the offset of the entry, if they were asked for.
-    digests: Vec<HashMap<u64, Digest>>,
+    pub(crate) digests: Vec<HashMap<u64, Digest>>,
     /// The whiteouts of all layers, and the topmost layer that has each.
-    whiteouts: BTreeMap<LayerPath, usize>,
+    pub(crate) whiteouts: BTreeMap<LayerPath, usize>,
 }
 
 impl ImageFiles {
@@ -198,7 +198,7 @@ impl ImageFiles {
         &self.skipped
     }
 
-    fn find(&self, path: &Path) -> Result<(LayerPath, &FileEntry)> {
+    pub(crate) fn find(&self, path: &Path) -> Result<(LayerPath, &FileEntry)> {
         let start = LayerPath::parse(path)?;
         let target_of = |path: &LayerPath| match self.entry(path).map(|entry| &entry.kind) {
             Some(FileKind::Symlink { target }) => {
@@ -214,7 +214,7 @@ impl ImageFiles {
         }
     }
 
-    fn entry(&self, path: &LayerPath) -> Option<&FileEntry> {
+    pub(crate) fn entry(&self, path: &LayerPath) -> Option<&FileEntry> {
         self.merge.files().get(path).map(|placed| &*placed.entry)
     }
 }
