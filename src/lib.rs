@@ -44,6 +44,7 @@
 //! | write images as one tar for docker, podman and containerd | [`image_archive()`] |
 //! | find everything that is wrong with a layout, and mend it | [`verify()`], [`repair()`] |
 //! | list the contents of a layer | [`layer_entries()`] |
+//! | explain the size of an image | `image_report`, with the feature `cli`: files by size, waste, what cannot start |
 //! | combine platforms in one image | [`image_index()`]; [`image_layout()`] does it for images of one name |
 //! | store something other than an image | [`artifact_manifest()`] |
 //! | keep recipes instead of layers | [`LayoutOptions::sparse`], [`Recipe`], [`ImageLayout::fill`] |
@@ -112,6 +113,8 @@ mod pool;
 mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
+#[cfg(feature = "cli")]
+mod report;
 mod rootfs;
 mod store;
 mod tarfile;
@@ -167,7 +170,10 @@ pub use crate::{
 };
 
 #[cfg(feature = "cli")]
-pub use crate::image::{check_runnable, missing_libraries};
+pub use crate::{
+    image::{check_runnable, missing_libraries},
+    report::{Fate, ImageReport, LayerReport, ReportedFile, image_report},
+};
 
 /// The README's Rust compiles.
 #[cfg(doctest)]
