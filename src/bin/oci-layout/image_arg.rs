@@ -1,6 +1,6 @@
 //! The image that a command reads: of a layout, an archive or a registry.
 
-use std::ffi::OsStr;
+use std::{ffi::OsStr, fmt};
 
 use clap::Args;
 use oci_layout::{Error, Platform, PlatformImage, ReadLock, Result};
@@ -35,6 +35,19 @@ impl ImageArg {
             None => text,
         };
         LayoutTag::parse(text).map(Self::Layout)
+    }
+}
+
+impl fmt::Display for ImageArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layout(LayoutTag { layout, tag: None }) => write!(f, "{}", layout.display()),
+            Self::Layout(LayoutTag { layout, tag: Some(tag) }) => {
+                write!(f, "{}:{tag}", layout.display())
+            }
+            #[cfg(feature = "registry")]
+            Self::Registry(reference) => write!(f, "{reference}"),
+        }
     }
 }
 
