@@ -141,18 +141,16 @@ impl Scan {
         Ok(())
     }
 
-    /// A file whose first name was removed gets another of its names.
+    /// A file whose first name was removed gets the first of its other names.
     fn name_survivors(&mut self) {
-        let is_named = |path: &Path, number: &usize| {
-            LayerPath::parse(path).is_ok_and(|path| self.names.get(&path) == Some(number))
+        let has_own_name = |number: &usize| {
+            let path = LayerPath::parse(&self.files[*number].path);
+            path.is_ok_and(|path| self.names.get(&path) == Some(number))
         };
-        let renamed: Vec<_> = self
-            .names
-            .iter()
-            .filter(|(_, number)| !is_named(&self.files[**number].path, number))
-            .map(|(path, number)| (path.clone(), *number))
-            .collect();
-        for (path, number) in renamed {
+        let names = self.names.iter().filter(|(_, number)| !has_own_name(number));
+        let mut names: Vec<_> = names.map(|(path, number)| (path.clone(), *number)).collect();
+        names.sort();
+        for (path, number) in names.into_iter().rev() {
             self.files[number].path = path.to_path();
         }
     }

@@ -295,7 +295,7 @@ function waste() {
 function checks() {
     const mode = (file) => make("li", "mono", `${file.mode}  ${file.path}`);
     return section("Checks",
-        make("h3", "", "A container can start"),
+        make("h3", "", "What keeps a container from starting"),
         data.warnings.length
             ? make("ul", "", ...list(data.warnings, SHOWN, (warning) => make("li", "bad", warning)))
             : make("p", "quiet", "Nothing is known to be missing."),
