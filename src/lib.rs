@@ -172,7 +172,10 @@ pub use crate::{
 #[cfg(feature = "cli")]
 pub use crate::{
     image::{check_runnable, missing_libraries},
-    report::{Fate, ImageReport, LayerReport, ReportedFile, image_report},
+    report::{
+        image_report,
+        image_report::{Fate, ImageReport, LayerReport, ReportedFile},
+    },
 };
 
 /// The README's Rust compiles.

@@ -1,12 +1,7 @@
 //! Reads layers on top of each other, and follows what becomes of each file.
 
 use std::{
-    collections::{HashMap, HashSet},
-    ffi::OsStr,
-    io::Read,
-    os::unix::ffi::OsStrExt,
-    path::Path,
-    sync::Arc,
+    collections::HashMap, ffi::OsStr, io::Read, os::unix::ffi::OsStrExt, path::Path, sync::Arc,
 };
 
 use crate::{
@@ -14,7 +9,8 @@ use crate::{
     blob::{Blob, Layer},
     image::runnable::needs::Needs,
     report::{
-        Fate, LayerReport, ReportedFile, contents::Contents, scanned_files::ScannedFiles, total,
+        contents::Contents,
+        image_report::{Fate, LayerReport, ReportedFile, total},
     },
     rootfs::{
         entry::FileKind,
@@ -49,13 +45,6 @@ impl Scan {
         scan.skipped = skipped.into_list();
         scan.name_survivors();
         Ok(scan)
-    }
-
-    /// The files for the check whether a container can start.
-    pub(crate) fn files(&self) -> ScannedFiles<'_> {
-        let file_name = |path: &LayerPath| Some(path.to_path().file_name()?.as_bytes().to_vec());
-        let names: HashSet<_> = self.names.keys().filter_map(file_name).collect();
-        ScannedFiles { scan: self, names }
     }
 
     fn layer(&mut self, layer: &impl Blob, skipped: &SkippedList) -> Result<()> {

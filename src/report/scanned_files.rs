@@ -1,6 +1,9 @@
 //! The files of layers that were read, for the check whether a container can start.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    os::unix::ffi::OsStrExt,
+};
 
 use crate::{
     basics::Result,
@@ -8,15 +11,15 @@ use crate::{
         files::{At, Files},
         needs::Needs,
     },
-    report::{Fate, scan::Scan},
+    report::{image_report::Fate, scan::Scan},
     rootfs::entry::FileKind,
     tarfile::LayerPath,
 };
 
 pub(crate) struct ScannedFiles<'a> {
-    pub(crate) scan: &'a Scan,
+    scan: &'a Scan,
     /// The last components of all paths.
-    pub(crate) names: HashSet<Vec<u8>>,
+    names: HashSet<Vec<u8>>,
 }
 
 impl Files for ScannedFiles<'_> {
@@ -45,7 +48,12 @@ impl Files for ScannedFiles<'_> {
     }
 }
 
-impl ScannedFiles<'_> {
+impl<'a> ScannedFiles<'a> {
+    pub(crate) fn new(scan: &'a Scan) -> Self {
+        let name = |path: &LayerPath| Some(path.to_path().file_name()?.as_bytes().to_vec());
+        Self { scan, names: scan.names.keys().filter_map(name).collect() }
+    }
+
     /// The name under which a file with several names is reported.
     fn first_name(&self, path: &LayerPath) -> LayerPath {
         let file = self.scan.names.get(path).map(|number| &self.scan.files[*number].path);

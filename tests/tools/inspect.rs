@@ -230,6 +230,21 @@ fn the_page_reaches_no_network_and_runs_no_other_script() {
 }
 
 #[test]
+fn a_click_on_a_folder_looks_into_it() {
+    let (dir, files) = hostile();
+    let page = fs::read_to_string(dir.path().join("page.html")).unwrap();
+    let click = "<script>document.querySelector('.map .folder').click()</script></body>";
+    let page = page.replace("Content-Security-Policy", "x").replace("</body>", click);
+    fs::write(dir.path().join("clicked.html"), page).unwrap();
+    let browser = Browser { folder: dir.path(), width: 1280, is_dark: false };
+    let (dom, console) = browser.open("clicked.html", "--dump-dom");
+    assert_eq!(console, [] as [String; 0]);
+    let shown = dom.matches("<button class=\"file ").count();
+    assert!(0 < shown && shown < files, "{shown} of {files}");
+    assert!(dom.contains("<button class=\"mono\" type=\"button\">folder-0</button>"), "{dom}");
+}
+
+#[test]
 fn the_page_fits_and_has_two_colour_schemes() {
     let (dir, _) = hostile();
     let page = fs::read_to_string(dir.path().join("page.html")).unwrap();

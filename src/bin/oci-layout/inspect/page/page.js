@@ -111,10 +111,11 @@ function squarify(nodes, { x, y, w, h }, place) {
 }
 
 /** A colour for each of the folders and files that hold most: what holds more than half of all is
- * replaced by what is in it. */
+ * replaced by what is in it, unless that is many small things. */
 function colours(node) {
     let groups = [node];
-    for (let heavy; (heavy = groups.find((group) => group.children.length && group.size > node.size / 2)); ) {
+    const isHeavy = (group) => group.size > node.size / 2 && group.children[0]?.size > node.size / 20;
+    for (let heavy; (heavy = groups.find(isHeavy)); ) {
         groups = groups.flatMap((group) => (group === heavy ? heavy.children : [group]));
     }
     groups.sort((a, b) => b.size - a.size);
@@ -178,7 +179,7 @@ function treemap() {
         const rest = { size: small.reduce((sum, child) => sum + child.size, 0), count: small.length };
         squarify(rest.size > 0 ? [...large, rest] : large, place, (child, at) => {
             if (child !== rest) draw(child, at, hue, hues);
-            else cell(null, at, "more", at.w > 60 && at.h > 14 ? make("span", "", `${rest.count} smaller`) : "");
+            else cell(null, at, `more ${hue}`, at.w > 60 && at.h > 14 ? make("span", "", `${rest.count} smaller`) : "");
         });
     };
     const show = (node) => {
