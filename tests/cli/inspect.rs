@@ -149,3 +149,52 @@ fn a_page_replaces_a_file_only_when_it_is_complete() {
         "\"assets\" is a folder: choose another name for the output",
     );
 }
+
+/// As when `build` checks the image that it makes. A cache of the loader may refer to any folder,
+/// but not to a file that the image lacks.
+#[test]
+fn size_finds_missing_libraries() {
+    let room = Room::new();
+    fs::copy("/bin/sh", room.path("sh")).unwrap();
+    let libraries = |args: &str| {
+        let args = format!("build -q -f sh:/bin/sh --entrypoint /bin/sh -o image --force {args}");
+        let run = room.run(args.trim_end().split(' '));
+        assert_eq!(run.code, Some(0), "{}", run.err);
+        room.ok("inspect --size image").matches("is not in the image").count()
+    };
+    let missing = libraries("");
+    assert!(missing > 0);
+    assert_eq!(libraries("--text /etc/ld.so.cache=x"), missing);
+    assert_eq!(libraries("--with-libraries"), 0);
+}
+
+/// Without `--size`, the layers are not fetched.
+#[cfg(feature = "registry")]
+#[test]
+fn an_image_in_a_registry_is_shown() {
+    use std::{
+        io::{BufRead, BufReader},
+        process::Stdio,
+    };
+
+    let room = room();
+    let mut serving = room
+        .command(["serve", "image"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    let name = format!("{}/image:v1", address.trim().strip_prefix("http://").unwrap());
+    let size = room.run(["inspect", "--size", &format!("docker://{name}")]);
+    let (manifest, _) = room.image("image");
+    let layer = manifest["layers"][1]["digest"].as_str().unwrap();
+    fs::remove_file(room.path("image/blobs").join(layer.replace(':', "/"))).unwrap();
+    let plain = room.run(["inspect", &format!("docker://{name}")]);
+    serving.kill().unwrap();
+    serving.wait().unwrap();
+    assert_eq!((size.code, &*size.err, plain.code, &*plain.err), (Some(0), "", Some(0), ""));
+    assert!(size.out.contains("├─ waste  6.02 kB\n"), "{}", size.out);
+    assert!(plain.out.contains("layer 3") && !plain.out.contains("unpacked"), "{}", plain.out);
+}
