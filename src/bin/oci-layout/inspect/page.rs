@@ -17,7 +17,7 @@ use crate::{errors, output::OutputFile};
 
 const TEMPLATE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPT: &str = include_str!("page/page.js");
+const SCRIPT: &str = concat!(include_str!("page/treemap.js"), include_str!("page/page.js"));
 
 /// Writes the page. It appears at its path when it is complete.
 pub(super) fn write(path: &Path, explanation: &Explanation<'_>) -> Result<()> {
