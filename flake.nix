@@ -38,6 +38,19 @@
 
       formatter = perSystem (pkgs: pkgs.nixfmt-tree);
 
+      # `cargo build` and `cargo test` work here. The tests with other tools need `tests/install-tools`.
+      devShells = perSystem (pkgs: {
+        default = pkgs.mkShell {
+          packages = [
+            pkgs.cargo
+            pkgs.clippy
+            pkgs.nixfmt
+            pkgs.rustc
+            pkgs.rustfmt
+          ];
+        };
+      });
+
       templates = {
         default = {
           path = ./templates/default;

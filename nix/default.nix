@@ -5,13 +5,14 @@
   that use it, and adds attributes. `callPackage` calls the function in a file with the attributes of the scope.
 
   Every function returns a derivation that has the attribute `override`, which repeats the call with some arguments
-  changed: `image.override { tag = "2.0"; }` or `image.override (old: { layers = old.layers ++ [ more ]; })`.
+  changed: `image.override { tag = "2.0"; }` or `image.override (old: { layers = old.layers ++ [ more ]; })`. `overrideAttrs`
+  changes attributes of the derivation, as in nixpkgs: `image.overrideAttrs { meta.description = "…"; }`.
 
   # Arguments
 
   - [system] The system that builds the derivations, for example `"x86_64-linux"`.
-  - [builder] A package or a folder that contains `bin/oci-layout`. The program must be static and run on `system`,
-    because the sandbox contains no libraries for it.
+  - [builder] A package or a folder that contains `bin/oci-layout`. The program must run on `system` in a sandbox: it is
+    static, or the folder is a package whose closure contains its libraries.
   - [hostSystem] The system that the images run on. Default: `system`.
   - [pkgs] nixpkgs. Only `binSh`, `usrBinEnv` and `caCertificates` use it. Default: `null`.
 
@@ -46,10 +47,14 @@ lib.makeScope lib.callPackageWith (
     # The functions below use these. They are not part of the scope that callers see.
     internal = builtins.mapAttrs (_: file: call file { }) {
       app = ./internal/app.nix;
+      arguments = ./internal/arguments.nix;
       baseAttributes = ./internal/baseAttributes.nix;
+      check = ./internal/check.nix;
+      configuration = ./internal/configuration.nix;
       contents = ./internal/contents.nix;
       elements = ./internal/elements.nix;
       entries = ./internal/entries.nix;
+      files = ./internal/files.nix;
       hashPart = ./internal/hashPart.nix;
       platformOf = ./internal/platformOf.nix;
       references = ./internal/references.nix;
@@ -58,7 +63,8 @@ lib.makeScope lib.callPackageWith (
       storePath = ./internal/storePath.nix;
     };
 
-    functions = builtins.mapAttrs (_: file: lib.makeOverridable (call file { })) {
+    checked = name: file: lib.makeOverridable (internal.arguments.checked name (call file { }));
+    functions = builtins.mapAttrs checked {
       # The four basic functions.
       ociLayerTar = ./ociLayerTar.nix;
       ociImageConfig = ./ociImageConfig.nix;

@@ -1,6 +1,10 @@
 /**
   A module for flake-parts that describes images by options. `perSystem.oci.containers.NAME` defines the package `oci-NAME`,
-  and a check of the same name that verifies it. With `debug.enable` it also defines `oci-NAME-debug`.
+  and a check of the same name that verifies it. With `debug.enable` it also defines `oci-NAME-debug`. The package has the
+  attributes of `ociImageLayout`, and `imageName` and `imageTag`, the first tag.
+
+  `nix run .#oci-copyToPodman-NAME`, `oci-copyToDockerDaemon-NAME`, `oci-copyToRegistry-NAME` and `oci-push-NAME` pass the
+  image on. `nix run .#oci-NAME` is the first of them.
 
   `perSystem.oci.builder` is the program that builds the images: a package or a folder that contains `bin/oci-layout`. By
   default `pkgs` builds it.
@@ -80,12 +84,24 @@ in
       };
       layout =
         name: container: kind: suffix:
+        let
+          # The path in the registry.
+          path = lib.last (builtins.match "([^/]*[.:][^/]*/)?(.*)" container.name);
+          imageName = lib.throwIf (lib.toLower path != path) (
+            "oci.containers.${name}: the image name ${container.name} must be in lower case; set name"
+          ) container.name;
+          tags = map (tag: tag + suffix) container.tags;
+        in
         local.ociImageLayout {
           name = lib.strings.sanitizeDerivationName "oci-${name}${suffix}";
           sparse = container.lazy;
-          manifests = lib.genAttrs (map (tag: "${container.name}:${tag}${suffix}") container.tags) (
+          manifests = lib.genAttrs (map (tag: "${imageName}:${tag}") tags) (
             _: map (platform: (imagesFor name platform).${kind}) container.platforms
           );
+          passthru = {
+            inherit imageName;
+            imageTag = builtins.head tags;
+          };
         };
       layouts = lib.concatMapAttrs (
         name: container:
@@ -115,6 +131,27 @@ in
 
       config = {
         packages = layouts;
+        apps = lib.concatMapAttrs (
+          package: layout:
+          let
+            name = lib.removePrefix "oci-" package;
+            app = program: description: {
+              inherit program;
+              meta = { inherit description; };
+            };
+            toPodman = app layout.copyToPodman "Copies the image ${name} to the storage of podman";
+          in
+          {
+            # Without this app, `nix run .#oci-NAME` would look for a program in the layout.
+            ${package} = toPodman;
+            "oci-copyToPodman-${name}" = toPodman;
+            "oci-copyToDockerDaemon-${name}" =
+              app layout.copyToDockerDaemon "Copies the image ${name} to the Docker daemon";
+            "oci-copyToRegistry-${name}" =
+              app layout.copyToRegistry "Copies the image ${name} to a registry by skopeo";
+            "oci-push-${name}" = app layout.push "Pushes the image ${name} to a registry";
+          }
+        ) layouts;
         checks = lib.mapAttrs (_: layout: local.ociVerify { inherit layout; }) layouts;
       };
     }

@@ -57,7 +57,6 @@
   ```
 */
 {
-  hashPart,
   lib,
   ociClosureLayers,
   ociImageLayout,
@@ -95,13 +94,6 @@
   passthru ? { },
 }:
 let
-  # A colon before a slash precedes the port of a registry.
-  imageName =
-    if builtins.match ".*:[^/]*" name == null then
-      name
-    else
-      throw "oci-layout: the image name ${name} contains a tag; pass the tag as the argument tag";
-
   roots = lib.toList copyToRoot;
 
   # The image contains what a file's source refers to, but not the source itself. A path without quotes refers to nothing.
@@ -200,27 +192,19 @@ let
         lib.optionalAttrs (created != null) { inherit created; } // { inherit config; } // extraConfig;
   };
 
-  hash = hashPart image;
-  image = ociImageLayout {
-    name = storeName name;
-    inherit extraIndex;
-    sparse = lazy;
-    hashTagged = if tag == null then imageName else null;
-    manifests = if tag == null then [ manifest ] else { "${imageName}:${tag}" = manifest; };
-    passthru = passthru // {
-      inherit manifest fromImage imageName;
-      layers = allLayers;
-      imageTag =
-        if tag != null then
-          tag
-        else if hash == null then
-          throw (
-            "oci-layout: image ${name}: the tag is unknown before the build, because the image contains a "
-            + "content-addressed package; set tag"
-          )
-        else
-          hash;
-    };
-  };
 in
-image
+ociImageLayout {
+  name = storeName name;
+  inherit extraIndex;
+  sparse = lazy;
+  hashTagged = if tag == null then name else null;
+  manifests = if tag == null then [ manifest ] else { "${name}:${tag}" = manifest; };
+  passthru =
+    passthru
+    // {
+      inherit manifest fromImage;
+      imageName = name;
+      layers = allLayers;
+    }
+    // lib.optionalAttrs (tag != null) { imageTag = tag; };
+}

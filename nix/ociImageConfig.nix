@@ -46,27 +46,27 @@
   strict ? false,
   passthru ? { },
 }:
-let
-  config = step "image-config" (
-    baseAttributes base
-    // {
-      inherit
-        name
-        extraConfig
-        inheritConfig
-        unsetEnv
-        strict
-        ;
-      layers = map (layer: "${layer}") (elements "layers" layers);
-      platform = platformOf extraConfig;
-      preferLocalBuild = true;
-      allowSubstitutes = false;
-      passthru = passthru // {
+step "image-config" (
+  baseAttributes base
+  // {
+    inherit
+      name
+      extraConfig
+      inheritConfig
+      unsetEnv
+      strict
+      ;
+    layers = map (layer: "${layer}") (elements "layers" layers);
+    platform = platformOf extraConfig;
+    preferLocalBuild = true;
+    allowSubstitutes = false;
+    passthru =
+      config:
+      passthru
+      // {
         inherit layers base;
         mediaDescriptor = "${config}/media-descriptor.json";
         platform = "${config}/platform.json";
       };
-    }
-  );
-in
-config
+  }
+)

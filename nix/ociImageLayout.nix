@@ -62,28 +62,6 @@ let
     else
       named names manifests;
 
-  layout = step "image-layout" (
-    {
-      inherit
-        name
-        extraIndex
-        hashTagged
-        sparse
-        ;
-      images = images [ ];
-      # The references of a sparse layout keep the layers, or their sources, alive.
-      unsafeDiscardReferences.out = !sparse;
-      passthru =
-        programs
-        // passthru
-        // {
-          inherit manifests;
-          index = "${layout}/index.json";
-        };
-    }
-    // lib.optionalAttrs sparse small
-  );
-
   # A substituter would not be faster than the build.
   small = {
     preferLocalBuild = true;
@@ -91,8 +69,11 @@ let
   };
 
   # The programs pass on a sparse layout. If `hashTagged` is set, its images have the hash part of the full layout as a tag.
-  hash = hashPart layout;
-  handed =
+  sparseOf =
+    layout:
+    let
+      hash = hashPart layout;
+    in
     if sparse || hashTagged != null && hash == null then
       "${layout}"
     else
@@ -109,48 +90,88 @@ let
     "--recipe-root"
     builtins.storeDir
   ];
-  programs = builtins.mapAttrs (_: program: app program.name (program.arguments ++ store)) {
-    copyToRegistry = {
-      name = "copy-to-registry";
-      arguments = [
-        "copy"
-        "--to"
-        "docker"
-        handed
-      ];
+  programs =
+    layout:
+    let
+      handed = sparseOf layout;
+    in
+    builtins.mapAttrs (_: program: app program.name (program.arguments ++ store)) {
+      copyToRegistry = {
+        name = "copy-to-registry";
+        arguments = [
+          "copy"
+          "--to"
+          "docker"
+          handed
+        ];
+      };
+      copyToPodman = {
+        name = "copy-to-podman";
+        arguments = [
+          "copy"
+          "--to"
+          "containers-storage"
+          handed
+        ];
+      };
+      copyToDockerDaemon = {
+        name = "copy-to-docker-daemon";
+        arguments = [
+          "copy"
+          "--to"
+          "docker-daemon"
+          handed
+        ];
+      };
+      copyTo = {
+        name = "copy-to";
+        arguments = [
+          "copy"
+          handed
+        ];
+      };
+      push = {
+        name = "push";
+        arguments = [
+          "push"
+          handed
+        ];
+      };
     };
-    copyToPodman = {
-      name = "copy-to-podman";
-      arguments = [
-        "copy"
-        "--to"
-        "containers-storage"
-        handed
-      ];
-    };
-    copyToDockerDaemon = {
-      name = "copy-to-docker-daemon";
-      arguments = [
-        "copy"
-        "--to"
-        "docker-daemon"
-        handed
-      ];
-    };
-    copyTo = {
-      name = "copy-to";
-      arguments = [
-        "copy"
-        handed
-      ];
-    };
-    push = {
-      name = "push";
-      arguments = [
-        "push"
-        handed
-      ];
-    };
-  };
+
+  tagOf =
+    layout:
+    let
+      hash = hashPart layout;
+    in
+    if hash == null then
+      throw (
+        "oci-layout: image ${hashTagged}: the tag is unknown before the build, because the image contains a "
+        + "content-addressed package; set tag"
+      )
+    else
+      hash;
 in
-layout
+step "image-layout" (
+  {
+    inherit
+      name
+      extraIndex
+      hashTagged
+      sparse
+      ;
+    images = images [ ];
+    # The references of a sparse layout keep the layers, or their sources, alive.
+    unsafeDiscardReferences.out = !sparse;
+    passthru =
+      layout:
+      programs layout
+      // lib.optionalAttrs (hashTagged != null) { imageTag = tagOf layout; }
+      // passthru
+      // {
+        inherit manifests;
+        index = "${layout}/index.json";
+      };
+  }
+  // lib.optionalAttrs sparse small
+)

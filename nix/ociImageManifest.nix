@@ -60,24 +60,26 @@ in
 if config != null && (extraConfig != { } || unsetEnv != [ ] || inheritConfig != true) then
   throw "oci-layout: ociImageManifest: config and ${ofConfig} exclude each other; pass ${ofConfig} to ociImageConfig"
 else
-  let
-    manifest = step "image-manifest" (
-      baseAttributes base
-      // {
-        inherit
-          name
-          extraConfig
-          inheritConfig
-          unsetEnv
-          extraManifest
-          strict
-          ;
-        layers = map (layer: "${layer}") (elements "layers" layers);
-        config = if config == null then null else "${config}";
-        platform = platformOf extraConfig;
-        preferLocalBuild = true;
-        allowSubstitutes = false;
-        passthru = passthru // {
+  step "image-manifest" (
+    baseAttributes base
+    // {
+      inherit
+        name
+        extraConfig
+        inheritConfig
+        unsetEnv
+        extraManifest
+        strict
+        ;
+      layers = map (layer: "${layer}") (elements "layers" layers);
+      config = if config == null then null else "${config}";
+      platform = platformOf extraConfig;
+      preferLocalBuild = true;
+      allowSubstitutes = false;
+      passthru =
+        manifest:
+        passthru
+        // {
           inherit layers base;
           config =
             if config != null then
@@ -95,7 +97,5 @@ else
               };
           mediaDescriptor = "${manifest}/media-descriptor.json";
         };
-      }
-    );
-  in
-  manifest
+    }
+  )

@@ -164,38 +164,40 @@ let
       without
       ;
   };
-  layer = step "layer-tar" (
-    holds.attributes
-    // entries { inherit base above platform; }
-    // {
-      inherit name lazy;
-      spec = {
-        files = map fromStore files;
-        hardLinks = links;
-        inherit
-          compression
-          mtime
-          owner
-          perms
-          onConflict
-          keepDirectoryLinks
-          include
-          exclude
-          unpackLimit
-          replace
-          strict
-          ;
-      };
-      # The references of a recipe keep its sources alive.
-      unsafeDiscardReferences.out = !lazy;
-      passthru = passthru // {
+in
+step "layer-tar" (
+  holds.attributes
+  // entries { inherit base above platform; }
+  // {
+    inherit name lazy;
+    spec = {
+      files = map fromStore files;
+      hardLinks = links;
+      inherit
+        compression
+        mtime
+        owner
+        perms
+        onConflict
+        keepDirectoryLinks
+        include
+        exclude
+        unpackLimit
+        replace
+        strict
+        ;
+    };
+    # The references of a recipe keep its sources alive.
+    unsafeDiscardReferences.out = !lazy;
+    passthru =
+      layer:
+      passthru
+      // {
         inherit (holds) held;
         holdsClosuresAlone = files == [ ] && holds.attributes.copyToRoot == [ ] && perms == [ ];
         mediaDescriptor = "${layer}/media-descriptor.json";
         diffID = "${layer}/DiffID";
         blobs = "${layer}/blobs";
       };
-    }
-  );
-in
-layer
+  }
+)

@@ -1,11 +1,14 @@
-# The program. It needs nixpkgs 25.11 or later, for Rust 1.89. On Linux it is static, because the sandbox of a build contains
-# no libraries for it.
+# The program. It needs nixpkgs 25.11 or later, for Rust 1.89.
 {
   lib,
   stdenv,
   rustPlatform,
-  pkgsStatic,
   installShellFiles,
+  pkgsStatic ? null,
+  # Whether the program is linked statically, by the compiler in `pkgsStatic`. It then is one store path without references, and
+  # also runs where the store is not. A dynamic program builds the same images: its libraries are in its closure. Set `false` if
+  # the static compiler of a package set is broken. The default is `false` on Darwin, and without `pkgsStatic`.
+  static ? stdenv.hostPlatform.isLinux && pkgsStatic != null,
 }:
 let
   root = ../.;
@@ -23,8 +26,7 @@ let
     in
     builtins.elem (builtins.head (builtins.split "/" below)) compiled;
 
-  isLinux = stdenv.hostPlatform.isLinux;
-  platform = if isLinux then pkgsStatic else { inherit stdenv rustPlatform; };
+  platform = if static then pkgsStatic else { inherit stdenv rustPlatform; };
   canExecute = platform.stdenv.buildPlatform.canExecute platform.stdenv.hostPlatform;
 in
 platform.rustPlatform.buildRustPackage {

@@ -2,6 +2,7 @@
 
 pub(crate) mod artifact;
 pub(crate) mod config;
+pub(crate) mod config_changes;
 pub(crate) mod config_members;
 pub(crate) mod config_options;
 pub(crate) mod containers;
@@ -12,9 +13,11 @@ pub(crate) mod graph;
 pub(crate) mod index;
 pub(crate) mod inherit;
 pub(crate) mod manifest;
+pub(crate) mod mutate;
 pub(crate) mod platform_image;
 #[cfg(feature = "cli")]
 pub(crate) mod runnable;
+pub(crate) mod with_layers;
 
 #[cfg(feature = "cli")]
 pub use crate::image::runnable::{check_runnable, missing_libraries};
@@ -26,5 +29,6 @@ pub use crate::image::{
     index::{ImageIndex, image_index},
     inherit::Inherit,
     manifest::{ImageManifest, ManifestOptions, image_manifest},
+    mutate::{MutateOptions, mutate},
     platform_image::PlatformImage,
 };

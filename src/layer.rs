@@ -17,6 +17,7 @@ pub(crate) mod own_store;
 pub(crate) mod pipe;
 pub(crate) mod pipeline;
 pub(crate) mod pseudo_file;
+pub(crate) mod recompress;
 pub(crate) mod representable;
 pub(crate) mod scratch_file;
 pub(crate) mod source_folder;

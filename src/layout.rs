@@ -12,6 +12,7 @@ pub(crate) mod fill;
 pub(crate) mod image_layout;
 pub(crate) mod open_archive;
 pub(crate) mod read;
+pub(crate) mod rename;
 pub(crate) mod replace;
 pub(crate) mod repository;
 pub(crate) mod whole;

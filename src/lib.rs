@@ -40,10 +40,14 @@
 //! | to | use |
 //! |---|---|
 //! | build on an image | [`ImageLayout::image`], [`ConfigOptions::base`], [`Inherit`], [`LayerOptions::above`] |
-//! | open a layout or archive and change it | [`ImageLayout`]: append, remove, collect garbage |
+//! | change the configuration or layers of an image | [`mutate()`] |
+//! | open a layout or archive and change it | [`ImageLayout`]: append, replace, remove, collect garbage |
 //! | write images as one tar for docker, podman and containerd | [`image_archive()`] |
 //! | find everything that is wrong with a layout, and mend it | [`verify()`], [`repair()`] |
 //! | list the contents of a layer | [`layer_entries()`] |
+//! | read the files of an image, and unpack them | [`ImageFiles`], [`FileSearch`], [`unpack()`] |
+//! | compare two images | [`image_diff()`] |
+//! | merge layers, change their compression, make one of a difference | [`PlatformImage::squashed`], [`PlatformImage::recompressed`], [`layer_diff()`] |
 //! | explain the size of an image | `image_report`, with the feature `cli`: files by size, waste, what cannot start |
 //! | combine platforms in one image | [`image_index()`]; [`image_layout()`] does it for images of one name |
 //! | store something other than an image | [`artifact_manifest()`] |
@@ -84,7 +88,7 @@
 //! |---|---|---|
 //! | `gzip` | yes | writing gzip layers with libdeflate, a C library; reading them needs no feature |
 //! | `zstd` | yes | writing and reading zstd layers with libzstd, a C library |
-//! | `oci-spec` | yes | conversions to and from the types of the crate `oci-spec` 0.10 |
+//! | `oci-spec` | no | conversions to and from the types of the crate `oci-spec` 0.10 |
 //! | `cli` | no | the program `oci-layout` |
 //! | `registry` | no | the module `registry`: images from and to registries, and layouts served as one; with `cli`, the subcommands `pull`, `push` and `serve` |
 //!
@@ -137,8 +141,8 @@ pub use crate::{
     },
     image::{
         ConfigOptions, ExtraConfig, Image, ImageConfig, ImageIndex, ImageManifest, Inherit,
-        ManifestOptions, PlatformImage, artifact_manifest, image_config, image_index,
-        image_manifest,
+        ManifestOptions, MutateOptions, PlatformImage, artifact_manifest, image_config,
+        image_index, image_manifest, mutate,
     },
     layer::{
         entries::{LayerEntries, LayerEntry, layer_entries},
@@ -156,7 +160,13 @@ pub use crate::{
     },
     rootfs::{
         ImageFiles,
+        diff::{
+            BytesDiff, DiffLayer, FieldDiff, FileChange, FileDiff, ImageDiff, LayerDiff,
+            MemberDiff, image_diff::image_diff,
+        },
         entry::{FileEntry, FileKind},
+        layer_diff::layer_diff,
+        search::FileSearch,
         unpack::{Skipped, unpack},
     },
     store::{CheckedFile, NewFile, ReadLock, WriteOptions},

@@ -30,6 +30,10 @@
 //! # Ok::<_, oci_layout::Error>(())
 //! ```
 //!
+//! The image that [`Client::image`] returns can be pushed too: blobs are then read while they are
+//! sent. [`Client::tags`] lists the tags of a repository, [`Client::delete`] deletes an image, and
+//! [`Credentials::store`] stores a login that [`Client::check_login`] has checked.
+//!
 //! [`Endpoint`] is the server: it serves layouts, and images that are in no layout, to every client
 //! that can pull.
 //!
@@ -49,8 +53,10 @@
 pub(crate) mod blob;
 pub(crate) mod byte_counter;
 pub(crate) mod challenge;
+pub(crate) mod check_login;
 pub(crate) mod client;
 pub(crate) mod credentials;
+pub(crate) mod delete;
 pub(crate) mod failure;
 #[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd"))]
 pub(crate) mod fuzzing;
@@ -67,6 +73,7 @@ pub(crate) mod reference;
 pub(crate) mod referrer;
 pub(crate) mod serve;
 pub(crate) mod session;
+pub(crate) mod tags;
 pub(crate) mod tls;
 
 pub use crate::registry::{

@@ -1,11 +1,18 @@
 //! The files of an image: its layers on top of each other, as a container sees them.
 
+pub(crate) mod contents;
+pub(crate) mod diff;
 pub(crate) mod entry;
+pub(crate) mod layer_diff;
 pub(crate) mod layer_stream;
 pub(crate) mod merge;
+pub(crate) mod search;
+pub(crate) mod squash;
+pub(crate) mod tar;
 pub(crate) mod unpack;
 
 use std::{
+    collections::{BTreeMap, HashMap},
     fmt,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -13,30 +20,36 @@ use std::{
 };
 
 use crate::{
-    basics::error::{Error, Result},
-    blob::traits::Blob,
+    basics::{
+        digest::{Digest, Hasher},
+        error::{Error, Result},
+    },
+    blob::{chunks, traits::Blob},
     image::platform_image::PlatformImage,
     layer::glob::{Globs, Use},
     pool::Pool,
     rootfs::{
+        contents::copy_from,
         entry::{FileEntry, FileKind},
-        layer_stream::{Fault, read_layer},
         merge::Merge,
-        unpack::{Skipped, skipped::SkippedList, unpack_below},
+        search::no_file,
+        unpack::{Skipped, skipped::SkippedList},
     },
     tarfile::{
+        decompress::unpacked,
         follow::{LinkFault, follow},
         path::LayerPath,
+        reader::{TarEntry, TarError, TarReader},
     },
 };
 
 /// The files of an image, without their contents. Paths begin at the image's root.
 ///
 /// ```
-/// use oci_layout::{FileMapping, ImageFiles, LayerOptions, layer_tar};
+/// use oci_layout::{FileMapping, ImageFiles, LayerOptions, Pool, layer_tar};
 /// let lower = layer_tar([FileMapping::text("1\n", "/etc/version")], LayerOptions::default())?;
 /// let upper = layer_tar([FileMapping::text("2\n", "/etc/version")], LayerOptions::default())?;
-/// let files = ImageFiles::new([lower, upper])?;
+/// let files = ImageFiles::new([lower, upper], &Pool::available())?;
 /// let paths: Vec<_> = files.iter().map(|(path, _)| path.display().to_string()).collect();
 /// assert_eq!(paths, ["/etc", "/etc/version"]);
 /// let mut contents = Vec::new();
@@ -48,31 +61,79 @@ pub struct ImageFiles {
     layers: Vec<Arc<dyn Blob>>,
     merge: Merge,
     skipped: Vec<Skipped>,
+    /// For each layer, the digests of contents by the offset of the entry, if they were asked for.
+    digests: Vec<HashMap<u64, Digest>>,
+    /// The whiteouts of all layers, and the topmost layer that has each.
+    whiteouts: BTreeMap<LayerPath, usize>,
 }
 
 impl ImageFiles {
-    /// Reads layers, lowest first. Each is read once, and its digest is verified.
+    /// Reads layers, lowest first. Each is read once, and its digest is verified. The pool reads
+    /// several at the same time, because reading a layer is mostly decompressing it.
     ///
     /// # Errors
     ///
     /// Those of reading a layer, and [`Error::BlobDamaged`] if its bytes are not those of its
     /// digest.
-    pub fn new<B: Blob + 'static>(layers: impl IntoIterator<Item = B>) -> Result<Self> {
+    pub fn new<B: Blob + 'static>(
+        layers: impl IntoIterator<Item = B>,
+        pool: &Pool,
+    ) -> Result<Self> {
+        Self::read(layers, pool, 0, false)
+    }
+
+    /// The same with the digests of all contents, for [`layer_diff`](crate::layer_diff()).
+    ///
+    /// # Errors
+    ///
+    /// As of [`ImageFiles::new`].
+    pub fn with_contents<B: Blob + 'static>(
+        layers: impl IntoIterator<Item = B>,
+        pool: &Pool,
+    ) -> Result<Self> {
+        Self::read(layers, pool, 0, true)
+    }
+
+    /// The same, where the lowest of these layers has this number.
+    pub(crate) fn with_digests<B: Blob + 'static>(
+        layers: impl IntoIterator<Item = B>,
+        pool: &Pool,
+        lowest: usize,
+    ) -> Result<Self> {
+        Self::read(layers, pool, lowest, true)
+    }
+
+    fn read<B: Blob + 'static>(
+        layers: impl IntoIterator<Item = B>,
+        pool: &Pool,
+        lowest: usize,
+        has_digests: bool,
+    ) -> Result<Self> {
         let layers = layers.into_iter().map(|layer| Arc::new(layer) as Arc<dyn Blob>);
         let layers: Vec<_> = layers.collect();
         let (mut merge, skipped) = (Merge::default(), SkippedList::default());
-        for (number, layer) in layers.iter().enumerate() {
+        let (mut digests, mut whiteouts) = (vec![HashMap::new(); lowest], BTreeMap::new());
+        let read = pool.map_parts(&layers, |layer| read_entries(&**layer, has_digests));
+        for (number, read) in (lowest..).zip(read) {
             merge.begin(number);
-            read_layer(&**layer, |tar| {
-                while let Some(entry) = tar.next_entry()? {
-                    if let Err(reason) = merge.apply(&entry) {
-                        skipped.add(&bytes_path(&entry.path), reason);
-                    }
+            let (entries, of_layer) = read?;
+            digests.push(of_layer);
+            for entry in entries {
+                match LayerPath::parse_member(&entry.path) {
+                    Ok(path) if path.is_whiteout() => drop(whiteouts.insert(path, number)),
+                    _ => {}
                 }
-                Ok(true)
-            })?;
+                if let Err(reason) = merge.apply(&entry) {
+                    skipped.add(&bytes_path(&entry.path), reason);
+                }
+            }
         }
-        Ok(Self { layers, merge, skipped: skipped.into_list() })
+        Ok(Self { layers, merge, skipped: skipped.into_list(), digests, whiteouts })
+    }
+
+    /// The digest of the contents of a regular file, if they were asked for.
+    pub(crate) fn digest(&self, entry: &FileEntry) -> Option<Digest> {
+        self.digests.get(entry.layer)?.get(&entry.offset?).copied()
     }
 
     /// The files of an image for one platform.
@@ -80,8 +141,8 @@ impl ImageFiles {
     /// # Errors
     ///
     /// As of [`ImageFiles::new`].
-    pub fn of(image: &PlatformImage) -> Result<Self> {
-        Self::new(image.layers().iter().cloned())
+    pub fn of(image: &PlatformImage, pool: &Pool) -> Result<Self> {
+        Self::new(image.layers().iter().cloned(), pool)
     }
 
     /// All files, in the order of their paths: a directory comes right before what it contains.
@@ -137,42 +198,10 @@ impl ImageFiles {
     pub fn copy(&self, path: impl AsRef<Path>, out: &mut dyn Write) -> Result<()> {
         let path = path.as_ref();
         let (_, file) = self.find(path)?;
-        let FileKind::File { size } = file.kind else {
+        if !matches!(file.kind, FileKind::File { .. }) {
             return Err(no_file(path, "is not a regular file"));
-        };
-        let fault = |cause| Fault::Other(Error::sink(cause));
-        read_layer(&*self.layers[file.layer], |tar| {
-            while let Some(entry) = tar.next_entry()? {
-                if entry.offset != file.offset {
-                    continue;
-                }
-                let mut written = 0;
-                tar.contents(&entry, |at, bytes| {
-                    zeros(out, at - written).and_then(|()| out.write_all(bytes)).map_err(fault)?;
-                    written = at + bytes.len() as u64;
-                    Ok::<_, Fault>(())
-                })?;
-                zeros(out, size - written).map_err(fault)?;
-                break;
-            }
-            Ok(false)
-        })
-    }
-
-    /// Writes a directory of the image, with everything below it, into an empty directory: see
-    /// [`unpack`](crate::unpack). Its layers are read once more.
-    ///
-    /// # Errors
-    ///
-    /// As of [`ImageFiles::get`] and [`unpack`](crate::unpack).
-    pub fn copy_directory(
-        &self,
-        path: impl AsRef<Path>,
-        directory: impl AsRef<Path>,
-        pool: &Pool,
-    ) -> Result<Vec<Skipped>> {
-        let (root, _) = self.find(path.as_ref())?;
-        unpack_below(self.layers.iter().cloned(), &root, directory.as_ref(), pool)
+        }
+        copy_from(&*self.layers[file.layer], file, out)
     }
 
     /// What the layers contain and no file system can.
@@ -201,17 +230,46 @@ impl ImageFiles {
     }
 }
 
-fn no_file(path: &Path, reason: &str) -> Error {
-    Error::invalid(format!("{path:?}"), reason)
+/// The entries of a layer, which is read to its end, and the digests of contents if they are asked
+/// for.
+fn read_entries(
+    layer: &dyn Blob,
+    has_digests: bool,
+) -> Result<(Vec<TarEntry>, HashMap<u64, Digest>)> {
+    let digest = layer.descriptor().digest;
+    chunks::verified(layer, |blob| {
+        let mut tar = TarReader::new(unpacked(blob).map_err(|cause| Error::blob(digest, cause))?);
+        let damaged = |error: TarError| Error::blob(digest, io::Error::other(error.to_string()));
+        let (mut entries, mut digests) = (Vec::new(), HashMap::new());
+        while let Some(mut entry) = tar.next_entry().map_err(damaged)? {
+            if has_digests && entry.kind.is_file() | entry.sparse {
+                digests.insert(entry.offset, digest_of(&mut tar, &entry).map_err(damaged)?);
+            }
+            // Many, and only needed for the contents.
+            entry.extents = Vec::new();
+            entries.push(entry);
+        }
+        Ok((entries, digests))
+    })
+}
+
+/// The digest of the contents of the entry that was returned last. Where holes are is a part of the
+/// contents of a sparse file, because a hole may be larger than any disk.
+fn digest_of<R: io::Read>(tar: &mut TarReader<R>, entry: &TarEntry) -> Result<Digest, TarError> {
+    let mut hasher = Hasher::default();
+    tar.contents(entry, |at, bytes| {
+        if entry.sparse {
+            hasher.update(&at.to_be_bytes());
+        }
+        hasher.update(bytes);
+        Ok::<_, TarError>(())
+    })?;
+    Ok(hasher.finish().0)
 }
 
 fn bytes_path(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
-}
-
-fn zeros(out: &mut dyn Write, count: u64) -> io::Result<()> {
-    io::copy(&mut io::Read::take(io::repeat(0), count), out).map(drop)
 }
 
 impl fmt::Debug for ImageFiles {

@@ -6,6 +6,7 @@ pub(crate) mod decompress;
 pub(crate) mod follow;
 pub(crate) mod header;
 pub(crate) mod path;
+pub(crate) mod read_ahead;
 pub(crate) mod reader;
 pub(crate) mod xattrs;
 

@@ -11,6 +11,7 @@ mod cli {
     mod companions;
     mod concurrent;
     mod copy;
+    mod diff;
     mod errors;
     mod export;
     #[cfg(feature = "registry")]
@@ -22,9 +23,12 @@ mod cli {
     mod layouts;
     mod make;
     mod memory;
+    mod mutate;
+    mod names;
     mod printable;
     mod room;
     mod sparse;
+    mod squash;
     mod strangers;
     mod values;
 }

@@ -13,6 +13,7 @@ mod library {
     mod closure;
     mod conflicts;
     mod described;
+    mod diff;
     mod docker_archive;
     mod docs;
     mod edges;
@@ -20,6 +21,7 @@ mod library {
     mod export;
     mod folder;
     mod golden;
+    mod layer_diff;
     mod layout;
     mod mappings;
     mod nix_steps;
@@ -34,6 +36,7 @@ mod library {
     mod source_tar;
     mod sources;
     mod spec;
+    mod squash;
     mod unpack;
     mod values;
     mod verify;

@@ -9,6 +9,7 @@ mod nix {
     mod change;
     mod containers;
     mod documents;
+    mod evaluation;
     mod everything;
     mod flake;
     mod guide;

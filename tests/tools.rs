@@ -17,11 +17,13 @@ mod tools {
     mod layering;
     mod limits;
     mod listing;
+    mod mutate;
     mod platforms;
     mod proxies;
     mod pull;
     mod push;
     mod python;
+    mod readme;
     mod real_base;
     mod run;
     mod sample;
@@ -33,6 +35,7 @@ mod tools {
     mod transport;
     mod unpack;
     mod values_of_configurations;
+    mod verbs;
 }
 
 use std::fs;

@@ -68,13 +68,26 @@ let
     };
 
   seconds = number: number * 1000000000;
+  exposed =
+    port:
+    let
+      published =
+        if builtins.isString port then builtins.match "(.*:)?[0-9]+:([0-9]+)(/[a-z]+)?" port else null;
+    in
+    if builtins.isInt port then
+      "${toString port}/tcp"
+    else if published != null then
+      throw (
+        "${option}.ports: \"${port}\" publishes a port, which is an option of `podman run -p`; write the port in the "
+        + "container: ${builtins.elemAt published 1}"
+      )
+    else
+      port;
   config = {
     Env = variables container.environment;
     Labels = container.labels;
     User = "${toString uid}:${toString gid}";
-    ExposedPorts = lib.genAttrs (map (
-      port: if builtins.isInt port then "${toString port}/tcp" else port
-    ) container.ports) (_: { });
+    ExposedPorts = lib.genAttrs (map exposed container.ports) (_: { });
     Volumes = lib.genAttrs container.volumes (_: { });
   }
   // lib.optionalAttrs (container.entrypoint != [ ]) { Entrypoint = container.entrypoint; }

@@ -7,15 +7,10 @@
 }:
 base:
 let
-  parse =
-    {
-      layout,
-      tag ? null,
-    }:
-    {
-      inherit layout tag;
-    };
-  parsed = parse (if builtins.isAttrs base && !(base ? outPath) then base else { layout = base; });
+  parsed = {
+    tag = null;
+  }
+  // (if builtins.isAttrs base && !(base ? outPath) then base else { layout = base; });
   layout = builtins.seq (storePath parsed.layout) "${parsed.layout}";
   isOurs = builtins.isAttrs parsed.layout && parsed.layout ? manifests;
 in

@@ -23,18 +23,11 @@ let
       }
     )}";
 
-  checkPlatform =
-    {
-      architecture ? null,
-      os ? null,
-      variant ? null,
-    }@platform:
-    platform;
   # The step verifies each layer that it reads, so the base need not be verified before.
   ofBase = entries "oci-base-entries" (
     removeAttrs (baseAttributes base) [ "checked" ]
     // {
-      platform = platformOf (checkPlatform platform);
+      platform = platformOf platform;
     }
   );
   ofLayer = layer: entries "oci-layer-entries" { layers = [ "${layer}" ]; };

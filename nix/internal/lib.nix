@@ -4,6 +4,37 @@ rec {
   optional = condition: value: if condition then [ value ] else [ ];
   optionalAttrs = condition: attributes: if condition then attributes else { };
 
+  toLower =
+    let
+      letters = text: builtins.genList (index: builtins.substring index 1 text) 26;
+    in
+    builtins.replaceStrings (letters "ABCDEFGHIJKLMNOPQRSTUVWXYZ") (
+      letters "abcdefghijklmnopqrstuvwxyz"
+    );
+
+  # The number of letters to insert, remove or replace to turn one text into the other.
+  strings.levenshtein =
+    one: other:
+    let
+      letters =
+        text: builtins.genList (index: builtins.substring index 1 text) (builtins.stringLength text);
+      least = a: b: if a < b then a else b;
+      last = row: builtins.elemAt row (builtins.length row - 1);
+      ofOther = letters other;
+      next =
+        row: letter:
+        builtins.foldl' (
+          next: index:
+          let
+            replaced = builtins.elemAt row index + (if letter == builtins.elemAt ofOther index then 0 else 1);
+          in
+          next ++ [ (least replaced (1 + least (builtins.elemAt row (index + 1)) (last next))) ]
+        ) [ (builtins.head row + 1) ] (builtins.genList (index: index) (builtins.length ofOther));
+    in
+    last (
+      builtins.foldl' next (builtins.genList (index: index) (builtins.length ofOther + 1)) (letters one)
+    );
+
   isFunction =
     value: builtins.isFunction value || value ? __functor && isFunction (value.__functor value);
   functionArgs =
@@ -24,7 +55,17 @@ rec {
           result = function arguments;
           override = change: call (arguments // (if isFunction change then change arguments else change));
         in
-        if builtins.isAttrs result && !(isFunction result) then result // { inherit override; } else result;
+        if builtins.isAttrs result && !(isFunction result) then
+          result
+          // {
+            inherit override;
+          }
+          // optionalAttrs (result ? overrideAttrs) {
+            overrideAttrs =
+              change: makeOverridable (arguments: (function arguments).overrideAttrs change) arguments;
+          }
+        else
+          result;
     in
     {
       __functor = _: call;

@@ -3,7 +3,7 @@
 mod new;
 mod sentence;
 
-use std::{io, net::SocketAddr, path::PathBuf};
+use std::{fmt, io, net::SocketAddr, path::PathBuf};
 
 use crate::basics::{
     byte_format::BYTE_FORMAT,
@@ -11,6 +11,7 @@ use crate::basics::{
     error::sentence::{existing, other_platforms, several, without},
     printable::Printable,
     registry_error::RegistryErrorKind,
+    report::Report,
     warning::Warning,
 };
 
@@ -30,7 +31,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// An error converts into an [`io::Error`] that contains it and has the [`io::ErrorKind`] of its
 /// cause.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A mapping names a source that does not exist.
@@ -445,6 +446,14 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+}
+
+/// The sentence with its causes, as [`Report`] displays it. A `main` that returns an error prints
+/// this form.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Report(self))
+    }
 }
 
 impl From<Error> for io::Error {

@@ -74,13 +74,15 @@ impl Image {
         &self.blobs
     }
 
-    /// Warnings for copies of the image: the layout that it comes from lacks a part of it.
+    /// Warnings for copies of the image: the layout that it comes from lacks a part of it, or
+    /// [`mutate`](crate::mutate()) found a probable mistake.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
 
-    /// Removes the names, for an image in an index, which has the names.
-    pub(crate) fn without_names(mut self) -> Self {
+    /// The image without its names, including those in the annotations of its descriptor, to give
+    /// it others.
+    pub fn without_names(mut self) -> Self {
         self.names.clear();
         self.descriptor.annotations.retain(|key, _| key != REF_NAME && key != CONTAINERD_NAME);
         self

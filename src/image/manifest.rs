@@ -47,10 +47,7 @@ pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
     let layers: Vec<Arc<dyn Layer>> =
         below.iter().cloned().chain(layers.into_iter().map(Into::into)).collect();
     check_layers(&config, &layers)?;
-    let warnings = match layers.len() {
-        0..=MOST_LAYERS => Vec::new(),
-        layers => vec![Warning::ManyLayers { layers, most: MOST_LAYERS }],
-    };
+    let warnings: Vec<_> = many_layers(layers.len()).into_iter().collect();
     Error::refuse_warnings(&warnings, strict)?;
 
     let defaults = json!({ "schemaVersion": 2, "mediaType": MediaType::MANIFEST });
@@ -65,6 +62,11 @@ pub fn image_manifest<L: Into<Arc<dyn Layer>>>(
 /// The largest number of layers that all engines support. No specification has a limit, but Docker
 /// refuses more with "max depth exceeded".
 pub(crate) const MOST_LAYERS: usize = 125;
+
+/// The warning about this number of layers.
+pub(crate) fn many_layers(layers: usize) -> Option<Warning> {
+    (layers > MOST_LAYERS).then_some(Warning::ManyLayers { layers, most: MOST_LAYERS })
+}
 
 fn check_layers(config: &ImageConfig, layers: &[Arc<dyn Layer>]) -> Result<()> {
     let named = &config.document().rootfs.diff_ids;

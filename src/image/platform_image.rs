@@ -95,6 +95,11 @@ impl PlatformImage {
         &self.configuration
     }
 
+    /// The blob of the configuration.
+    pub(crate) fn configuration_blob(&self) -> &Arc<dyn Blob> {
+        &self.blobs[self.layers.len()]
+    }
+
     /// The layers, lowest first. Media types of Docker are replaced by their OCI equivalents, which
     /// have the same bytes.
     pub fn layers(&self) -> &[Arc<dyn Layer>] {

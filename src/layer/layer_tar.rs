@@ -171,14 +171,14 @@ fn with_absolute_sources(mut files: Vec<FileMapping>) -> Result<Vec<FileMapping>
 }
 
 /// The file of a stored layer. Garbage collection does not remove it before an index can name it.
-struct StoredBlob {
-    path: PathBuf,
-    files: BlobFiles,
+pub(crate) struct StoredBlob {
+    pub(crate) path: PathBuf,
+    pub(crate) files: BlobFiles,
     _lease: Option<Lease>,
 }
 
 impl StoredBlob {
-    fn keep(files: BlobFiles, blob: NewBlob, digest: Digest) -> Result<Self> {
+    pub(crate) fn keep(files: BlobFiles, blob: NewBlob, digest: Digest) -> Result<Self> {
         let path = files.keep(blob, digest)?;
         Ok(Self { path, _lease: files.lease()?, files })
     }

@@ -55,25 +55,11 @@ impl ImageLayout {
             let tag = entry.annotations.get(REF_NAME);
             takes.entry((tag, place(entry, tag))).or_default().push(entry);
         }
-        let stays = |old: &Descriptor| {
-            let mut stays = true;
+        let edit = |old: &Descriptor| {
             let tag = old.annotations.get(REF_NAME);
-            for new in takes.get(&(tag, place(old, tag))).into_iter().flatten() {
-                stays = false;
-                if let [Some(first), Some(second)] =
-                    [old, new].map(|entry| entry.annotations.get(CONTAINERD_NAME))
-                    && first != second
-                {
-                    return Err(Error::Images {
-                        first: first.clone(),
-                        second: second.clone(),
-                        reason: "have one tag, by which podman and others find only one of them: \
-                                 give the new one another tag, or remove the old one"
-                            .to_owned(),
-                    });
-                }
-            }
-            Ok(stays)
+            let takes = takes.get(&(tag, place(old, tag))).map(Vec::as_slice).unwrap_or_default();
+            takes.iter().try_for_each(|new| check_names(old, new))?;
+            Ok(if takes.is_empty() { Edit::Keep } else { Edit::Remove })
         };
         let (files, is_sparse) = (Arc::clone(&self.files), self.is_sparse());
         let put = || {
@@ -85,7 +71,7 @@ impl ImageLayout {
             // them.
             Ok(store)
         };
-        self.change(|layout| layout.edited(&stays, &new), put).map(drop)
+        self.change(|layout| layout.edited(&edit, &new), put).map(drop)
     }
 
     /// Removes every index entry with this tag, full name, or digest (`sha256:…`, under any name).
@@ -96,15 +82,13 @@ impl ImageLayout {
     /// [`Error::ImageNotFound`] if no entry matches.
     pub fn remove(&mut self, tag: &str) -> Result<()> {
         let (dir, write) = (self.folder()?.to_owned(), self.write);
-        let stays = |entry: &Descriptor| is_named(entry, tag).map(|is_named| !is_named);
-        if self.change(|layout| layout.edited(&stays, &[]), || Lock::shared(&dir, write))? {
+        let edit = |entry: &Descriptor| {
+            is_named(entry, tag).map(|is_named| if is_named { Edit::Remove } else { Edit::Keep })
+        };
+        if self.change(|layout| layout.edited(&edit, &[]), || Lock::shared(&dir, write))? {
             return Ok(());
         }
-        Err(Error::ImageNotFound {
-            path: dir,
-            name: Some(tag.to_owned()),
-            available: self.tags()?.into_iter().map(str::to_owned).collect(),
-        })
+        Err(self.not_found(Some(tag))?)
     }
 
     /// Removes every blob and recipe that no image refers to, and temporary files left by writers
@@ -182,7 +166,7 @@ impl ImageLayout {
 
     /// Applies an edit to the current index and returns whether it changed. `prepare` does the work
     /// that needs no lock before the lock is taken; its result is kept until the end.
-    fn change<T>(
+    pub(super) fn change<T>(
         &mut self,
         edit: impl Fn(&Self) -> Result<Option<Vec<u8>>>,
         prepare: impl FnOnce() -> Result<T>,
@@ -212,31 +196,33 @@ impl ImageLayout {
         Ok(true)
     }
 
-    /// Returns the index with the entries that stay, unchanged, followed by the new ones; `None` if
-    /// nothing changes.
+    /// Returns the index with its edited entries, followed by the new ones; `None` if nothing
+    /// changes.
     ///
     /// Entries are parsed one at a time: for thousands, allocating them all would take most of the
     /// time.
-    fn edited(
+    pub(super) fn edited(
         &self,
-        stays: &dyn Fn(&Descriptor) -> Result<bool>,
+        edit: &dyn Fn(&Descriptor) -> Result<Edit>,
         new: &[Descriptor],
     ) -> Result<Option<Vec<u8>>> {
         let mut index: Index<&RawValue> = parse_index(&self.files, &self.index_bytes)?;
         let new: Vec<_> = new.iter().map(json::to_raw).collect();
-        let mut entries = Vec::with_capacity(index.manifests.len() + new.len());
+        let mut edits = Vec::with_capacity(index.manifests.len());
         for (at, entry) in index.manifests.iter().enumerate() {
             // Parsing the whole index gives the better error message.
             let whole = |_| self.index().map(|index| index.manifests[at].clone());
-            if stays(&serde_json::from_str(entry.get()).or_else(whole)?)? {
-                entries.push(*entry);
-            }
+            edits.push(edit(&serde_json::from_str(entry.get()).or_else(whole)?)?);
         }
-        if new.is_empty() && entries.len() == index.manifests.len() {
+        if new.is_empty() && edits.iter().all(|edit| matches!(edit, Edit::Keep)) {
             return Ok(None);
         }
-        entries.extend(new.iter().map(|entry| &**entry));
-        index.manifests = entries;
+        let edited = index.manifests.iter().zip(&edits).filter_map(|(entry, edit)| match edit {
+            Edit::Keep => Some(*entry),
+            Edit::Remove => None,
+            Edit::Replace(new) => Some(&**new),
+        });
+        index.manifests = edited.chain(new.iter().map(|entry| &**entry)).collect();
         Ok(Some(json::to_bytes(&index)))
     }
 
@@ -247,8 +233,38 @@ impl ImageLayout {
         Ok(layout.with_known(Arc::clone(&self.files.known)))
     }
 
+    /// The error that this layout lacks an image.
+    pub(crate) fn not_found(&self, name: Option<&str>) -> Result<Error> {
+        Ok(Error::ImageNotFound {
+            path: self.path().to_owned(),
+            name: name.map(str::to_owned),
+            available: self.tags()?.into_iter().map(str::to_owned).collect(),
+        })
+    }
+
     pub(crate) fn folder(&self) -> Result<&Path> {
         self.files.folder().ok_or_else(|| Error::ReadOnlyArchive { path: self.path().to_owned() })
+    }
+}
+
+/// What happens to an entry of the index.
+pub(super) enum Edit {
+    Keep,
+    Remove,
+    Replace(Box<RawValue>),
+}
+
+/// Checks that one entry may replace another with the same tag.
+pub(super) fn check_names(old: &Descriptor, new: &Descriptor) -> Result<()> {
+    match [old, new].map(|entry| entry.annotations.get(CONTAINERD_NAME)) {
+        [Some(first), Some(second)] if first != second => Err(Error::Images {
+            first: first.clone(),
+            second: second.clone(),
+            reason: "have one tag, by which podman and others find only one of them: give the \
+                     new one another tag, or remove the old one"
+                .to_owned(),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Credentials for registries.
 
+pub(crate) mod store;
+
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},

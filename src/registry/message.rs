@@ -19,6 +19,7 @@ use crate::{
 pub(crate) enum Access {
     Pull,
     Push,
+    Delete,
 }
 
 /// The context of a failed request.
@@ -58,7 +59,7 @@ impl Asked<'_> {
                          damaged, or something between you and it is; push to another registry, or \
                          report this to its administrator"
                     ),
-                    Access::Pull => format!(
+                    Access::Pull | Access::Delete => format!(
                         "the registry sent {actual} instead of {expected}: it is damaged, or \
                          something between you and it is; try again, or pull from another registry"
                     ),
@@ -137,11 +138,14 @@ impl Asked<'_> {
 
     fn denied(&self, said: &str) -> String {
         let Self { what, registry, repository, access, is_anonymous, .. } = self;
-        let login = format!("`docker login {registry}` or `podman login {registry}`");
+        let login = format!(
+            "`oci-layout login {registry}`, `docker login {registry}` or `podman login {registry}`"
+        );
         let found = match self.notes {
             [] => String::new(),
             notes => format!(" ({})", printable(&notes.join("; "))),
         };
+        let doing = if *access == Access::Delete { "deleting from" } else { "pushing to" };
         match (access, is_anonymous) {
             (Access::Pull, true) => format!(
                 "access to {what} is denied without a login{said}{found}: correct the name, or \
@@ -151,12 +155,12 @@ impl Asked<'_> {
                 "access to {what} is denied for the current login{said}: correct the name, or log \
                  in again with {login}"
             ),
-            (Access::Push, true) => format!(
-                "pushing to {repository} requires a login, and no credentials for {registry} were \
+            (Access::Push | Access::Delete, true) => format!(
+                "{doing} {repository} requires a login, and no credentials for {registry} were \
                  found{found}{said}: log in with {login}, or correct the name"
             ),
-            (Access::Push, false) => format!(
-                "pushing to {repository} is denied for the current login{said}: correct the name, \
+            (Access::Push | Access::Delete, false) => format!(
+                "{doing} {repository} is denied for the current login{said}: correct the name, \
                  or log in as another user with {login}"
             ),
         }
@@ -259,6 +263,7 @@ impl Asked<'_> {
         }
         let special = match self.access {
             Access::Push => self.refused_push(refusal, &said),
+            Access::Delete => None,
             Access::Pull => refusal.has(&MISSING).then(|| (Kind::NotFound, missing(what))),
         };
         if let Some(special) = special {
@@ -278,7 +283,7 @@ impl Asked<'_> {
                 (Kind::Unavailable { status }, reason)
             }
             (404, Access::Pull) => (Kind::NotFound, missing(what)),
-            (_, Access::Pull) => {
+            (_, Access::Pull | Access::Delete) => {
                 let reason = match &*refusal.codes {
                     [] => format!(
                         "the registry returned status {status}{said} for {what}: check that this \
@@ -335,8 +340,9 @@ impl Asked<'_> {
             let reason = match refusal.status {
                 401 | 403 => format!(
                     "the registry does not let you overwrite {what}{said}: push under another tag, \
-                     or log in as a user who may overwrite it, with `docker login {registry}` or \
-                     `podman login {registry}`"
+                     or log in as a user who may overwrite it, with \
+                     `oci-layout login {registry}`, `docker login {registry}` or `podman login \
+                     {registry}`"
                 ),
                 _ => format!(
                     "{what} names another image, and the registry does not let you overwrite \

@@ -15,7 +15,7 @@ use crate::{
         manifest::{Index, Manifest},
     },
     image::{existing::Document, graph::Image},
-    registry::{blob::RemoteBlob, client::Client, reference::Reference, session::Session},
+    registry::{blob::RemoteBlob, client::Client, reference::Reference, session::Session, tags},
 };
 
 impl Client {
@@ -97,7 +97,8 @@ impl Puller {
 
     /// The manifest or index that the reference names, for this platform if one is given.
     fn found(&mut self, platform: Option<&Platform>) -> Result<Found> {
-        let found = self.read(self.session.reference.digest)?;
+        let found = self.read(self.session.reference.digest);
+        let found = found.map_err(|error| tags::explain(&self.session, error))?;
         let Some(platform) = platform else { return Ok(found) };
         match &found.document {
             Document::Index(index) => {

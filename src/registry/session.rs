@@ -131,6 +131,11 @@ impl Session {
         self.exchange_by(&self.login, request)
     }
 
+    /// Sends a request without a login.
+    pub(crate) fn exchange_once(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        self.send(request.build().map_err(Failure::Request)?)
+    }
+
     /// Like [`Session::exchange`], with a login for other scopes.
     pub(crate) fn exchange_by(
         &self,
@@ -187,7 +192,7 @@ impl Session {
         Ok(response)
     }
 
-    fn is_own(&self, url: &Url) -> bool {
+    pub(crate) fn is_own(&self, url: &Url) -> bool {
         url.origin() == self.base.origin()
     }
 

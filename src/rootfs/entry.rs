@@ -25,8 +25,8 @@ pub struct FileEntry {
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The layer that contains the entry; the lowest layer is 0.
     pub layer: usize,
-    /// The offset of its headers in the tar of that layer.
-    pub(crate) offset: u64,
+    /// The offset of its headers in the tar of that layer; `None` if it has none there.
+    pub(crate) offset: Option<u64>,
 }
 
 /// The type of a file.
@@ -63,6 +63,20 @@ pub enum FileKind {
     Fifo,
 }
 
+impl FileKind {
+    /// The name of the type.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "file",
+            Self::Directory => "directory",
+            Self::Symlink { .. } => "symlink",
+            Self::CharDevice { .. } => "char-device",
+            Self::BlockDevice { .. } => "block-device",
+            Self::Fifo => "fifo",
+        }
+    }
+}
+
 impl FileEntry {
     /// The entry of a tar; `None` for a hard link and for types that no file system has.
     pub(crate) fn new(entry: &TarEntry, layer: usize) -> Option<Self> {
@@ -88,7 +102,7 @@ impl FileEntry {
             mtime: entry.mtime,
             xattrs: entry.xattrs.clone(),
             layer,
-            offset: entry.offset,
+            offset: Some(entry.offset),
         })
     }
 
@@ -102,7 +116,7 @@ impl FileEntry {
             mtime: 0,
             xattrs: BTreeMap::new(),
             layer,
-            offset: 0,
+            offset: None,
         }
     }
 

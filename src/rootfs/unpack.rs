@@ -38,8 +38,8 @@ const SMALL: u64 = 1 << 20;
 /// outside of the directory, whatever the layers contain: symbolic links are never followed, and a
 /// directory replaces a link that is in the way.
 ///
-/// Each layer is read once. Memory holds an entry for each file, and the contents of at most three
-/// small files (of up to 1 MiB) for each thread of the pool, and one more.
+/// Each layer is read once. Memory holds an entry for each file, and at most 1.25 MiB of contents
+/// of small files twice for each thread of the pool, and once more.
 ///
 /// # Errors
 ///

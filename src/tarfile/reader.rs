@@ -50,6 +50,10 @@ pub(crate) struct TarReader<R> {
     next: u64,
     global: Global,
     ending: Option<Ending>,
+    /// The blocks of the headers that were read last.
+    headers: Vec<u8>,
+    /// For contents, so that not every file takes a new one.
+    buffer: Vec<u8>,
 }
 
 /// An entry of a tar, from its header and extended headers.
@@ -142,7 +146,8 @@ impl<R: Read> TarReader<R> {
     }
 
     fn from_input(input: Input<R>) -> Self {
-        Self { input, next: 0, global: Global::default(), ending: None }
+        let (global, ending) = (Global::default(), None);
+        Self { input, next: 0, global, ending, headers: Vec::new(), buffer: Vec::new() }
     }
 
     /// The next entry, or `None` after the last one. Skips contents that were not read.
@@ -151,6 +156,7 @@ impl<R: Read> TarReader<R> {
             return Ok(None);
         }
         self.input.skip_to(self.next)?;
+        self.headers.clear();
         let mut start = self.input.offset;
         let mut extensions = Extensions::default();
         loop {
@@ -200,6 +206,24 @@ impl<R: Read> TarReader<R> {
         }
     }
 
+    /// The blocks of the headers of the entry that was returned last, with extended headers. Of
+    /// more than 1 MiB, only the first.
+    pub(crate) fn headers(&self) -> &[u8] {
+        &self.headers
+    }
+
+    /// Keeps a header, unless an entry has more of them than any program writes.
+    fn keep_header(&mut self, bytes: &[u8]) {
+        if (self.headers.len() as u64) < MAX_EXTENSION {
+            self.headers.extend_from_slice(bytes);
+        }
+    }
+
+    /// The offset that was read up to.
+    pub(crate) fn offset(&self) -> u64 {
+        self.input.offset
+    }
+
     /// The end of the tar, after the last entry. Reads everything that follows.
     pub(crate) fn ending(&mut self) -> Result<Ending> {
         while self.next_entry()?.is_some() {}
@@ -242,6 +266,7 @@ impl<R: Read> TarReader<R> {
             return Ok(None);
         };
         if block != [0; BLOCK] {
+            self.keep_header(&block);
             return Header::parse(&block)
                 .map(Some)
                 .map_err(|reason| TarError { offset: at, reason });
@@ -269,6 +294,7 @@ impl<R: Read> TarReader<R> {
         while (bytes.len() as u64) < size {
             bytes.extend_from_slice(&self.input.whole_block()?);
         }
+        self.keep_header(&bytes);
         bytes.truncate(size as usize);
         Ok(bytes)
     }

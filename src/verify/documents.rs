@@ -80,8 +80,9 @@ impl<'a> Documents<'a> {
         object.required_value(&mut self.findings, "imageLayoutVersion", "\"1.0.0\"");
     }
 
-    /// Checks `index.json` and everything it refers to.
-    pub(crate) fn index(&mut self) {
+    /// Checks `index.json` and everything it refers to, or only what is below entries with one
+    /// digest.
+    pub(crate) fn index(&mut self, only: Option<Digest>) {
         let Some(value) = self.file(INDEX) else { return };
         let Some(object) = Object::document(&mut self.findings, INDEX, None, &value) else {
             return;
@@ -124,7 +125,9 @@ impl<'a> Documents<'a> {
                     self.found(&place, None, defect);
                 }
             }
-            self.entry(&place, &entry, 0);
+            if only.is_none() || only == entry.digest {
+                self.entry(&place, &entry, 0);
+            }
         }
     }
 

@@ -1,21 +1,18 @@
 //! Checks a layer: its blob, the compression and the tar.
 
-use std::{
-    io::{BufReader, Read},
-    thread,
-};
+use std::io::{BufReader, Read};
 
 use crate::{
     basics::digest::{Digest, HashRead},
     document::descriptor::MediaType,
-    tarfile::reader::TarReader,
+    tarfile::{read_ahead::read_ahead, reader::TarReader},
     verify::{
         blob_use::{LayerUse, Referred, compare, compare_bytes, read_over, unreadable},
         defect::Defect,
         entries::Entries,
         finding::{Finding, Findings},
         reading::Reading,
-        unpack::{Packing, Unpack, unpack_ahead},
+        unpack::{Packing, Unpack},
     },
 };
 
@@ -31,23 +28,14 @@ pub(crate) fn check(
     threads: usize,
     contents: &mut Vec<Finding>,
 ) -> Result<u64, Defect> {
-    let (unpack, packing) = Unpack::new(file, limit)?;
+    let (mut unpack, packing) = Unpack::new(file, limit)?;
     let in_image = blob.layers.iter().find(|(said, _)| said.in_image);
     let (_, place) =
         in_image.or(blob.layers.first()).expect("the caller has seen that it is used as a layer");
     let mut findings = Findings::new(MAX_FINDINGS);
-    let (tar, bytes) = thread::scope(|scope| {
-        let ahead = if threads == 1 { Err(unpack) } else { unpack_ahead(scope, unpack) };
-        Ok(match ahead {
-            Ok((tar, unpacking)) => {
-                let tar = Tar::read(tar, place, blob.digest, &mut findings);
-                (tar, unpacking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
-            }
-            Err(mut unpack) => {
-                (Tar::read(&mut unpack, place, blob.digest, &mut findings), unpack.finish()?)
-            }
-        })
-    })?;
+    let mut read = |tar: &mut dyn Read| Tar::read(tar, place, blob.digest, &mut findings);
+    let tar = if threads == 1 { read(&mut unpack) } else { read_ahead(&mut unpack, read) };
+    let bytes = unpack.finish()?;
     compare(blob.digest, bytes.digest, bytes.size)?;
 
     let found = |place: &str, defect| Finding::new(place, Some(blob.digest), defect);

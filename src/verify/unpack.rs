@@ -1,10 +1,6 @@
 //! Reads the blob of a layer as a tar, and hashes its bytes on the way.
 
-use std::{
-    io::{self, BufRead, BufReader, Read},
-    sync::mpsc::{Receiver, sync_channel},
-    thread::{self, Scope, ScopedJoinHandle},
-};
+use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -174,68 +170,6 @@ impl Read for Unpack<'_> {
             Err(error) => {
                 self.defect = Some(self.damaged(error));
                 Ok(0)
-            }
-        }
-    }
-}
-
-/// Decompresses on a new thread, a few blocks ahead of the reader of the tar. If no thread can be
-/// created, returns the blob.
-#[expect(clippy::result_large_err, reason = "not an error, and moved only once")]
-pub(crate) fn unpack_ahead<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    unpack: Unpack<'scope>,
-) -> Result<(impl Read + use<'scope>, ScopedJoinHandle<'scope, Result<Blob, Defect>>), Unpack<'scope>>
-{
-    const BLOCKS: usize = 4;
-    let (sender, receiver) = sync_channel(BLOCKS);
-    // The blob is sent after the thread has started: it would be lost with a thread that fails to
-    // start.
-    let (hand_over, handed_over) = sync_channel::<Unpack<'scope>>(1);
-    let started = thread::Builder::new().spawn_scoped(scope, move || {
-        let mut unpack = handed_over.recv().map_err(unreadable)?;
-        // Even without a reader, the digest of the blob is needed.
-        while let Some(block) = next_block(&mut unpack) {
-            if sender.send(block).is_err() {
-                break;
-            }
-        }
-        drop(sender);
-        unpack.finish()
-    });
-    match started {
-        Ok(unpacking) => {
-            hand_over.send(unpack).map_err(|error| error.0)?;
-            Ok((BlockReader { receiver, block: io::Cursor::default() }, unpacking))
-        }
-        Err(_) => Err(unpack),
-    }
-}
-
-/// Returns the next block, or `None` at the end.
-fn next_block(unpack: &mut Unpack<'_>) -> Option<Vec<u8>> {
-    const BLOCK: u64 = 256 << 10;
-    let mut block = Vec::with_capacity(BLOCK as usize);
-    // The reader keeps its error, and ends the tar.
-    let _ = unpack.take(BLOCK).read_to_end(&mut block);
-    (!block.is_empty()).then_some(block)
-}
-
-struct BlockReader {
-    receiver: Receiver<Vec<u8>>,
-    block: io::Cursor<Vec<u8>>,
-}
-
-impl Read for BlockReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read = self.block.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
-                return Ok(read);
-            }
-            match self.receiver.recv() {
-                Ok(block) => self.block = io::Cursor::new(block),
-                Err(_) => return Ok(0),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     basics::{digest::Digest, error::Result},
     document::layout_paths::blob_name,
-    layout::files::LayoutFiles,
+    layout::{files::LayoutFiles, read::ImageLayout},
     pool::Pool,
     recipe::trust::RecipeTrust,
     store::{file_kind::FileKind, lock::ReadLock, new_file::TEMPORARY},
@@ -92,8 +92,8 @@ use crate::{
 /// # Errors
 ///
 /// [`Error::NotALayout`](crate::Error::NotALayout) if the path does not exist, or is neither a
-/// folder nor a file, and [`Error::Read`](crate::Error::Read) if it cannot be opened. Every other
-/// problem is a finding.
+/// folder nor a file, and [`Error::Read`](crate::Error::Read) if it cannot be opened. If
+/// [`VerifyOptions::image`] is set, the errors of finding it. Every other problem is a finding.
 pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Finding>> {
     // Locked before anything is read, so that the blobs of the index are not collected.
     let _lock = ReadLock::new(path.as_ref());
@@ -113,10 +113,15 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Fin
     if is_linked {
         return Ok(documents.finish().0.into_list("index.json", None));
     }
-    documents.index();
+    let only =
+        options.image.as_deref().map(|name| root(path.as_ref(), options, name)).transpose()?;
+    documents.index(only);
     let (mut findings, blobs) = documents.finish();
 
-    let stray = stray_files(&files, &blobs, &mut findings);
+    let stray = match only {
+        None => stray_files(&files, &blobs, &mut findings),
+        Some(_) => Vec::new(),
+    };
     recipes::check_others(&files, &without_blob(&files, &blobs), &mut findings);
     let mut found = findings.into_list("index.json", None);
     let layers = reading.pool.map(blobs.into_list(), |blob| blob.check(&files, &reading));
@@ -131,6 +136,19 @@ pub fn verify(path: impl AsRef<Path>, options: &VerifyOptions) -> Result<Vec<Fin
     });
     found.extend(stray.into_iter().flatten());
     Ok(found)
+}
+
+/// Returns the digest of the entry of `index.json` with this name.
+fn root(path: &Path, options: &VerifyOptions, name: &str) -> Result<Digest> {
+    let layout = match &options.scratch {
+        Some(scratch) => ImageLayout::open_in(path, scratch)?,
+        None => ImageLayout::open(path)?,
+    };
+    let digest = layout.entry(Some(name))?.digest;
+    match layout.index()?.manifests.iter().any(|entry| entry.digest == digest) {
+        true => Ok(digest),
+        false => Err(layout.not_found(Some(name))?),
+    }
 }
 
 /// Returns the blobs that do not exist and whose recipes are checked.
@@ -165,6 +183,9 @@ pub struct VerifyOptions {
     /// Which recipes are followed with [`VerifyOptions::deep`]. An untrusted recipe is always a
     /// warning.
     pub trust: RecipeTrust,
+    /// The name or digest of an entry of `index.json`. If it is set, other images and unreferenced
+    /// blobs are not verified.
+    pub image: Option<String>,
 }
 
 impl Default for VerifyOptions {
@@ -175,6 +196,7 @@ impl Default for VerifyOptions {
             deep: false,
             scratch: None,
             trust: RecipeTrust::default(),
+            image: None,
         }
     }
 }
@@ -203,6 +225,11 @@ impl VerifyOptions {
     /// Sets which recipes are followed.
     pub fn trust(self, trust: RecipeTrust) -> Self {
         Self { trust, ..self }
+    }
+
+    /// Sets the only image to verify.
+    pub fn image(self, name: impl Into<String>) -> Self {
+        Self { image: Some(name.into()), ..self }
     }
 }
 

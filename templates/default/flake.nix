@@ -7,7 +7,8 @@
     oci-layout.url = "git+file:///path/to/oci-layout";
   };
 
-  # After `nix build`: `podman run oci:result` or `crane push ./result REGISTRY/hello:latest`.
+  # After `nix build`: `podman run oci:result` or `crane push ./result REGISTRY/hello:latest`. Without it:
+  # `nix run .#default.copyToPodman` or `nix run .#default.push -- REGISTRY/hello:latest`.
   outputs =
     { nixpkgs, oci-layout, ... }:
     let

@@ -66,7 +66,7 @@ fn garbage_collection_removes_no_blob_of_a_writer() {
                 for _ in 0..15 {
                     let tag = format!("tag-{writer}");
                     place.run(&["append", &format!("{tag}={image}"), "-o", "layout"]);
-                    place.run(&["remove", &format!("layout:{tag}")]);
+                    place.run(&["delete", &format!("layout:{tag}")]);
                 }
                 place.run(&["append", &format!("last-{writer}={image}"), "-o", "layout"]);
             });
@@ -116,7 +116,7 @@ fn a_killed_append_leaves_the_old_or_the_new_layout() {
     let append = ["append", &format!("new={large}"), "-o", "layout"];
     let old = fs::read(place.path("layout/index.json")).unwrap();
     let reset = || {
-        place.run(&["remove", "layout:new"]);
+        place.run(&["delete", "layout:new"]);
         place.run(&["gc", "layout"]);
         assert_eq!(fs::read(place.path("layout/index.json")).unwrap(), old);
         assert_eq!(place.blobs().len(), place.referenced().len());

@@ -39,7 +39,6 @@ fn a_wrong_argument_is_a_usage_error() {
         ("image-layout =m -o out", "image name \"\""),
         ("image-layout a=b=c -o out", r"write an equals sign in a path as \="),
         ("append -o out", "[TAG=]DIR"),
-        ("remove image", "expected LAYOUT:TAG"),
         ("export image", "--output"),
         ("export image --format tar -o out", "expected oci-archive, docker-archive or both"),
     ] {
@@ -153,7 +152,11 @@ fn each_error_is_one_sentence() {
             "\"assets\" is not an image layout, because it has no oci-layout file: give the folder \
              of an image layout, or an archive of images; `oci-layout image-layout` creates one",
         ),
-        ("remove image:1.0", "\"image\" has no image with the tag \"1.0\": it has latest"),
+        (
+            "delete image",
+            "\"image\" needs a tag here: write LAYOUT:TAG; to remove the whole layout, remove its folder",
+        ),
+        ("delete image:1.0", "\"image\" has no image with the tag \"1.0\": it has latest"),
         (
             "inspect assets",
             "\"assets\" is not an image layout, because it has no oci-layout file: give the folder \

@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 
 use crate::{
     cli::room::{Room, Run},
-    common::{as_nobody, is_root},
+    common::{as_nobody, is_root, python::python},
 };
 
 /// A layout `image` with two layers: the upper one replaces `/bin/app` of the lower one.
@@ -120,6 +120,32 @@ fn unpack_writes_a_complete_folder_or_none() {
             !entry.unwrap().file_name().to_string_lossy().starts_with(".oci-layout")
         })
     );
+}
+
+#[test]
+fn unpack_writes_one_tar() {
+    let room = room();
+    room.ok("unpack image --tar root.tar");
+    let tar = fs::read(room.path("root.tar")).unwrap();
+    let bytes = room.command(["unpack", "image", "--tar", "-"]).output().unwrap().stdout;
+    assert_eq!(bytes, tar);
+    let lines = python(&tar, &[]);
+    let starts: Vec<_> = lines.iter().map(|line| line.split(" 1 ").next().unwrap()).collect();
+    // In the order of the layers, and directories last.
+    let wanted = [
+        "file etc/motd 0644 0:0",
+        "symlink settings 0777 0:0",
+        "file bin/app 0750 7:8",
+        "dir etc 0755 0:0 1",
+        "dir bin 0755 0:0 1",
+    ];
+    assert_eq!(starts, wanted);
+    let run = room.run(["unpack", "image", "--tar", "a", "-o", "b"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    // Nothing is left of a tar that fails.
+    let before = listing(&room);
+    assert_eq!(room.run(["unpack", "image:absent", "--tar", "b.tar"]).code, Some(1));
+    assert_eq!(listing(&room), before);
 }
 
 #[test]

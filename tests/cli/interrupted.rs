@@ -33,11 +33,16 @@ fn begin(room: &Room) -> Child {
 /// Whether a program has begun to write a file into this folder. Until the file is complete, it has
 /// no name and is only among the open files of the program.
 pub(crate) fn is_writing(child: &Child, folder: &Path) -> bool {
+    open_files(child, folder).any(|file| file.len() > 0)
+}
+
+/// The regular files in this folder that a process has open.
+pub(crate) fn open_files(child: &Child, folder: &Path) -> impl Iterator<Item = fs::Metadata> {
     let open = fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten().flatten();
-    let mut files = open
+    let files = open
         .map(|file| file.path())
-        .filter(|file| fs::read_link(file).is_ok_and(|to| to.starts_with(folder)));
-    files.any(|file| fs::metadata(file).is_ok_and(|file| file.is_file() && file.len() > 0))
+        .filter(move |file| fs::read_link(file).is_ok_and(|to| to.starts_with(folder)));
+    files.filter_map(|file| fs::metadata(file).ok()).filter(fs::Metadata::is_file)
 }
 
 fn send(signal: Signal, child: &Child) {

@@ -1,4 +1,4 @@
-//! Commands for existing layouts: `append`, `remove`, `gc`, `verify`, `inspect`.
+//! Commands for existing layouts: `append`, `delete`, `gc`, `verify`, `inspect`.
 
 use std::{fs, process::Stdio};
 
@@ -74,7 +74,7 @@ fn remove_and_gc_print_what_they_removed() {
     let room = room();
     room.ok("append 1=one -o image");
     let before = room.files("image").len();
-    let removed = room.run(["remove", "image:latest"]);
+    let removed = room.run(["delete", "image:latest"]);
     let err = "removed latest from image; `oci-layout gc` removes blobs that no image \
         uses\n";
     assert_eq!(removed, Run { code: Some(0), out: String::new(), err: err.to_owned() });

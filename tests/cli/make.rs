@@ -248,7 +248,7 @@ fn names_need_not_be_utf8_and_separators_are_escaped() {
     ok(&[b"build", b"-f", b"app", b"--base", b"im\\:\xe9:latest", b"-o", b"built"]);
     assert_eq!(room.image("built").0["layers"].as_array().unwrap().len(), 2);
     ok(&[b"append", b"2=man\\=if\xe9st", b"-o", b"im:\xe9"]);
-    let removed = room.run([OsStr::new("remove"), OsStr::from_bytes(b"im\\:\xe9:2")]);
+    let removed = room.run([OsStr::new("delete"), OsStr::from_bytes(b"im\\:\xe9:2")]);
     assert_eq!(removed.code, Some(0), "{removed:?}");
 }
 

@@ -79,7 +79,7 @@ fn unknown_members_of_an_index() {
     layout(&room, &values(), "", "");
     for args in [
         "append small -o image",
-        "remove image:small",
+        "delete image:small",
         "gc image",
         "fill image",
         "inspect image",
@@ -195,7 +195,7 @@ fn an_index_of_thousands() {
     }
     for args in [
         "gc image",
-        "remove image:t7",
+        "delete image:t7",
         "verify image",
         "inspect image",
         "build --base image:t8 -f app:/a -o b",

@@ -64,7 +64,7 @@ fn a_name_of_an_image() {
     assert!(said(&room, &["verify", "image"]).contains(r"a\u{1b}[2Jb\noci"));
     assert!(said(&room, &["export", "image", "-o", "image.tar"]).starts_with(r"a\u{1b}[2Jb\noci"));
     assert!(said(&room, &["inspect", "image"]).contains(r"a\u{1b}[2Jb\noci"));
-    assert!(said(&room, &["remove", "image:zzz"]).contains(r"a\u{1b}[2Jb\noci"));
+    assert!(said(&room, &["delete", "image:zzz"]).contains(r"a\u{1b}[2Jb\noci"));
     for args in [
         ["export", "image:zzz", "-o", "x"],
         ["copy", "image:zzz", "docker://localhost/x", "-q"],
@@ -75,8 +75,8 @@ fn a_name_of_an_image() {
     ] {
         said(&room, &args);
     }
-    said(&room, &["remove", &format!("image:{EVIL}")]);
-    said(&room, &["remove", &format!("image:{EVIL}")]);
+    said(&room, &["delete", &format!("image:{EVIL}")]);
+    said(&room, &["delete", &format!("image:{EVIL}")]);
 }
 
 /// The JSON output has the same documents, with escapes.

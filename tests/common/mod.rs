@@ -216,11 +216,12 @@ pub fn behind(outer: &[&str], command: &Command) -> Command {
 /// The command as a user without capabilities, if the current user is root, because root can read
 /// everything.
 pub fn as_nobody(command: &mut Command, scratch: &Path) -> Command {
-    use std::os::unix::{fs::PermissionsExt, process::CommandExt};
+    use std::os::unix::process::CommandExt;
     // Other users may not have access to the build folder.
     let program = scratch.join("test-of-nobody");
-    fs::copy(command.get_program(), &program).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    // By another process: a test in another thread that starts a program may hold the file open,
+    // so that it could not be executed.
+    run(Command::new("install").arg(command.get_program()).arg(&program));
     let mut nobody = Command::new(program);
     nobody.args(command.get_args()).current_dir(scratch);
     nobody.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));

@@ -4,25 +4,32 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::{self, Read},
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use oci_layout::{Blob, Error, FileKind, ImageFiles, MediaType, MemoryBlob, Pool, Skipped, unpack};
+use oci_layout::{
+    Blob, Error, FileKind, FileSearch, ImageFiles, MediaType, MemoryBlob, Pool, Skipped, unpack,
+};
 use tar::{EntryType, Header};
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
 /// Name, type, and link target or contents.
-type Member = (&'static str, EntryType, &'static str);
+pub(super) type Member = (&'static str, EntryType, &'static str);
 
-const DIR: EntryType = EntryType::Directory;
-const FILE: EntryType = EntryType::Regular;
-const LINK: EntryType = EntryType::Symlink;
-const HARD: EntryType = EntryType::Link;
+pub(super) const DIR: EntryType = EntryType::Directory;
+pub(super) const FILE: EntryType = EntryType::Regular;
+pub(super) const LINK: EntryType = EntryType::Symlink;
+pub(super) const HARD: EntryType = EntryType::Link;
 
 /// A layer of these members, some of which the tar crate would refuse.
-fn layer(members: &[Member]) -> MemoryBlob {
+pub(super) fn layer(members: &[Member]) -> MemoryBlob {
     let mut tar = Vec::new();
     for (name, kind, text) in members {
         let mut header = Header::new_gnu();
@@ -65,7 +72,7 @@ fn unpacked(layers: &[MemoryBlob]) -> (TempDir, BTreeMap<String, String>, Vec<Sk
     let root = dir.path().join("root");
     let skipped = unpack(layers.to_vec(), &root, &Pool::new(3)).unwrap();
     let found = tree(&root);
-    let files = ImageFiles::new(layers.to_vec()).unwrap();
+    let files = ImageFiles::new(layers.to_vec(), &Pool::new(3)).unwrap();
     let listed = files.iter().map(|(path, file)| {
         let text = match &file.kind {
             FileKind::Directory => "/".to_owned(),
@@ -80,9 +87,46 @@ fn unpacked(layers: &[MemoryBlob]) -> (TempDir, BTreeMap<String, String>, Vec<Sk
     });
     assert_eq!(listed.collect::<BTreeMap<_, _>>(), found);
     assert_eq!(files.skipped(), skipped);
+    // The same as one tar.
+    let mut tar = Vec::new();
+    files.write_tar(&mut tar).unwrap();
+    let tar = MemoryBlob::new(MediaType::LAYER, tar);
+    let root = TempDir::new().unwrap();
+    assert_eq!(unpack([tar], root.path(), &Pool::new(1)).unwrap(), []);
+    assert_eq!(tree(root.path()), found);
     // Nothing is written next to it.
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     (dir, found, skipped)
+}
+
+/// Checks that a search in layers without contradictions finds what reading all of them finds.
+#[track_caller]
+fn assert_search_finds_all(layers: &[MemoryBlob]) {
+    let files = ImageFiles::new(layers.to_vec(), &Pool::new(2)).unwrap();
+    let mut again = FileSearch::new(layers.to_vec());
+    for (path, file) in files.iter() {
+        let is_link = matches!(file.kind, FileKind::Symlink { .. });
+        if is_link || files.resolve(&path).unwrap() != path {
+            continue;
+        }
+        let mut search = FileSearch::new(layers.to_vec());
+        assert_eq!(*search.get(&path).unwrap(), *file, "{path:?}");
+        assert_eq!(*again.get(&path).unwrap(), *file, "{path:?}");
+        let is_file = matches!(file.kind, FileKind::File { .. });
+        for search in [search, FileSearch::new(layers.to_vec())].iter_mut().filter(|_| is_file) {
+            let (mut expected, mut found) = (Vec::new(), Vec::new());
+            files.copy(&path, &mut expected).unwrap();
+            search.copy(&path, &mut found).unwrap();
+            assert_eq!(found, expected, "{path:?}");
+        }
+        search_fails(&mut again, &path.join("absent"));
+    }
+}
+
+#[track_caller]
+fn search_fails(search: &mut FileSearch, path: &Path) {
+    let error = search.get(path).unwrap_err();
+    assert!(matches!(error, Error::Invalid { .. }), "{path:?}: {error}");
 }
 
 fn expected<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String, String> {
@@ -125,6 +169,11 @@ fn upper_layers_replace_and_remove() {
         // A directory without an entry.
         ("g/h/x", FILE, "x"),
     ]);
+    assert_search_finds_all(&[lower.clone(), upper.clone()]);
+    let mut search = FileSearch::new([lower.clone(), upper.clone()]);
+    for gone in ["/a/gone", "/b/x", "/b/y/z", "/c/x", "/e/x"] {
+        search_fails(&mut search, gone.as_ref());
+    }
     let (dir, found, skipped) = unpacked(&[lower, upper]);
     assert_eq!(skipped, []);
     let wanted = expected([
@@ -168,6 +217,7 @@ fn hard_links_reach_lower_layers_and_outlive_their_targets() {
         ("dir", HARD, "d"),
         ("out", HARD, "../three"),
     ]);
+    assert_search_finds_all(&[lower.clone(), upper.clone()]);
     let (dir, found, skipped) = unpacked(&[lower, upper]);
     let wanted = expected([
         ("d", "/"),
@@ -210,6 +260,7 @@ fn nothing_is_written_outside() {
     for (number, attack) in attacks.iter().enumerate() {
         // In one layer, and with each member in a separate layer.
         let apart: Vec<_> = attack.iter().map(|member| layer(&[*member])).collect();
+        assert_search_finds_all(&apart);
         for layers in [vec![layer(attack)], apart] {
             unpacked(&layers);
             assert_eq!(tree(secret.path()), before, "attack {number}");
@@ -223,7 +274,7 @@ fn nothing_is_written_outside() {
 
 #[test]
 fn symbolic_links_are_resolved_inside_the_image() {
-    let files = ImageFiles::new([layer(&[
+    let layers = [layer(&[
         ("usr/bin/", DIR, ""),
         ("usr/bin/sh", FILE, "shell"),
         ("bin", LINK, "usr/bin"),
@@ -232,15 +283,20 @@ fn symbolic_links_are_resolved_inside_the_image() {
         ("etc/up", LINK, "../bin/../bin/sh"),
         ("loop", LINK, "loop"),
         ("out", LINK, "../../etc"),
-    ])])
-    .unwrap();
+    ])];
+    let mut search = FileSearch::new(layers.clone());
+    let files = ImageFiles::new(layers, &Pool::new(1)).unwrap();
     for path in ["/bin/sh", "bin/sh", "/etc/absolute", "/etc/up", "usr/bin/sh"] {
+        let mut text = Vec::new();
+        search.copy(path, &mut text).unwrap();
+        assert_eq!(text, b"shell", "{path}");
         assert_eq!(files.resolve(path).unwrap(), Path::new("/usr/bin/sh"), "{path}");
         let mut text = Vec::new();
         files.copy(path, &mut text).unwrap();
         assert_eq!(text, b"shell", "{path}");
     }
     for path in ["/absent", "/loop", "/out", "/bin/sh/below"] {
+        search_fails(&mut search, path.as_ref());
         let error = files.get(path).unwrap_err();
         assert!(matches!(error, Error::Invalid { .. }), "{path}: {error}");
     }
@@ -279,7 +335,7 @@ fn a_damaged_layer_is_an_error() {
         assert!(matches!(error, Error::BlobDamaged { .. }), "byte {at}: {error}");
     }
     let short = bytes[..600].to_vec();
-    let error = ImageFiles::new([Damaged(whole, short)]).unwrap_err();
+    let error = ImageFiles::new([Damaged(whole, short)], &Pool::new(1)).unwrap_err();
     assert!(matches!(error, Error::BlobDamaged { .. }), "{error}");
 }
 
@@ -295,4 +351,53 @@ fn only_an_empty_directory_is_unpacked_into() {
     assert_eq!(tree(&root), expected([("a", "a")]));
     let error = unpack(layers(), dir.path().join("no/where"), &Pool::new(1)).unwrap_err();
     assert!(matches!(error, Error::Write { .. }), "{error}");
+}
+
+/// A layer that counts the bytes that are read of it.
+struct Counted(MemoryBlob, Arc<AtomicU64>);
+
+impl Blob for Counted {
+    fn descriptor(&self) -> &oci_layout::Descriptor {
+        self.0.descriptor()
+    }
+
+    fn open(&self) -> oci_layout::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(CountedRead(self.0.open()?, Arc::clone(&self.1))))
+    }
+}
+
+struct CountedRead(Box<dyn Read + Send>, Arc<AtomicU64>);
+
+impl Read for CountedRead {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(buffer)?;
+        self.1.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+#[test]
+fn a_search_reads_no_more_than_it_must() {
+    let large = "x".repeat(3 << 20);
+    let large: &'static str = Box::leak(large.into_boxed_str());
+    let lower = layer(&[("etc/", DIR, ""), ("etc/a", FILE, "a"), ("z", FILE, large)]);
+    let upper = layer(&[("bin/", DIR, ""), ("bin/sh", FILE, large), ("z", FILE, large)]);
+    let size = upper.descriptor().size;
+    for (path, most) in [
+        // The headers before it, and its contents.
+        ("/bin/sh", [0, (3 << 20) + (1 << 20)]),
+        // All of the upper layer, and the beginning of the lower one.
+        ("/etc/a", [1 << 20, size]),
+        // Once.
+        ("/z", [0, size]),
+    ] {
+        let counts = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
+        let layers = [lower.clone(), upper.clone()].into_iter().zip(&counts);
+        let layers = layers.map(|(layer, count)| Counted(layer, Arc::clone(count)));
+        let mut contents = Vec::new();
+        FileSearch::new(layers).copy(path, &mut contents).unwrap();
+        let counts = counts.map(|count| count.load(Ordering::Relaxed));
+        assert!(counts[0] <= most[0] && counts[1] <= most[1], "{path}: {counts:?}");
+        assert!(counts[1] > 0);
+    }
 }

@@ -80,6 +80,7 @@ fn with_the_real_lib_and_flake_parts() {
     let containers = Module::new();
     containers.our_lib_is_the_real_one();
     containers.every_image_is_verified();
+    containers.images_are_passed_on_by_apps();
     containers.all_options_are_in_the_image();
     containers.layers_are_shared();
     containers.a_lazy_image_is_the_same_without_its_layers();
@@ -90,6 +91,7 @@ fn with_the_real_lib_and_flake_parts() {
     containers.mistakes_have_their_sentences();
     containers.the_template_is_as_good();
     containers.the_guide_is_as_good();
+    containers.the_page_on_migration_is_as_good();
 }
 
 struct Module {
@@ -168,6 +170,22 @@ impl Module {
         ];
         assert_eq!(names("packages"), all.map(|name| format!("oci-{name}")));
         assert_eq!(names("checks"), names("packages"));
+        for app in ["", "copyToDockerDaemon-", "copyToPodman-", "copyToRegistry-", "push-"] {
+            assert!(names("apps").contains(&format!("oci-{app}full-debug")), "{app}");
+        }
+    }
+
+    /// Without an app, Nix would look for a program in the layout.
+    fn images_are_passed_on_by_apps(&self) {
+        for app in ["oci-minimalist", "oci-copyToPodman-minimalist", "oci-push-minimalist"] {
+            let mut app = self.nix(&["run"], &format!("containers#{app}"));
+            let help = run(app.args(["--", "--help"]));
+            assert!(help.contains("Usage: oci-layout "), "{help}");
+        }
+        let package = "packages.x86_64-linux.oci-full-debug";
+        let image = ["imageName", "imageTag"]
+            .map(|attribute| self.evaluate(&format!("{package}.{attribute}")));
+        assert_eq!(image, ["registry.example/me/full", "1-debug"]);
     }
 
     fn all_options_are_in_the_image(&self) {
@@ -318,6 +336,25 @@ impl Module {
                 "oci.containers.bad: the package bash has no meta.mainProgram; set entrypoint",
             ),
             (
+                "{ package = pkgs.hello; name = \"Upper\"; }",
+                "oci.containers.bad: the image name Upper must be in lower case; set name",
+            ),
+            (
+                "{ package = pkgs.hello; tag = \"a b\"; }",
+                "oci-layout: ociImageLayout: manifests: expected a tag, or an image name in lower \
+                 case, as in \"ghcr.io/me/app:1.0\", found \"bad:a b\"",
+            ),
+            (
+                "{ package = pkgs.hello; ports = [ \"127.0.0.1:80:8080/tcp\" ]; }",
+                "oci.containers.bad.ports: \"127.0.0.1:80:8080/tcp\" publishes a port, which is an \
+                 option of `podman run -p`; write the port in the container: 8080",
+            ),
+            (
+                "{ package = pkgs.hello; fromImage = { imageName = \"a\"; imageTag = \"b\"; }; }",
+                "fromImage: unknown member \"imageName\"; pull the image with ociPullImage, and pass the \
+                 result",
+            ),
+            (
                 "{ package = pkgs.hello; entrypont = [ ]; }",
                 "containers.bad.entrypont' does not exist",
             ),
@@ -358,6 +395,29 @@ impl Module {
         fs::create_dir(self.flakes.folder("guide")).unwrap();
         fs::write(self.flakes.folder("guide/flake.nix"), flake).unwrap();
         Layout::checked(self.flakes.build(self.nix(&["build"], "guide#oci-minimalist")));
+    }
+
+    fn the_page_on_migration_is_as_good(&self) {
+        let [module] = guide::examples("docs/nix-migration.md")
+            .into_iter()
+            .filter(|example| example.contains("perSystem"))
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap();
+        // The stand-in has no nginx.
+        let module = module.replace("nginx", "hello");
+        let functions = "inputs.oci-layout.lib.mkLib inputs.nixpkgs.legacyPackages.x86_64-linux";
+        fs::write(
+            self.flakes.folder("containers/containers.nix"),
+            format!("{{ inputs, ... }}: let oci = {functions}; in {module}"),
+        )
+        .unwrap();
+        let empty = format!("sha256:{}", "0".repeat(64));
+        let blob = json!({ "digest": empty, "size": 0, "mediaType": "application/json" });
+        let manifest = json!({ "config": blob, "layers": [] }).to_string();
+        fs::write(self.flakes.folder("containers/alpine.json"), manifest).unwrap();
+        let image = self.evaluate("packages.x86_64-linux.oci-web.drvPath");
+        assert!(image.as_str().unwrap().ends_with("-oci-web.drv"), "{image}");
     }
 }
 

@@ -18,6 +18,7 @@ for_each_nix! {
     flakes_are_checked_built_and_run,
     a_document_is_no_reason_to_build_the_program_again,
     all_systems_evaluate,
+    the_program_needs_no_static_compiler,
     the_template_makes_an_image_and_inherits_nothing,
     templates_and_documented_flakes_can_be_locked,
     without_flakes,
@@ -210,13 +211,46 @@ fn a_document_is_no_reason_to_build_the_program_again(nix: Nix) {
 fn all_systems_evaluate(nix: Nix) {
     let flakes = Flakes::with_own_packages(nix);
     for system in ["x86_64-linux", "aarch64-linux", "aarch64-darwin"] {
-        for output in [format!("packages.{system}.oci-layout"), format!("checks.{system}.image")] {
+        for output in [
+            format!("packages.{system}.oci-layout"),
+            format!("devShells.{system}.default"),
+            format!("formatter.{system}"),
+            format!("checks.{system}.image"),
+        ] {
             assert!(flakes.derivation(&output).ends_with(".drv"), "{output}");
         }
         let is_static =
             run(&mut flakes.ours(&["eval"], &format!("packages.{system}.oci-layout.isStatic")));
         assert_eq!(is_static.trim(), (system != "aarch64-darwin").to_string(), "{system}");
     }
+}
+
+/// The static compiler of a package set may be broken or missing.
+fn the_program_needs_no_static_compiler(nix: Nix) {
+    let flakes = Flakes::new(nix);
+    let with = |package: &str| {
+        format!(
+            r#"let
+                pkgs = import nixpkgs {{
+                  system = "x86_64-linux";
+                  overlays = [ (_: _: {{ pkgsStatic.rustPlatform = throw "broken"; }}) ];
+                }};
+                file = oci-layout + "/nix/package.nix";
+                builder = {package};
+                oci = import oci-layout {{ inherit builder pkgs; }};
+                image = oci.ociBuildImage {{ name = "a"; tag = "b"; copyToRoot = [ oci.fakeNss ]; }};
+            in "${{if builder.isStatic then "static" else "dynamic"}} ${{image}}""#
+        )
+    };
+    let without = "import file (removeAttrs (builtins.intersectAttrs (builtins.functionArgs \
+                   (import file)) pkgs) [ \"pkgsStatic\" ])";
+    for package in ["pkgs.callPackage file { static = false; }", without] {
+        let image = flakes.evaluate(&with(package));
+        assert!(image.starts_with("dynamic /") && image.ends_with("-image-a"), "{image}");
+    }
+    let mut default = flakes.on_expression("nix-instantiate", &with("pkgs.callPackage file { }"));
+    let output = default.args(["--eval", "--strict"]).stdin(Stdio::null()).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("broken"), "{output:?}");
 }
 
 fn the_template_makes_an_image_and_inherits_nothing(nix: Nix) {

@@ -12,7 +12,9 @@ let
     optional
     optionalAttrs
     toList
+    toLower
     ;
+  inherit (lib.strings) levenshtein;
 
   add =
     {
@@ -23,6 +25,19 @@ let
       sum = a + b;
     };
   call = makeOverridable add;
+  attributes = makeOverridable (
+    arguments:
+    let
+      of =
+        given:
+        given
+        // {
+          all = given.sum + given.more or 0;
+          overrideAttrs = change: of (given // change);
+        };
+    in
+    of (add arguments)
+  );
   functor = {
     __functor = _: add;
   };
@@ -52,6 +67,12 @@ in
     (optionalAttrs true { a = 1; })
     (optionalAttrs false { a = 1; })
   ];
+  texts = [
+    (toLower "Ä Cmd")
+    (levenshtein "kitten" "sitting")
+    (levenshtein "" "abc")
+    (levenshtein "abc" "")
+  ];
   functions = map isFunction [
     add
     functor
@@ -75,6 +96,8 @@ in
     })).sum
     (((call { a = 1; }).override { b = 3; }).override { a = 7; }).sum
     (makeOverridable (x: x) 3)
+    ((attributes { a = 1; }).overrideAttrs { sum = 4; }).sum
+    (((attributes { a = 1; }).overrideAttrs { more = 5; }).override { a = 7; }).all
   ];
   scope = [
     scope.c

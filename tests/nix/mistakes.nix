@@ -46,17 +46,6 @@ let
     oci.ociImageLayout { manifests = [ (oci.ociImageManifest ({ layers = [ ]; } // arguments)) ]; };
 in
 builtins.mapAttrs (_: oci.ociLayerTar) {
-  typo = {
-    fils = [ { source = jq; } ];
-  };
-  typoInFile = {
-    files = [
-      {
-        source = jq;
-        destnation = "/bin/jq";
-      }
-    ];
-  };
   twoContents = {
     files = [
       {
@@ -93,18 +82,6 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
       {
         source = jq;
         destination = "/bin/../../etc/jq";
-      }
-    ];
-  };
-  compression = {
-    files = [ { source = jq; } ];
-    compression = "lzma";
-  };
-  mode = {
-    files = [
-      {
-        source = jq;
-        mode = "rwx";
       }
     ];
   };
@@ -169,28 +146,12 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   importFromDerivation = import (package "expression" "echo '{ }' > $out");
 
   brokenBase = image { base = broken; };
-  baseByName = image { base = "docker.io/library/alpine:3.20"; };
   noBase = image { base = jq; };
-  typoInBase = image {
-    base = {
-      layout = examples.remix;
-      tags = "small";
-    };
-  };
   noTag = image {
     base = {
       layout = examples.remix;
       tag = "medium";
     };
-  };
-  typoInLayout = oci.ociImageLayout {
-    manifests = [ ];
-    extraIndx = { };
-  };
-  listOfVolumes = image { extraConfig.config.Volumes = [ "/data" ]; };
-  fractionOfSeconds = oci.ociBuildImage {
-    name = "x";
-    config.Healthcheck.Interval = 1.5 * 1000000000;
   };
   strictPlatform = image {
     extraConfig.architecture = "aarch64";
@@ -204,7 +165,6 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
     config = oci.ociImageConfig { layers = [ ]; };
     unsetEnv = [ "A" ];
   };
-  unknownConfig = image { extraConfig.entrypoint = [ "/bin/jq" ]; };
   twoConfigs = image {
     config = oci.ociImageConfig { layers = [ ]; };
     extraConfig.author = "me";
@@ -278,10 +238,6 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
     base = root;
     platform.architecture = "riscv64";
   };
-  typoInPlatform = oci.ociLayerTar {
-    base = root;
-    platform.arch = "arm64";
-  };
   aboveImage = oci.ociLayerTar { above = [ (oci.ociImageManifest { layers = [ ]; }) ]; };
   aboveAFunction = oci.ociLayerTar {
     above = [
@@ -326,9 +282,7 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
     ];
   };
   aFunctionInClosure = oci.ociClosureLayers { closure = [ (name: name) ]; };
-  typoInOverride = (oci.ociLayerTar { closure = [ left ]; }).override { closures = [ ]; };
   typoInFakeNss = oci.fakeNss { extraPasswd = [ ]; };
-  tagInName = oci.ociBuildImage { name = "registry.example:5000/a/name:1.0"; };
   notAlone = oci.ociBuildImage {
     name = "not-alone";
     config.Cmd = [ "${greet}/bin/greet" ];

@@ -187,6 +187,7 @@ let
     ];
   };
 
+  layer = oci.ociLayerTar { };
   withPackages = functionsWith {
     pkgs = {
       bashInteractive = left;
@@ -239,6 +240,24 @@ in
       "packages have override" =
         same (withPackages.binSh.override { pkgs.bashInteractive = right; })
           (functionsWith { pkgs.bashInteractive = right; }).binSh;
+      "overrideAttrs changes attributes of the derivation" =
+        (layer.overrideAttrs { name = "other"; }).name == "other"
+        &&
+          (layer.overrideAttrs (old: {
+            name = "${old.name}-2";
+          })).name == "oci-layer-2"
+        && ((layer.overrideAttrs { name = "other"; }).override { compression = "zstd"; }).name == "other"
+        && ((layer.override { compression = "zstd"; }).overrideAttrs { name = "other"; }).name == "other";
+      "overrideAttrs changes what refers to the derivation" =
+        let
+          other = layer.overrideAttrs { name = "other"; };
+          image = (oci.ociBuildImage { name = "a"; }).overrideAttrs { name = "other"; };
+        in
+        other.diffID == "${other}/DiffID"
+        && image.imageTag == builtins.substring 0 32 (baseNameOf image.outPath);
+      "meta is not part of the derivation" =
+        same layer (layer.overrideAttrs { meta.mainProgram = "x"; })
+        && (layer.overrideAttrs { meta.mainProgram = "x"; }).meta.mainProgram == "x";
       "fakeNss is a package" = same oci.fakeNss (oci.fakeNss { });
       "fakeNss has override, as in nixpkgs" = same (oci.fakeNss.override { extraGroupLines = [ "b" ]; }) (
         oci.fakeNss { extraGroupLines = [ "b" ]; }

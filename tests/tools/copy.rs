@@ -110,6 +110,7 @@ fn copying_a_sparse_layout_makes_the_missing_layers() {
         "build",
         "-f",
         "busybox:/bin/busybox",
+        "-f",
         "archived:/other",
         "--tag",
         "me/app:1",

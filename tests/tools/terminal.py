@@ -3,13 +3,15 @@
 terminal.py COLUMNS INPUT_SECONDS PROGRAM ARGUMENT...
 
 INPUT_SECONDS is how long the standard input of the program has more bytes. Prints JSON:
-{"seen": [lines that were on the screen at some time], "screen": [lines at the end], "scrolled": N}
+{"code": exit status, "seen": [lines that were on the screen at some time], "screen": [lines at the
+end], "scrolled": lines that left the screen, "written": [lines before the terminal wraps them]}
 """
 
 import fcntl
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -40,7 +42,7 @@ def feed():
 
 
 threading.Thread(target=feed).start()
-seen = []
+seen, written = [], b""
 while True:
     try:
         data = os.read(ours, 65536)
@@ -49,12 +51,16 @@ while True:
     if not data:
         break
     stream.feed(data)
+    written += data
     for line in screen.display:
         if line.strip() and line.rstrip() not in seen:
             seen.append(line.rstrip())
 lines = [line.rstrip() for line in screen.display]
 while lines and not lines[-1]:
     lines.pop()
+# The lines as the program wrote them, without colours.
+plain = re.sub(r"\x1b\[[0-9;]*m", "", written.decode())
 print(json.dumps({
     "code": program.wait(), "seen": seen, "screen": lines, "scrolled": len(screen.history.top),
+    "written": plain.splitlines(),
 }))

@@ -188,14 +188,6 @@ impl LayoutTag {
         })
     }
 
-    /// As [`LayoutTag::parse`], but requires a tag.
-    pub(crate) fn parse_with_tag(text: &OsStr) -> Result<Self, String> {
-        match Self::parse(text)? {
-            Self { tag: None, .. } => Err("expected LAYOUT:TAG, but there is no tag".to_owned()),
-            whole => Ok(whole),
-        }
-    }
-
     /// Locks the layout against garbage collection. The lock is taken before the layout is opened
     /// and held until the last blob is read.
     pub(crate) fn lock(&self) -> ReadLock {
@@ -435,7 +427,6 @@ mod tests {
         for text in ["", ":tag", "dir:"] {
             LayoutTag::parse(text.as_ref()).unwrap_err();
         }
-        LayoutTag::parse_with_tag("dir".as_ref()).unwrap_err();
     }
 
     #[test]

@@ -8,9 +8,11 @@ use oci_layout::{
     folder::LayerFolder,
 };
 
-#[cfg(feature = "registry")]
-use crate::registries::Registries;
-use crate::{Warnings, args, base_folders, base_image, image_arg::ImageArg, trust::Trust};
+use crate::{
+    Warnings, args, base_folders, base_image,
+    image_arg::{ImageArg, Registries},
+    trust::Trust,
+};
 
 /// The base image.
 #[derive(Args, Clone)]
@@ -27,7 +29,6 @@ pub(crate) struct BaseArgs {
     #[arg(long, value_name = "NAME", requires = "base", value_parser = args::variable_name)]
     pub(crate) unset_env: Vec<String>,
 
-    #[cfg(feature = "registry")]
     #[command(flatten)]
     registries: Registries,
 
@@ -45,16 +46,8 @@ impl BaseArgs {
         trust: &Trust,
     ) -> Result<Option<(PlatformImage, Option<ReadLock>)>> {
         let cache = self.cache();
-        let open = |base| {
-            base_image::open(
-                base,
-                platform,
-                cache.as_deref(),
-                #[cfg(feature = "registry")]
-                &self.registries,
-                trust,
-            )
-        };
+        let open =
+            |base| base_image::open(base, platform, cache.as_deref(), &self.registries, trust);
         self.base.as_ref().map(open).transpose()
     }
 

@@ -5,14 +5,15 @@ use std::path::Path;
 use oci_layout::{Platform, PlatformImage, ReadLock, Result};
 
 use crate::{
-    image_arg::{self, ImageArg},
+    image_arg::{ImageArg, Registries},
     trust::Trust,
 };
-#[cfg(feature = "registry")]
-use crate::{out::say, registries::Registries};
 
 /// Opens a base image. The lock keeps its blobs until the last one is read.
-#[cfg(feature = "registry")]
+#[cfg_attr(
+    not(feature = "registry"),
+    expect(unused_variables, reason = "only images in registries need a cache")
+)]
 pub(crate) fn open(
     base: &ImageArg,
     platform: Option<&Platform>,
@@ -20,30 +21,12 @@ pub(crate) fn open(
     registries: &Registries,
     trust: &Trust,
 ) -> Result<(PlatformImage, Option<ReadLock>)> {
-    match base.reference() {
-        Some(reference) => {
-            let opened = cached::open(&reference, platform, cache, registries, trust);
-            if let (Err(_), ImageArg::Layout(layout)) = (&opened, base) {
-                say(format_args!(
-                    "oci-layout: note: there is no layout {:?}, so the base image is looked up in \
-                     the registry {}",
-                    layout.layout, reference.registry
-                ));
-            }
-            opened
-        }
-        None => image_arg::open(base, platform, trust),
+    #[cfg(feature = "registry")]
+    if let (ImageArg::Registry(reference), Some(cache)) = (base, cache) {
+        return cached::open(reference, platform, cache, registries, trust);
     }
-}
-
-#[cfg(not(feature = "registry"))]
-pub(crate) fn open(
-    base: &ImageArg,
-    platform: Option<&Platform>,
-    _: Option<&Path>,
-    trust: &Trust,
-) -> Result<(PlatformImage, Option<ReadLock>)> {
-    image_arg::open(base, platform, trust)
+    let lock = base.lock();
+    Ok((base.open(platform, registries, trust)?, lock))
 }
 
 #[cfg(feature = "registry")]
@@ -55,22 +38,17 @@ mod cached {
         registry::{Reference, download_pool},
     };
 
-    use crate::{progress, registries::Registries, trust::Trust};
+    use crate::{image_arg::Registries, progress, trust::Trust};
 
     /// Opens an image of a registry. An image that is named by its digest is fetched once. Of any
     /// other image, the manifest is fetched each time, and blobs that the cache lacks.
     pub(super) fn open(
         reference: &Reference,
         platform: Option<&Platform>,
-        cache: Option<&Path>,
+        cache: &Path,
         registries: &Registries,
         trust: &Trust,
     ) -> Result<(PlatformImage, Option<ReadLock>)> {
-        let fetch = || -> Result<PlatformImage> {
-            let image = registries.clone().client()?.image(reference, platform)?;
-            PlatformImage::of(&image, platform)
-        };
-        let Some(cache) = cache else { return Ok((fetch()?, None)) };
         // The same reference names other images for other platforms.
         let folder =
             platform.map_or("any".to_owned(), |platform| platform.to_string().replace('/', "-"));
@@ -86,7 +64,7 @@ mod cached {
             return Ok(found);
         }
         progress::show("pulling the base image", |bytes| {
-            let client = registries.clone().client()?.progress(bytes.progress());
+            let client = registries.client()?.progress(bytes.progress());
             let image = client.image(reference, platform)?;
             let image = Image::from(PlatformImage::of(&image, platform)?).tagged(&name);
             store(&dir, image, trust)

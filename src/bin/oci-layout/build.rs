@@ -40,8 +40,8 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  oci-layout build -f target/release/app:/bin/app --entrypoint /bin/app -t 1.0 -o image
-  oci-layout build --base docker://alpine:3.21 -f app:/bin/app -e PORT=80 -o image
+  oci-layout build -f app:/bin/app --entrypoint /bin/app -t 1.0 -o image
+  oci-layout build --base docker://alpine -f app:/bin/app -e PORT=80 -o image
   oci-layout build --base image --entrypoint /bin/other -o other
   oci-layout build --platform linux/amd64=dist/amd64:/bin \\
       --platform linux/arm64=dist/arm64:/bin -o image

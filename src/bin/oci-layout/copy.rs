@@ -1,5 +1,7 @@
-//! `copy`: passes an image of a layout to skopeo or docker.
+//! `copy`: copies an image from registry to registry, or passes it to skopeo or docker.
 
+#[cfg(feature = "registry")]
+mod between;
 mod source;
 
 use std::{
@@ -12,7 +14,7 @@ use std::{
 };
 
 use clap::Args;
-use oci_layout::{ArchiveOptions, Error, Image, Pool, Result, image_archive};
+use oci_layout::{ArchiveOptions, Error, Image, Platform, Pool, Result, image_archive};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -21,15 +23,19 @@ use signal_hook::{
 
 use self::source::Source;
 use crate::{
-    Warnings,
-    args::{self, LayoutTag},
-    errors,
+    Warnings, args, errors,
+    image_arg::{ImageArg, Registries},
     out::print,
     trust::Trust,
 };
 
-/// Copies an image of a layout with skopeo or docker: to a registry, to podman's storage or to a
-/// docker daemon.
+/// Copies an image from registry to registry; or with skopeo or docker to a registry, to podman's
+/// storage or to a docker daemon.
+///
+/// From registry to registry, no other program is used: blobs are passed on without being stored,
+/// and those that the same registry has in the other repository are mounted. All platforms are
+/// copied, unless --platform selects one. This uses the credentials and certificates of pull and
+/// push. Anything else is copied by skopeo or docker, from a layout, an archive or a registry.
 ///
 /// DEST uses the syntax of skopeo: docker://REGISTRY/NAME:TAG, containers-storage:NAME:TAG, dir:DIR
 /// and so on. Digests are preserved. docker-daemon:NAME:TAG is loaded by docker, in the format of
@@ -43,15 +49,16 @@ use crate::{
 /// Other users of this machine can read the image during that time.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
+  oci-layout copy docker://alpine:3.20 docker://registry.example/alpine:3.20
   oci-layout copy image:1.0 docker://ghcr.io/me/app:1.0
   oci-layout copy image containers-storage:app:1.0
   oci-layout copy image docker://ghcr.io/me/app:1.0 -- --dest-authfile auth.json")]
 pub(crate) struct Copy {
-    /// The layout (a folder, an oci-archive or a docker-archive), with the tag, full name or digest
-    /// of an image if it has several. A colon in the path of the layout is written `\:`
-    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
-    image: LayoutTag,
+    /// The image: LAYOUT[:TAG], where the layout is a folder or an archive, or
+    /// docker://REGISTRY/PATH[:TAG]. A colon in the path of the layout is written `\:`
+    #[arg(value_name = "IMAGE", value_parser = args::os(ImageArg::parse))]
+    image: ImageArg,
 
     /// The destination: TRANSPORT:REFERENCE, or only REFERENCE with --to [default: the image's full
     /// name in the layout]
@@ -62,6 +69,13 @@ pub(crate) struct Copy {
     /// transport of skopeo
     #[arg(long, value_name = "TRANSPORT")]
     to: Option<String>,
+
+    /// The platform to copy from an image for several platforms [default: all]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+
+    #[command(flatten)]
+    registries: Registries,
 
     /// Path of skopeo
     #[arg(long, value_name = "PATH", default_value = "skopeo")]
@@ -79,10 +93,19 @@ pub(crate) struct Copy {
 impl Copy {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<ExitCode> {
         let _lock = self.image.lock();
-        let layout = trust.open(&self.image.layout)?.pool(pool);
-        let image = layout.whole_image(self.image.tag.as_deref())?;
-        let destination =
-            Destination::new(self.to.as_deref(), self.destination.as_deref(), &image)?;
+        let image = match &self.platform {
+            Some(_) => self.image.open(self.platform.as_ref(), &self.registries, trust)?.into(),
+            None => self.image.whole(&self.registries, trust)?,
+        };
+        let (to, given) = (self.to.as_deref(), self.destination.as_deref());
+        #[cfg(feature = "registry")]
+        if let ImageArg::Registry(from) = &self.image
+            && let Some(to) = between::destination(to, given)?
+        {
+            between::copy(&image, from, to, &self.registries)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let destination = Destination::new(to, given, &image)?;
         let status = match &*destination.transport {
             "docker-daemon" => {
                 warnings.report(image.warnings())?;
@@ -93,7 +116,7 @@ impl Copy {
             _ => {
                 let advice = "copy one platform by the digest of its manifest, as LAYOUT@sha256:…";
                 errors::refuse_partial(&image, advice)?;
-                let source = Source::new(&layout, &image, pool)?;
+                let source = Source::new(&self.image, &image, pool)?;
                 let mut skopeo = client(&self.skopeo);
                 // No signature policy applies: the image comes from a local layout.
                 skopeo.args(["--insecure-policy", "copy"]).args(destination.skopeo_options());

@@ -1,4 +1,4 @@
-//! Edits an existing layout: `append`, `remove`, `gc`, `fill`.
+//! Edits an existing layout: `append`, `delete`, `gc`, `fill`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use oci_layout::{Error, ImageLayout, Pool, Result};
 use crate::{
     Warnings,
     args::{self, LayoutTag, NamedFolder},
+    errors,
     out::say,
     progress,
     steps::{lock_images, open_images},
@@ -51,32 +52,18 @@ impl Append {
 }
 
 /// Removes a tag from a layout.
-///
-/// The blobs of the image stay until gc removes them.
-#[derive(Args)]
-#[command(after_help = "\
-Example:
-  oci-layout remove image:1.0")]
-pub(crate) struct Remove {
-    /// The layout, and a tag or full name. A colon in the path of the layout is written `\:`
-    #[arg(value_name = "LAYOUT:TAG", value_parser = args::os(LayoutTag::parse_with_tag))]
-    image: LayoutTag,
-
-    #[command(flatten)]
-    write: WriteArgs,
-}
-
-impl Remove {
-    pub(crate) fn run(self, trust: &Trust) -> Result<()> {
-        let LayoutTag { layout, tag } = self.image;
-        let tag = tag.unwrap_or_default();
-        open_layout(&layout, self.write, trust)?.remove(&tag)?;
-        say(format_args!(
-            "removed {tag} from {}; `oci-layout gc` removes blobs that no image uses",
-            layout.display()
-        ));
-        Ok(())
-    }
+pub(crate) fn remove(image: LayoutTag, write: WriteArgs, trust: &Trust) -> Result<()> {
+    let LayoutTag { layout, tag: Some(tag) } = image else {
+        let reason =
+            "needs a tag here: write LAYOUT:TAG; to remove the whole layout, remove its folder";
+        return Err(errors::layout(image.layout, reason));
+    };
+    open_layout(&layout, write, trust)?.remove(&tag)?;
+    say(format_args!(
+        "removed {tag} from {}; `oci-layout gc` removes blobs that no image uses",
+        layout.display()
+    ));
+    Ok(())
 }
 
 /// Removes blobs and recipes of a layout that no image refers to.
@@ -136,7 +123,7 @@ impl Fill {
     }
 }
 
-fn open_layout(path: &Path, write: WriteArgs, trust: &Trust) -> Result<ImageLayout> {
+pub(crate) fn open_layout(path: &Path, write: WriteArgs, trust: &Trust) -> Result<ImageLayout> {
     let layout = trust.open(path).map(|layout| layout.write_options(write.options()));
     layout.map_err(|error| match error {
         Error::NotALayout { path, reason } => {

@@ -1,23 +1,24 @@
 //! `export`: writes images of a layout as one tar.
 
 use std::{
-    fs::File,
-    io::{self, BufWriter, IsTerminal, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use oci_layout::{
-    ArchiveFormat, ArchiveOptions, Descriptor, Error, Image, Index, Platform, Pool, Result,
-    WriteOptions, WrittenArchive, image_archive,
+    ArchiveFormat, ArchiveOptions, Descriptor, Image, Index, Platform, Pool, Result, image_archive,
 };
+
+#[cfg(feature = "registry")]
+use oci_layout::registry::Reference;
 
 use crate::{
     Warnings,
     args::{self, LayoutTag, image_name},
-    errors,
+    image_arg::{ImageArg, Registries},
     out::print,
-    output::OutputFile,
+    output::write_tar,
     progress,
     trust::Trust,
     write_args::WriteArgs,
@@ -53,9 +54,9 @@ Example:
 pub(crate) struct Export {
     /// The layout (a folder, an oci-archive or a docker-archive), with the tag, full name or digest
     /// (sha256:…) of an image. Without it, all images are exported. A colon in the path of the
-    /// layout is written `\:`
-    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
-    image: LayoutTag,
+    /// layout is written `\:`. Or an image in a registry: docker://REGISTRY/PATH[:TAG]
+    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(ImageArg::parse))]
+    image: ImageArg,
 
     /// Format of the tar: both, oci-archive or docker-archive
     #[arg(long, value_name = "FORMAT", default_value_t)]
@@ -76,31 +77,51 @@ pub(crate) struct Export {
     output: PathBuf,
 
     #[command(flatten)]
+    registries: Registries,
+
+    #[command(flatten)]
     write: WriteArgs,
 }
 
 impl Export {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let _lock = self.image.lock();
-        let layout = trust.open(&self.image.layout)?.pool(pool);
-        let (images, left_out) = match (&self.image.tag, &*self.tag) {
-            (None, []) => layout.present_images()?,
-            (tag, names) => {
-                let image = layout.whole_image(tag.as_deref())?;
-                (vec![names.iter().cloned().fold(image, Image::tagged)], Vec::new())
+        let options = ArchiveOptions::default().format(self.format).strict(warnings.strict);
+        let named = |image| self.tag.iter().cloned().fold(image, Image::tagged);
+        let (images, mut options) = match &self.image {
+            ImageArg::Layout(LayoutTag { layout, tag }) => {
+                let layout = trust.open(layout)?.pool(pool);
+                let (images, left_out) = match (tag, &*self.tag) {
+                    (None, []) => layout.present_images()?,
+                    _ => (vec![named(layout.whole_image(tag.as_deref())?)], Vec::new()),
+                };
+                warnings.report(&left_out)?;
+                let mut options = options.index(head(layout.index()?));
+                options.repository = layout.repository();
+                // The images know where their blobs are. The layout ends here: an index of
+                // thousands of images would be in memory twice.
+                (images, options)
+            }
+            #[cfg(feature = "registry")]
+            ImageArg::Registry(reference) => {
+                let image = self.registries.client()?.image(reference, self.platform.as_ref())?;
+                let named = match (&*self.tag, &reference.tag, reference.digest) {
+                    ([], None, Some(_)) => image,
+                    ([], tag, _) => {
+                        let tag = tag.as_deref().unwrap_or("latest");
+                        let Reference { registry, repository, .. } = reference;
+                        image.tagged(format!("{registry}/{repository}:{tag}"))
+                    }
+                    _ => named(image),
+                };
+                (vec![named], options)
             }
         };
-        warnings.report(&left_out)?;
-        let mut options = ArchiveOptions::default()
-            .format(self.format)
-            .index(head(layout.index()?))
-            .strict(warnings.strict);
-        (options.platform, options.repository) = (self.platform, layout.repository());
-        // The images know where their blobs are. Without this, an index of thousands of images is
-        // in memory twice.
-        drop(layout);
+        options.platform = self.platform;
         let written = progress::show("writing the archive", |bytes| {
-            write(images, options.progress(bytes.progress()), &self.output, self.write.options())
+            let options = options.progress(bytes.progress());
+            let write = |tar: &mut dyn Write| image_archive(tar, images, options);
+            write_tar(&self.output, self.write.options(), "docker load", write)
         })?;
         let Some(written) = written else { return Ok(()) };
         warnings.print(&written.warnings);
@@ -131,53 +152,6 @@ fn head(index: &Index) -> Index {
         annotations: annotations.clone(),
         extra: extra.clone(),
     }
-}
-
-/// Writes the tar. Returns `None` if its reader closed the pipe early.
-fn write(
-    images: Vec<Image>,
-    options: ArchiveOptions,
-    path: &Path,
-    write: WriteOptions,
-) -> Result<Option<WrittenArchive>> {
-    if path == Path::new("-") {
-        let stdout = io::stdout();
-        if stdout.is_terminal() {
-            let reason = "a terminal cannot display a tar: pipe it into docker load, or give a \
-                file with -o";
-            return Err(errors::invalid("standard output", reason));
-        }
-        return match archive(stdout.lock(), images, options, Path::new("standard output")) {
-            // A reader may stop early; that is not an error.
-            Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => {
-                Ok(None)
-            }
-            result => result.map(Some),
-        };
-    }
-    let written = if path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
-        // A device or a fifo is written in place; it must not be replaced by a file.
-        let file = File::options().write(true).open(path);
-        archive(file.map_err(errors::write(path))?, images, options, path)?
-    } else {
-        let mut file = OutputFile::claim(path, write)?;
-        let written = archive(&mut file, images, options, path)?;
-        file.keep()?;
-        written
-    };
-    Ok(Some(written))
-}
-
-fn archive(
-    to: impl Write,
-    images: Vec<Image>,
-    options: ArchiveOptions,
-    path: &Path,
-) -> Result<WrittenArchive> {
-    image_archive(BufWriter::new(to), images, options).map_err(|error| match error {
-        Error::Write { cause, .. } => errors::write(path)(cause),
-        other => other,
-    })
 }
 
 /// Returns the name of the image in the tar.

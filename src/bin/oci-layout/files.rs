@@ -1,19 +1,17 @@
-//! `ls`, `cat`, `cp` and `unpack`: the files of an image.
+//! `ls` and `cat`: the files of an image.
 
 use std::{
-    ffi::OsStr,
-    fs::{self, File},
     io,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
-use oci_layout::{Error, FileEntry, FileKind, ImageFiles, Platform, Pool, Result, Skipped, unpack};
+use oci_layout::{Error, FileEntry, FileKind, FileSearch, ImageFiles, Pool, Result, Skipped};
 use serde::Serialize;
 
 use crate::{
-    Warnings, args, errors,
-    image_arg::{ImageArg, OneImage, open},
+    Warnings, errors,
+    image_arg::OneImage,
     out::{self, print, say},
     progress,
     trust::Trust,
@@ -51,9 +49,9 @@ pub(crate) struct Ls {
 }
 
 impl Ls {
-    pub(crate) fn run(self, warnings: Warnings, trust: &Trust) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let (image, _lock) = self.image.open(trust)?;
-        let files = progress::show("reading the layers", |_| ImageFiles::of(&image))?;
+        let files = progress::show("reading the layers", |_| ImageFiles::of(&image, pool))?;
         report(warnings, files.skipped())?;
         let found = files.matching(&self.glob)?;
         if self.json {
@@ -96,7 +94,7 @@ impl<'a> Listed<'a> {
         };
         Self {
             path: path.display().to_string(),
-            kind: kind(file).1,
+            kind: file.kind.name(),
             mode: format!("{:04o}", file.mode),
             uid: file.uid,
             gid: file.gid,
@@ -108,15 +106,15 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// The letter of `ls -l`, and a word.
-fn kind(file: &FileEntry) -> (char, &'static str) {
+/// The letter of `ls -l`.
+fn letter(file: &FileEntry) -> char {
     match file.kind {
-        FileKind::Directory => ('d', "directory"),
-        FileKind::Symlink { .. } => ('l', "symlink"),
-        FileKind::CharDevice { .. } => ('c', "char-device"),
-        FileKind::BlockDevice { .. } => ('b', "block-device"),
-        FileKind::Fifo => ('p', "fifo"),
-        _ => ('-', "file"),
+        FileKind::Directory => 'd',
+        FileKind::Symlink { .. } => 'l',
+        FileKind::CharDevice { .. } => 'c',
+        FileKind::BlockDevice { .. } => 'b',
+        FileKind::Fifo => 'p',
+        _ => '-',
     }
 }
 
@@ -135,7 +133,7 @@ fn long(path: &Path, file: &FileEntry) -> String {
         _ => String::new(),
     };
     let (uid, gid, path) = (file.uid, file.gid, path.display());
-    let kind = kind(file).0;
+    let kind = letter(file);
     format!("{kind}{} {uid:>5} {gid:>5} {size:>10} {time} {path}{target}", permissions(file.mode))
 }
 
@@ -176,7 +174,7 @@ pub(crate) struct Cat {
 impl Cat {
     pub(crate) fn run(self, trust: &Trust) -> Result<()> {
         let (image, _lock) = self.image.open(trust)?;
-        let files = ImageFiles::of(&image)?;
+        let mut files = FileSearch::of(&image);
         for path in self.paths {
             match files.copy(path, &mut io::stdout()) {
                 // A reader may stop early.
@@ -190,142 +188,8 @@ impl Cat {
     }
 }
 
-/// Copies a file or directory out of an image.
-///
-/// Into an existing folder, a file is copied under its own name. A directory is copied with
-/// everything below it, to a path that does not exist.
-#[derive(Args)]
-#[command(after_help = "\
-Example:
-  oci-layout cp image:/etc/os-release .
-  oci-layout cp docker://alpine:/etc etc")]
-pub(crate) struct Cp {
-    /// The image and the path in it: IMAGE:/PATH
-    #[arg(value_name = "IMAGE:PATH", value_parser = args::os(FileOfImage::parse))]
-    source: FileOfImage,
-
-    /// The file or folder to create
-    #[arg(value_name = "DEST")]
-    destination: PathBuf,
-
-    /// The platform, if the image has several [default: linux/amd64]
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    platform: Option<Platform>,
-}
-
-/// `IMAGE:/PATH`.
-#[derive(Clone, Debug)]
-struct FileOfImage {
-    image: ImageArg,
-    path: PathBuf,
-}
-
-impl FileOfImage {
-    fn parse(text: &OsStr) -> Result<Self, String> {
-        use std::os::unix::ffi::OsStrExt;
-        let bytes = text.as_bytes();
-        // A path begins with one slash; after `docker:`, there are two.
-        let is_colon =
-            |at: &usize| bytes[*at..].starts_with(b":/") && !bytes[*at..].starts_with(b"://");
-        let Some(colon) = (0..bytes.len()).find(is_colon) else {
-            return Err("it is written IMAGE:/PATH, with a path that begins with a slash".into());
-        };
-        let (image, path) = (&bytes[..colon], &bytes[colon + 1..]);
-        let image = ImageArg::parse(OsStr::from_bytes(image))?;
-        Ok(Self { image, path: OsStr::from_bytes(path).into() })
-    }
-}
-
-impl Cp {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
-        let Self { source: FileOfImage { image, path }, mut destination, platform } = self;
-        let (image, _lock) = open(&image, platform.as_ref(), trust)?;
-        let files = ImageFiles::of(&image)?;
-        if destination.is_dir() {
-            destination.push(path.file_name().unwrap_or_default());
-        }
-        if files.get(&path)?.is_dir() {
-            return into_place(&destination, warnings, |new| {
-                files.copy_directory(&path, new, pool)
-            });
-        }
-        let write = |cause| errors::write(&destination)(cause);
-        if destination.exists() {
-            let reason = "exists: remove it, or choose another path";
-            return Err(errors::output_exists(&destination, reason));
-        }
-        let mode = files.get(&path)?.mode & 0o777;
-        let mut new = temporary().tempfile_in(parent(&destination)).map_err(write)?;
-        files.copy(&path, new.as_file_mut())?;
-        set_mode(new.as_file(), mode).map_err(write)?;
-        new.persist_noclobber(&destination).map_err(|error| write(error.error))?;
-        Ok(())
-    }
-}
-
-/// Unpacks the files of an image into a folder.
-///
-/// Restores permissions, times, links, owners, devices and extended attributes as far as you may:
-/// owners and devices take root. What is left out is a warning. Nothing is written outside of the
-/// folder, whatever the layers contain.
-#[derive(Args)]
-#[command(after_help = "\
-Example:
-  oci-layout unpack image -o rootfs
-  oci-layout unpack docker://alpine -o rootfs")]
-pub(crate) struct Unpack {
-    #[command(flatten)]
-    image: OneImage,
-
-    /// The folder to create
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
-}
-
-impl Unpack {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
-        let (image, _lock) = self.image.open(trust)?;
-        into_place(&self.output, warnings, |new| {
-            progress::show("unpacking", |_| unpack(image.layers().iter().cloned(), new, pool))
-        })
-    }
-}
-
-/// Makes a folder beside its place, and moves it there when it is complete.
-fn into_place(
-    path: &Path,
-    warnings: Warnings,
-    make: impl FnOnce(&Path) -> Result<Vec<Skipped>>,
-) -> Result<()> {
-    let write = |cause| errors::write(path)(cause);
-    if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
-        return Err(errors::output_exists(path, "is not empty: choose another folder"));
-    }
-    let scratch = temporary().tempdir_in(parent(path)).map_err(write)?;
-    let new = scratch.path().join("root");
-    let skipped = make(&new)?;
-    report(warnings, &skipped)?;
-    fs::rename(&new, path).map_err(write)
-}
-
-/// Names of temporary files beside a path.
-fn temporary() -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".oci-layout-");
-    builder
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn set_mode(file: &File, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(mode))
-}
-
 /// Prints what was left out, or returns the first as an error if warnings are errors.
-fn report(warnings: Warnings, skipped: &[Skipped]) -> Result<()> {
+pub(crate) fn report(warnings: Warnings, skipped: &[Skipped]) -> Result<()> {
     match skipped.first() {
         Some(first) if warnings.strict => {
             Err(errors::invalid(format!("{:?}", first.path), format!("{} (strict)", first.reason)))

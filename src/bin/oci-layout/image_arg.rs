@@ -1,13 +1,18 @@
 //! The image that a command reads: of a layout, an archive or a registry.
 
-use std::{ffi::OsStr, fmt};
+use std::{
+    ffi::OsStr,
+    fmt,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
-use oci_layout::{Error, Platform, PlatformImage, ReadLock, Result};
+use oci_layout::{Error, Image, Platform, PlatformImage, ReadLock, Result};
 
-use crate::{args::LayoutTag, trust::Trust};
 #[cfg(feature = "registry")]
-use crate::{args::utf8, registries::client};
+pub(crate) use crate::registries::Registries;
+use crate::{args::LayoutTag, trust::Trust};
 
 /// `LAYOUT[:TAG]`, or with a transport in front as podman and skopeo write it.
 #[derive(Clone, Debug)]
@@ -20,21 +25,80 @@ pub(crate) enum ImageArg {
 /// The transports of layouts and archives. The files themselves say which of them they are.
 const LOCAL: [&str; 3] = ["oci:", "oci-archive:", "docker-archive:"];
 
+/// Transports of other programs, and what to do instead.
+const OTHERS: [(&str, &str); 6] = [
+    ("containers-storage:", "write the image to a layout first: `podman push IMAGE oci:LAYOUT`"),
+    ("docker-daemon:", "write the image to an archive first: `docker save IMAGE -o FILE`"),
+    ("dir:", "copy it to a layout first: `skopeo copy dir:DIR oci:LAYOUT`"),
+    ("https://", "write docker://REGISTRY/PATH[:TAG]"),
+    ("http://", "write docker://REGISTRY/PATH[:TAG], with --plain-http"),
+    ("ocidir://", "write the path of the layout"),
+];
+
+const DOCKER: &str = "docker://";
+
 impl ImageArg {
     pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
-        let bytes = text.as_encoded_bytes();
-        if let Some(reference) = bytes.strip_prefix(b"docker://") {
+        if let Some(reference) = after(text, DOCKER) {
             return registry(reference);
         }
-        let local = LOCAL.iter().find_map(|transport| bytes.strip_prefix(transport.as_bytes()));
-        let text = match local {
-            Some(rest) => {
-                use std::os::unix::ffi::OsStrExt;
-                OsStr::from_bytes(rest)
+        let local = local(text)?;
+        match local.layout.exists() {
+            true => Ok(Self::Layout(local)),
+            false => Ok(named_registry(text).unwrap_or(Self::Layout(local))),
+        }
+    }
+
+    /// Locks a layout against garbage collection until its last blob is read.
+    pub(crate) fn lock(&self) -> Option<ReadLock> {
+        match self {
+            Self::Layout(layout) => Some(layout.lock()),
+            #[cfg(feature = "registry")]
+            Self::Registry(_) => None,
+        }
+    }
+
+    /// Opens the image for one platform.
+    #[cfg_attr(
+        not(feature = "registry"),
+        expect(unused_variables, reason = "only images in registries need them")
+    )]
+    pub(crate) fn open(
+        &self,
+        platform: Option<&Platform>,
+        registries: &Registries,
+        trust: &Trust,
+    ) -> Result<PlatformImage> {
+        match self {
+            Self::Layout(layout) => {
+                layout.open(platform, trust).map_err(|error| or_registry(error, layout))
             }
-            None => text,
-        };
-        LayoutTag::parse(text).map(Self::Layout)
+            #[cfg(feature = "registry")]
+            Self::Registry(reference) => {
+                let image = registries.client()?.image(reference, platform)?;
+                PlatformImage::of(&image, platform)
+            }
+        }
+    }
+
+    /// Opens the image for all its platforms.
+    #[cfg_attr(
+        not(feature = "registry"),
+        expect(unused_variables, reason = "only images in registries need them")
+    )]
+    pub(crate) fn whole(&self, registries: &Registries, trust: &Trust) -> Result<Image> {
+        match self {
+            Self::Layout(named) => {
+                let opened = trust.open(&named.layout);
+                let layout = opened.map_err(|error| or_registry(error, named))?;
+                layout.whole_image(named.tag.as_deref())
+            }
+            #[cfg(feature = "registry")]
+            Self::Registry(reference) => {
+                let image = registries.client()?.image(reference, None)?;
+                Ok(reference.tag.iter().cloned().fold(image, Image::tagged))
+            }
+        }
     }
 }
 
@@ -51,32 +115,69 @@ impl fmt::Display for ImageArg {
     }
 }
 
+/// Parses the image of a command that reads only layouts and archives.
+pub(crate) fn local_image(text: &OsStr) -> Result<LayoutTag, String> {
+    match after(text, DOCKER) {
+        None => local(text),
+        Some(_) => Err("this command reads layouts and archives: run `oci-layout pull REF -o \
+                        LAYOUT` first, or use `oci-layout copy` from registry to registry"
+            .to_owned()),
+    }
+}
+
+/// As [`local_image`], but a path that exists is not split at a colon.
+pub(crate) fn local_layout(text: &OsStr) -> Result<LayoutTag, String> {
+    match Path::new(text).exists() {
+        true => Ok(LayoutTag { layout: PathBuf::from(text), tag: None }),
+        false => local_image(text),
+    }
+}
+
+fn local(text: &OsStr) -> Result<LayoutTag, String> {
+    let other = |(transport, _): &&(&str, &str)| after(text, transport).is_some();
+    if let Some((transport, advice)) = OTHERS.iter().find(other) {
+        return Err(format!("{transport} is not supported: {advice}"));
+    }
+    let rest = LOCAL.iter().find_map(|transport| after(text, transport));
+    LayoutTag::parse(rest.unwrap_or(text))
+}
+
+/// What follows a transport.
+fn after<'a>(text: &'a OsStr, transport: &str) -> Option<&'a OsStr> {
+    text.as_bytes().strip_prefix(transport.as_bytes()).map(OsStr::from_bytes)
+}
+
+/// Parses a reference to an image in a registry, with or without `docker://`.
 #[cfg(feature = "registry")]
-impl ImageArg {
-    /// The image of a registry that this names: with `docker://`, or with a registry or digest in
-    /// its name if there is no such layout.
-    pub(crate) fn reference(&self) -> Option<oci_layout::registry::Reference> {
-        match self {
-            Self::Registry(reference) => Some(reference.clone()),
-            Self::Layout(layout) if !layout.layout.exists() => {
-                let text = layout.to_text()?;
-                let has_registry = text
-                    .split_once('/')
-                    .is_some_and(|(first, _)| first.contains(['.', ':']) || first == "localhost");
-                let reference: oci_layout::registry::Reference = text.parse().ok()?;
-                (has_registry || reference.digest.is_some()).then_some(reference)
-            }
-            Self::Layout(_) => None,
+pub(crate) fn reference(text: &str) -> Result<oci_layout::registry::Reference, String> {
+    let bare = text.strip_prefix(DOCKER).unwrap_or(text);
+    if let Some((scheme @ ("http" | "https"), rest)) = bare.split_once("://") {
+        let option = if scheme == "http" { ", with --plain-http" } else { "" };
+        return Err(format!("a name has no {scheme}://: write {rest}{option}"));
+    }
+    bare.parse().map_err(|error: oci_layout::Error| error.to_string())
+}
+
+/// Returns the image in a registry that a text without a transport means: a name that begins with
+/// a host, as in `ghcr.io/me/app:1.0`, or that ends with a digest. Any other name may be that of a
+/// layout that does not exist, and is never sent to a registry.
+#[cfg(feature = "registry")]
+fn named_registry(text: &OsStr) -> Option<ImageArg> {
+    let has_host = text.to_str()?.split_once('/').is_some_and(|(host, _)| {
+        !host.starts_with('.') && (host.contains(['.', ':']) || host == "localhost")
+    });
+    match registry(text).ok()? {
+        ImageArg::Registry(reference) if has_host || reference.digest.is_some() => {
+            Some(ImageArg::Registry(reference))
         }
+        _ => None,
     }
 }
 
 /// Says how to name an image of a registry if there is no such layout.
 #[cfg(feature = "registry")]
 fn or_registry(error: Error, layout: &LayoutTag) -> Error {
-    let text = layout.to_text().filter(|text| {
-        !layout.layout.exists() && text.parse::<oci_layout::registry::Reference>().is_ok()
-    });
+    let text = layout.to_text().filter(|text| !layout.layout.exists() && reference(text).is_ok());
     match (error, text) {
         (Error::NotALayout { path, reason }, Some(text)) => {
             let reason = format!("{reason}; for an image in a registry, write docker://{text}");
@@ -91,16 +192,48 @@ fn or_registry(error: Error, _: &LayoutTag) -> Error {
     error
 }
 
+#[cfg(not(feature = "registry"))]
+fn named_registry(_: &OsStr) -> Option<ImageArg> {
+    None
+}
+
 #[cfg(feature = "registry")]
-fn registry(reference: &[u8]) -> Result<ImageArg, String> {
-    use std::os::unix::ffi::OsStrExt;
-    let reference = utf8(OsStr::from_bytes(reference).to_owned())?;
-    reference.parse().map(ImageArg::Registry).map_err(|error: oci_layout::Error| error.to_string())
+fn registry(text: &OsStr) -> Result<ImageArg, String> {
+    let text = text.to_str().ok_or_else(|| format!("the name {text:?} is not UTF-8"))?;
+    reference(text).map(ImageArg::Registry)
 }
 
 #[cfg(not(feature = "registry"))]
-fn registry(_: &[u8]) -> Result<ImageArg, String> {
+fn registry(_: &OsStr) -> Result<ImageArg, String> {
     Err("this program was built without the feature `registry`: pull the image first".to_owned())
+}
+
+/// A program without the feature `registry` connects to none.
+#[cfg(not(feature = "registry"))]
+#[derive(Args, Clone)]
+pub(crate) struct Registries {}
+
+/// How an image is chosen and fetched.
+#[derive(Args, Clone)]
+pub(crate) struct ImageOptions {
+    /// The platform, if the image has several [default: linux/amd64]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+
+    #[command(flatten)]
+    registries: Registries,
+}
+
+impl ImageOptions {
+    /// Opens an image. The lock keeps its blobs while it is read.
+    pub(crate) fn open(
+        &self,
+        image: &ImageArg,
+        trust: &Trust,
+    ) -> Result<(PlatformImage, Option<ReadLock>)> {
+        let lock = image.lock();
+        Ok((image.open(self.platform.as_ref(), &self.registries, trust)?, lock))
+    }
 }
 
 /// One image for one platform.
@@ -109,35 +242,31 @@ pub(crate) struct OneImage {
     /// The image: LAYOUT[:TAG], where the layout is a folder or an archive, or
     /// docker://REGISTRY/PATH[:TAG]
     #[arg(value_name = "IMAGE", value_parser = crate::args::os(ImageArg::parse))]
-    pub(crate) image: ImageArg,
+    image: ImageArg,
 
-    /// The platform, if the image has several [default: linux/amd64]
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    pub(crate) platform: Option<Platform>,
+    #[command(flatten)]
+    pub(crate) options: ImageOptions,
 }
 
 impl OneImage {
     /// Opens the image. The lock keeps its blobs while it is read.
     pub(crate) fn open(&self, trust: &Trust) -> Result<(PlatformImage, Option<ReadLock>)> {
-        open(&self.image, self.platform.as_ref(), trust)
+        self.options.open(&self.image, trust)
     }
 }
 
-pub(crate) fn open(
-    image: &ImageArg,
-    platform: Option<&Platform>,
-    trust: &Trust,
-) -> Result<(PlatformImage, Option<ReadLock>)> {
-    match image {
-        ImageArg::Layout(layout) => {
-            let lock = layout.lock();
-            let opened = layout.open(platform, trust);
-            Ok((opened.map_err(|error| or_registry(error, layout))?, Some(lock)))
-        }
-        #[cfg(feature = "registry")]
-        ImageArg::Registry(reference) => {
-            let image = client()?.image(reference, platform)?;
-            Ok((PlatformImage::of(&image, platform)?, None))
-        }
-    }
+/// One image, for all its platforms or for one of them.
+#[derive(Args)]
+pub(crate) struct WholeImage {
+    /// The image: LAYOUT[:TAG], where the layout is a folder or an archive, or
+    /// docker://REGISTRY/PATH[:TAG]
+    #[arg(value_name = "IMAGE", value_parser = crate::args::os(ImageArg::parse))]
+    pub(crate) image: ImageArg,
+
+    /// Select one platform of an image for several platforms [default: all]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub(crate) platform: Option<Platform>,
+
+    #[command(flatten)]
+    pub(crate) registries: Registries,
 }

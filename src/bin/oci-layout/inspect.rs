@@ -30,7 +30,7 @@ use self::{
 };
 use crate::{
     args::{LayoutTag, image_name, os},
-    image_arg::{ImageArg, open},
+    image_arg::{ImageArg, Registries},
     out, progress,
     trust::Trust,
 };
@@ -61,6 +61,9 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 
+    #[command(flatten)]
+    registries: Registries,
+
     /// Explain the size of one image
     #[arg(long)]
     size: bool,
@@ -85,14 +88,15 @@ impl Inspect {
             (ImageArg::Layout(layout), false) => self.show_layout(layout, pool, trust),
             #[cfg(feature = "registry")]
             (ImageArg::Registry(reference), false) => {
-                let (image, _) = open(&self.image, self.platform.as_ref(), trust)?;
+                let image = self.image.open(self.platform.as_ref(), &self.registries, trust)?;
                 self.show(&Inspection::of_image(reference.to_string(), &image))
             }
         }
     }
 
     fn explain(&self, trust: &Trust) -> Result<ExitCode> {
-        let (image, _lock) = open(&self.image, self.platform.as_ref(), trust)?;
+        let _lock = self.image.lock();
+        let image = self.image.open(self.platform.as_ref(), &self.registries, trust)?;
         let report = progress::show("reading the layers", |_| image_report(&image))?;
         let explanation = Explanation::new(self.image.to_string(), &image, &report);
         if let Some(html) = &self.html {

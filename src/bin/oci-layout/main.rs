@@ -11,18 +11,27 @@ mod closure;
 mod companions;
 mod config_args;
 mod copy;
+mod diff;
 mod edit;
 mod errors;
 mod export;
 mod files;
+mod help;
 mod ignore_file;
 mod image_arg;
 mod inspect;
 mod layer_args;
+mod layer_diff;
+#[cfg(feature = "registry")]
+mod login;
+mod mutate;
+mod names;
 mod nix;
 mod out;
 mod output;
 mod progress;
+#[cfg(feature = "registry")]
+mod prompt;
 #[cfg(feature = "registry")]
 mod pull;
 #[cfg(feature = "registry")]
@@ -32,8 +41,10 @@ mod registries;
 mod script;
 #[cfg(feature = "registry")]
 mod serve;
+mod squash;
 mod steps;
 mod trust;
+mod unpack;
 mod verify;
 mod write_args;
 
@@ -62,7 +73,7 @@ use self::{out::say, trust::Trust};
     max_term_width = 110,
     after_help = "\
 Example:
-  oci-layout build -f target/release/app:/bin/app --entrypoint /bin/app -o image
+  oci-layout build -f app:/bin/app --entrypoint /bin/app -o image
   oci-layout inspect image
   podman run oci:image"
 )]
@@ -119,22 +130,36 @@ enum Command {
     ImageManifest(steps::ImageManifest),
     ImageLayout(steps::ImageLayout),
     ClosureLayers(closure::ClosureLayers),
+    Mutate(Box<mutate::Mutate>),
+    Tag(names::Tag),
     Append(edit::Append),
-    Remove(edit::Remove),
+    Delete(names::Delete),
     Gc(edit::Gc),
     Fill(edit::Fill),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
+    Tags(names::Tags),
+    Config(names::Config),
+    Manifest(names::Manifest),
+    Digest(names::ImageDigest),
     Ls(files::Ls),
     Cat(files::Cat),
-    Cp(files::Cp),
-    Unpack(files::Unpack),
+    Cp(unpack::Cp),
+    Unpack(unpack::Unpack),
+    Diff(diff::Diff),
+    Squash(squash::Squash),
+    Recompress(squash::Recompress),
+    LayerDiff(layer_diff::LayerDiff),
     Export(export::Export),
     Copy(copy::Copy),
     #[cfg(feature = "registry")]
     Pull(pull::Pull),
     #[cfg(feature = "registry")]
     Push(push::Push),
+    #[cfg(feature = "registry")]
+    Login(login::Login),
+    #[cfg(feature = "registry")]
+    Logout(login::Logout),
     #[cfg(feature = "registry")]
     Serve(serve::Serve),
     Nix(nix::Nix),
@@ -161,7 +186,7 @@ fn main() -> ExitCode {
 
 /// Parses the arguments, with those of the options file of `build` if it has one.
 fn parse(arguments: Vec<OsString>) -> Result<Program> {
-    let program: Program = out::parse(Program::command(), arguments.clone());
+    let program: Program = out::parse(help::grouped(Program::command()), arguments.clone());
     let Command::Build(build) = &program.command else { return Ok(program) };
     let Some(path) = build.options_file() else { return Ok(program) };
     let arguments = build::with_options_file(arguments, path)?;
@@ -181,22 +206,36 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::ImageManifest(image_manifest) => image_manifest.run(&pool, warnings, &trust)?,
         Command::ImageLayout(image_layout) => image_layout.run(&pool, warnings, &trust)?,
         Command::ClosureLayers(closure_layers) => closure_layers.run()?,
+        Command::Mutate(mutate) => mutate.run(&pool, warnings, &trust)?,
+        Command::Tag(tag) => tag.run(&trust)?,
+        Command::Tags(tags) => tags.run(&trust)?,
+        Command::Config(config) => config.run(&trust)?,
+        Command::Manifest(manifest) => manifest.run(&trust)?,
+        Command::Digest(digest) => digest.run(&trust)?,
+        Command::Delete(delete) => delete.run(&trust)?,
         Command::Append(append) => append.run(&pool, warnings, &trust)?,
-        Command::Remove(remove) => remove.run(&trust)?,
         Command::Gc(gc) => gc.run(&trust)?,
         Command::Fill(fill) => fill.run(&pool, &trust)?,
         Command::Verify(verify) => return verify.run(&pool, warnings, &trust),
         Command::Inspect(inspect) => return inspect.run(&pool, &trust),
-        Command::Ls(ls) => ls.run(warnings, &trust)?,
+        Command::Ls(ls) => ls.run(&pool, warnings, &trust)?,
         Command::Cat(cat) => cat.run(&trust)?,
         Command::Cp(cp) => cp.run(&pool, warnings, &trust)?,
         Command::Unpack(unpack) => unpack.run(&pool, warnings, &trust)?,
+        Command::Diff(diff) => return Ok(diff.run(&pool, &trust)),
+        Command::Squash(squash) => squash.run(&pool, &trust)?,
+        Command::Recompress(recompress) => recompress.run(&pool, &trust)?,
+        Command::LayerDiff(layer_diff) => layer_diff.run(&pool, warnings, &trust)?,
         Command::Export(export) => export.run(&pool, warnings, &trust)?,
         Command::Copy(copy) => return copy.run(&pool, warnings, &trust),
         #[cfg(feature = "registry")]
         Command::Pull(pull) => pull.run(&pool, &trust)?,
         #[cfg(feature = "registry")]
         Command::Push(push) => push.run(&pool, &trust)?,
+        #[cfg(feature = "registry")]
+        Command::Login(login) => login.run()?,
+        #[cfg(feature = "registry")]
+        Command::Logout(logout) => logout.run()?,
         #[cfg(feature = "registry")]
         Command::Serve(serve) => return serve.run(&pool, &trust),
         Command::Nix(nix) => nix.run(&pool)?,

@@ -73,10 +73,13 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     print("")
 }
 
-/// Prints JSON text, escaped for display.
-#[cfg(feature = "registry")]
-pub(crate) fn print_json_text(text: &[u8]) -> Result<()> {
-    let mut out = JsonText(text.to_vec());
+/// Prints the exact bytes of a document, which its digest covers. A terminal does not need them,
+/// and would interpret control characters: there, they are escaped.
+pub(crate) fn print_document(bytes: &[u8]) -> Result<()> {
+    if !io::stdout().is_terminal() {
+        return wanted(io::stdout().write_all(bytes));
+    }
+    let mut out = JsonText(bytes.to_vec());
     wanted(out.flush())?;
     print("")
 }
@@ -130,7 +133,8 @@ pub(crate) fn usage_error(reason: &str) -> ! {
 
 /// Prints what clap says about the arguments, in the form of all errors, and ends the program.
 fn refuse(error: clap::Error) -> ! {
-    if !error.use_stderr() {
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if is_help || !error.use_stderr() {
         error.exit();
     }
     let text = error.render();

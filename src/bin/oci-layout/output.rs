@@ -25,8 +25,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-pub(crate) use self::claim::settled;
-pub(crate) use self::file::OutputFile;
+pub(crate) use self::{claim::settled, file::write_tar};
 use self::{
     claim::{Claim, Found},
     leftovers::{CLAIM, Leftovers},

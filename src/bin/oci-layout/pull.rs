@@ -1,9 +1,6 @@
 //! `pull`: fetches an image from a registry into a layout.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use clap::Args;
 use oci_layout::{
@@ -12,7 +9,7 @@ use oci_layout::{
 };
 
 use crate::{
-    errors,
+    image_arg::reference,
     out::{self, print, say},
     output::{self, Output},
     progress,
@@ -41,7 +38,7 @@ Example:
   oci-layout build -f app:/bin/app --base alpine:3.20 -o image")]
 pub(crate) struct Pull {
     /// The image: [REGISTRY/]PATH[:TAG][@DIGEST]. A digest always refers to the same image
-    #[arg(value_name = "REF")]
+    #[arg(value_name = "REF", value_parser = reference)]
     image: Reference,
 
     /// The layout to create, or to add the image to
@@ -70,14 +67,7 @@ impl Pull {
         let client = registries.client()?;
         let Some(output) = output else {
             let manifest = client.manifest(&reference, platform.as_ref())?;
-            // The digest is that of the exact bytes. A terminal does not need them, and would
-            // interpret control characters.
-            return match io::stdout().is_terminal() {
-                true => out::print_json_text(manifest.bytes()),
-                false => io::stdout()
-                    .write_all(manifest.bytes())
-                    .map_err(errors::write("standard output")),
-            };
+            return out::print_document(manifest.bytes());
         };
         let digest = progress::show("pulling", |bytes| {
             let image = client.progress(bytes.progress()).image(&reference, platform.as_ref())?;

@@ -6,6 +6,7 @@ use oci_layout::{Image, Platform, Pool, Result, registry::Reference};
 use crate::{
     args::{self, LayoutTag},
     errors,
+    image_arg::{local_image, reference},
     out::print,
     progress,
     registries::Registries,
@@ -39,11 +40,11 @@ Examples:
 pub(crate) struct Push {
     /// The layout, oci-archive or docker-archive, with a tag or digest (sha256:…) if it has several
     /// images
-    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(LayoutTag::parse))]
+    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(local_image))]
     image: LayoutTag,
 
     /// The name to push to: [REGISTRY/]PATH[:TAG]
-    #[arg(value_name = "REF", required = true)]
+    #[arg(value_name = "REF", required = true, value_parser = reference)]
     references: Vec<Reference>,
 
     /// The platform to send from an image for several platforms [default: all]

@@ -1,4 +1,4 @@
-//! Options and environment variables for connections to registries, shared by `pull` and `push`.
+//! Options and environment variables for connections to registries, shared by all commands.
 
 use std::{env, ffi::OsString, path::PathBuf};
 
@@ -8,18 +8,22 @@ use oci_layout::{
     registry::{Client, Credentials},
 };
 
-use crate::certificates;
+use crate::{certificates, errors};
+
+/// The heading of these options in the help.
+const HEADING: &str = "How registries are accessed";
 
 #[derive(Args, Clone)]
 pub(crate) struct Registries {
     /// Connect to registries without TLS
-    #[arg(long)]
+    #[arg(long, help_heading = HEADING)]
     plain_http: bool,
 
     /// Require a trusted certificate. With `false`, certificates are not verified, and a registry
     /// without TLS is accessed over plain HTTP
     #[arg(
         long,
+        help_heading = HEADING,
         value_name = "BOOL",
         action = ArgAction::Set,
         num_args = 0..=1,
@@ -31,18 +35,20 @@ pub(crate) struct Registries {
 
     /// PEM file with additional trusted certificates: of certificate authorities, or of a registry.
     /// May be repeated
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = HEADING, value_name = "FILE")]
     ca_file: Vec<PathBuf>,
 
     /// Folder to use instead of the registry's folder in certs.d: trusted certificates (*.crt), and
     /// client certificates (NAME.cert with NAME.key)
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = HEADING, value_name = "DIR")]
     cert_dir: Option<PathBuf>,
 }
 
 impl Registries {
-    pub(crate) fn client(self) -> Result<Client> {
-        let Self { plain_http, tls_verify, ca_file, cert_dir } = self;
+    /// Returns a client with these settings, and with the credentials and certificates of the
+    /// environment.
+    pub(crate) fn client(&self) -> Result<Client> {
+        let Self { plain_http, tls_verify, ca_file, cert_dir } = self.clone();
         let client = client()?.plain_http(plain_http).tls_verify(tls_verify);
         let client = ca_file.into_iter().fold(client, Client::ca_file);
         Ok(cert_dir.into_iter().fold(client, Client::cert_dir))
@@ -51,11 +57,34 @@ impl Registries {
 
 /// Returns a client with the credentials and certificates of the environment.
 pub(crate) fn client() -> Result<Client> {
-    // Nix sets unset variables to the empty string.
-    let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
     let client = Client::default().authorities(certificates::authorities()?);
     let client = client.credentials(Credentials::Files(credentials(variable)));
     Ok(certs_d(variable).into_iter().fold(client, Client::certs_d))
+}
+
+/// Returns the value of an environment variable. Nix sets unset variables to the empty string.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Returns the files from which credentials are read, the most important first.
+pub(crate) fn credential_files() -> Vec<PathBuf> {
+    credentials(variable)
+}
+
+/// Returns the file for the credentials of a registry: the one that has some already, because it
+/// takes precedence; or the last one, which is docker's, and which all programs read.
+pub(crate) fn login_file(registry: &str) -> Result<PathBuf> {
+    let mut files = credential_files();
+    for file in &files {
+        if Credentials::has(file, registry)? {
+            return Ok(file.clone());
+        }
+    }
+    files.pop().ok_or_else(|| {
+        let reason = "no file is known to store credentials in: set HOME, or give --authfile";
+        errors::invalid(format!("login to {registry}"), reason)
+    })
 }
 
 /// Returns the files in which

@@ -47,16 +47,17 @@ use crate::{
 Example:
   oci-layout serve image
   oci-layout serve --once --listen 127.0.0.1:5000 me/app=image base.tar
-  oci-layout serve --listen 0.0.0.0:443 --tls-cert fullchain.pem --tls-key privkey.pem --htpasswd \
-  users image")]
+  oci-layout serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem \\
+      --htpasswd users image")]
 pub(crate) struct Serve {
     /// A layout (a folder, an oci-archive or a docker-archive), with an optional repository name.
     /// An equals sign in a path is written `\=`
     #[arg(value_name = "[NAME=]DIR", required = true, value_parser = args::os(NamedFolder::parse))]
     layouts: Vec<NamedFolder>,
 
-    /// The address to listen on; port 0 selects a free port
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    /// The address to listen on; port 0 selects a free port. A port alone is on this machine only;
+    /// :PORT is on all its addresses
+    #[arg(long, value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:0", value_parser = listen)]
     listen: SocketAddr,
 
     /// Host name by which clients reach the address. May be repeated. IP addresses, localhost and
@@ -87,6 +88,21 @@ pub(crate) struct Serve {
     /// Log requests on standard error. This is the default if standard error is a terminal
     #[arg(long)]
     verbose: bool,
+}
+
+/// Parses `PORT`, `:PORT`, `HOST:PORT` or `[ADDRESS]:PORT`.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let expected = || {
+        "expected PORT, :PORT or ADDRESS:PORT, as in 8080, :8080, localhost:8080 or [::1]:8080"
+            .to_owned()
+    };
+    let port = |text: &str| text.parse::<u16>().map_err(|_| expected());
+    match text.rsplit_once(':') {
+        None => Ok(([127, 0, 0, 1], port(text)?).into()),
+        Some(("", number)) => Ok(([0, 0, 0, 0], port(number)?).into()),
+        Some(("localhost", number)) => Ok(([127, 0, 0, 1], port(number)?).into()),
+        Some(_) => text.parse().map_err(|_| expected()),
+    }
 }
 
 /// Why the server exits.
@@ -208,5 +224,26 @@ fn same_name(name: &str, first: &Path, second: &Path) -> Error {
         first: format!("{first:?}"),
         second: format!("{second:?}"),
         reason: format!("are both called {name:?}: rename one of them with NAME=DIR"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_a_short_form() {
+        for (text, address) in [
+            ("8080", "127.0.0.1:8080"),
+            (":8080", "0.0.0.0:8080"),
+            ("localhost:8080", "127.0.0.1:8080"),
+            ("127.0.0.2:0", "127.0.0.2:0"),
+            ("[::1]:8080", "[::1]:8080"),
+        ] {
+            assert_eq!(listen(text).unwrap().to_string(), address, "{text}");
+        }
+        for text in ["", ":", "localhost", "localhost:", "example.org:80", "70000", "::1"] {
+            assert!(listen(text).unwrap_err().contains("[::1]:8080"), "{text}");
+        }
     }
 }

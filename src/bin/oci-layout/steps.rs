@@ -28,9 +28,11 @@ use crate::{
 /// The output folder has the blob, its descriptor and its diff ID. It is an input of image-config
 /// and image-manifest. Prints the digest of the blob.
 #[derive(Args)]
-#[command(group = ArgGroup::new("what").args(WHAT).required(true).multiple(true), after_help = "\
+#[command(group = ArgGroup::new("what").args(WHAT).required(true).multiple(true),
+    override_usage = "oci-layout layer-tar [OPTIONS] -o <DIR> -f <SRC[:DEST]>\n       \
+                      oci-layout layer-tar [OPTIONS] -o <DIR> --spec <FILE>", after_help = "\
 Example:
-  oci-layout layer-tar -f target/release/app:/bin/app -f assets:/srv/www -o layer
+  oci-layout layer-tar -f app:/bin/app -f assets:/srv/www -o layer
 
 A specification, which sets the mode, owner, links and other attributes of each file:
   { \"files\": [ { \"source\": \"app\", \"destination\": \"/bin/app\", \"mode\": \"0755\" },

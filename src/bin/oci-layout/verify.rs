@@ -18,7 +18,10 @@ use oci_layout::{
 #[cfg(feature = "registry")]
 use crate::registries::Registries;
 use crate::{
-    Warnings, errors,
+    Warnings,
+    args::{self, LayoutTag},
+    errors,
+    image_arg::local_layout,
     out::{print, print_json, say},
     progress,
     trust::Trust,
@@ -40,9 +43,9 @@ Example:
   oci-layout verify image --repair ghcr.io/me/app:1.0")]
 pub(crate) struct Verify {
     /// The layout: a folder, an oci-archive or a docker-archive, optionally compressed with gzip or
-    /// zstd
-    #[arg(value_name = "LAYOUT")]
-    layout: PathBuf,
+    /// zstd; with a tag or digest, only that image is verified
+    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(local_layout))]
+    image: LayoutTag,
 
     /// Build the layers that exist only as recipes, and verify them too. Otherwise, only the
     /// recipes are checked
@@ -72,19 +75,21 @@ type Give = Box<dyn Fn(&Descriptor) -> Result<Option<Arc<dyn Blob>>> + Sync>;
 
 impl Verify {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<ExitCode> {
-        let options = VerifyOptions::default()
+        let LayoutTag { layout, tag } = &self.image;
+        let mut options = VerifyOptions::default()
             .pool(pool)
             .deep(self.deep)
             .scratch(env::temp_dir())
             .trust(trust.recipes());
+        options.image.clone_from(tag);
         let mut findings = match &self.repair {
-            None => progress::show("verifying", |_| verify(&self.layout, &options))?,
+            None => progress::show("verifying", |_| verify(layout, &options))?,
             Some(from) => {
                 let _lock = ReadLock::new(from);
                 let from = self.source(from, pool, trust)?;
                 let write = self.write.options();
                 let Repair { repaired, failed, findings, .. } =
-                    progress::show("repairing", |_| repair(&self.layout, &options, write, &from))?;
+                    progress::show("repairing", |_| repair(layout, &options, write, &from))?;
                 let told = |blob: Descriptor| {
                     say(format_args!("repaired {}, {} bytes", blob.digest, blob.size))
                 };
@@ -125,7 +130,7 @@ impl Verify {
             let reference = reference.ok_or_else(|| {
                 invalid("expected an existing layout, or the name of an image in a registry")
             })?;
-            let client = self.registries.clone().client()?;
+            let client = self.registries.client()?;
             Ok(Box::new(move |descriptor| of_registry(&client, &reference, descriptor).map(Some)))
         }
         #[cfg(not(feature = "registry"))]

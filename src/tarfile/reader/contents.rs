@@ -19,18 +19,19 @@ impl<R: Read> TarReader<R> {
         entry: &TarEntry,
         mut sink: impl FnMut(u64, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let longest = entry.extents.iter().map(|extent| extent.length).max().unwrap_or(0);
-        let mut buffer = vec![0; longest.min(BLOCK as u64) as usize];
         for extent in &entry.extents {
             self.input.skip_to(extent.offset)?;
             let mut done = 0;
             while done < extent.length {
-                let length = (extent.length - done).min(buffer.len() as u64) as usize;
-                let filled = self.input.fill(&mut buffer[..length])?;
+                let length = (extent.length - done).min(BLOCK as u64) as usize;
+                if self.buffer.len() < length {
+                    self.buffer.resize(length, 0);
+                }
+                let filled = self.input.fill(&mut self.buffer[..length])?;
                 if filled < length {
                     return Err(self.input.cut_off().into());
                 }
-                sink(extent.at + done, &buffer[..length])?;
+                sink(extent.at + done, &self.buffer[..length])?;
                 done += length as u64;
             }
         }

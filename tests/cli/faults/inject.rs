@@ -55,6 +55,14 @@ fn commands(address: &str) -> Vec<(String, &'static str)> {
         ("export layout -o out.tar", "out.tar"),
         ("fill layout", ""),
         ("gc layout", ""),
+        ("ls layout:one", ""),
+        ("cat layout:one /one", ""),
+        ("cp layout:one:/one out", "out"),
+        ("unpack layout:one -o out", "out"),
+        ("unpack layout:one --tar out", "out"),
+        ("squash layout:one -o out", "out"),
+        ("recompress layout:one --compression zstd -o out", "out"),
+        ("layer-diff layout:one other -o out", "out"),
         (&format!("pull {address}/app:two -o out"), "out"),
         (&format!("push layout:one {address}/app:new"), ""),
         (&format!("pull localhost:{}/app:two -o out", address.split_once(':').unwrap().1), "out"),
@@ -135,7 +143,7 @@ fn a_limit_of_processes_does_not_panic() {
 fn without_locks_writers_fail_with_a_remedy_and_readers_read() {
     let room = Room::with_layouts();
     room.ok("append other -o layout");
-    room.ok("remove layout:two");
+    room.ok("delete layout:two");
     room.ok("build -f one --sparse -o sparse");
     let (_serving, address) = room.serve("other");
     let pull = format!("pull {address}/app:two -o out");
@@ -149,7 +157,7 @@ fn without_locks_writers_fail_with_a_remedy_and_readers_read() {
             "append other -o layout",
             "fill sparse",
             "gc layout",
-            "remove layout:two",
+            "delete layout:two",
         ] {
             let run = with(&room, &[&fault], args);
             assert_eq!(run.status.code(), Some(1), "{args}: {run:?}");

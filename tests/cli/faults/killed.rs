@@ -120,7 +120,7 @@ fn a_killed_change_leaves_a_layout_without_leftovers() {
     fs::rename(room.path("layout"), room.path("before")).unwrap();
     room.ok("image-layout before -o garbage");
     room.ok("append other -o garbage");
-    room.ok("remove garbage:two");
+    room.ok("delete garbage:two");
     for (from, args) in [
         ("before", "append other -o layout"),
         ("sparse-one", "fill layout"),

@@ -99,7 +99,7 @@ fn readers_get_no_false_errors_beside_collectors() {
         for image in ["three", "four", "five"] {
             scope.spawn(move || repeat(&|| format!("append {image}-layout -o layout"), &|_| false));
             let is_gone = |err: &str| err.contains("has no image with the tag");
-            scope.spawn(move || repeat(&|| format!("remove layout:{image}"), &is_gone));
+            scope.spawn(move || repeat(&|| format!("delete layout:{image}"), &is_gone));
         }
         scope.spawn(|| repeat(&|| "gc layout".to_owned(), &|_| false));
         scope.spawn(|| repeat(&|| "gc layout".to_owned(), &|_| false));

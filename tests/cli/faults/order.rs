@@ -157,7 +157,7 @@ fn blobs_then_folders_then_the_index_reach_the_disk() {
         ("append other -o sparse", "sparse"),
         (&format!("pull {address}/app:two -o pulled"), "pulled"),
         (&format!("pull {address}/app:two -o manifest-layout"), "manifest-layout"),
-        ("remove layout:new", "layout"),
+        ("delete layout:new", "layout"),
     ] {
         if layout == "manifest-layout" {
             room.ok("image-layout latest=manifest -o manifest-layout");
@@ -175,7 +175,7 @@ fn blobs_then_folders_then_the_index_reach_the_disk() {
 fn an_existing_blob_is_synced_too() {
     let room = Room::with_layouts();
     room.ok("append other -o layout --no-sync");
-    room.ok("remove layout:two --no-sync");
+    room.ok("delete layout:two --no-sync");
     let trace = Trace::of(&room, "append other -o layout");
     let blobs = fs::read_dir(room.path("other/blobs/sha256")).unwrap();
     let index = trace.first(
@@ -234,7 +234,7 @@ fn a_recipe_is_removed_after_its_blob_is_synced() {
 fn garbage_is_removed_after_the_index_is_synced() {
     let room = Room::with_layouts();
     room.ok("append other -o layout");
-    room.ok("remove layout:two --no-sync");
+    room.ok("delete layout:two --no-sync");
     let trace = Trace::of(&room, "gc layout");
     let removed = trace.first("blob removed", |call| matches!(call, Call::Removed { .. }));
     assert!(trace.first("index", is_sync("layout/index.json")) < removed);
@@ -261,7 +261,7 @@ fn scratch_files_and_nix_outputs_are_not_synced() {
         &format!("pull {address}/app:two --no-sync -o pulled"),
         "fill sparse --no-sync",
         "export layout --no-sync -o layout.tar",
-        "remove layout:two --no-sync",
+        "delete layout:two --no-sync",
         "gc layout --no-sync",
         "nix image-layout",
     ] {

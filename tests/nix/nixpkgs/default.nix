@@ -93,6 +93,12 @@ let
     '';
     bashInteractive = final.bash;
     nixfmt-tree = says "nixfmt-tree";
+    cargo = says "cargo";
+    clippy = says "clippy";
+    nixfmt = says "nixfmt";
+    rustc = says "rustc";
+    rustfmt = says "rustfmt";
+    mkShell = { packages }: shell "shell" { inherit packages; } "mkdir $out";
     coreutils = shell "coreutils" { } ''
       mkdir -p $out/bin
       for name in env id sleep touch; do ln -s ${busybox} $out/bin/$name; done

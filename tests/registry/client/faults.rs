@@ -237,6 +237,47 @@ fn a_missing_image_is_named() {
 }
 
 #[test]
+fn a_missing_repository_is_told_from_a_missing_tag() {
+    let room = Room::new();
+    let reference = room.registry.reference(":v2");
+    let said = || common::message(client().image(&reference, None));
+    let list = |json: &str| room.registry.serve("/v2/a/b/tags/list", json.as_bytes());
+    list(r#"{"name":"a/b","tags":["v1","x\u001b[31m"]}"#);
+    assert_eq!(said(), format!("{reference}: the repository has no tag v2: it has v1, x [31m"));
+    list(r#"{"tags":["1","2","3","4","5","6","7"]}"#);
+    assert!(said().ends_with("it has 1, 2, 3, 4, 5 and 2 more"), "{}", said());
+    // A list that is empty or no list says nothing.
+    for json in [r#"{"tags":null}"#, "<html>"] {
+        list(json);
+        assert!(said().contains("does not have tag v2"), "{json}: {}", said());
+    }
+    let unknown = r#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#.to_owned();
+    room.registry.fault("tags/list", 1, Then::Say(404, Vec::new(), unknown));
+    let address = &room.registry.address;
+    assert_eq!(said(), format!("{reference}: {address} has no repository a/b: correct the name"));
+}
+
+#[test]
+fn lists_of_tags_have_pages() {
+    let room = Room::new();
+    let reference = room.registry.reference("");
+    let next = |link: &str, tags: &str| {
+        let link = vec![("Link".to_owned(), link.to_owned())];
+        Then::Say(200, link, format!(r#"{{"name":"a/b","tags":{tags}}}"#))
+    };
+    room.registry.serve("/v2/a/b/tags/list", br#"{"tags":["c"]}"#);
+    let first = next("</v2/a/b/tags/list?last=b>; rel=\"next\"", r#"["a","b"]"#);
+    room.registry.fault("tags/list", 1, first.clone());
+    assert_eq!(client().tags(&reference).unwrap(), ["a", "b", "c"]);
+    // A page must not lead to itself, or away.
+    room.registry.fault("tags/list", 2, first);
+    assert_eq!(client().tags(&reference).unwrap(), ["a", "b", "a", "b"]);
+    room.registry.fault("tags/list", 1, next("<http://127.0.0.1:1/y>; rel=next", "[]"));
+    let said = common::message(client().tags(&reference));
+    assert!(said.contains("continues on another host"), "{said}");
+}
+
+#[test]
 fn an_unreachable_registry_is_an_error() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let said =

@@ -70,6 +70,77 @@ fn a_token_is_requested_and_accepted() {
 }
 
 #[test]
+fn a_login_is_checked_before_it_is_stored() {
+    let (registry, guard) = (registry(), Registry::start());
+    guard.serve("/token", br#"{"token":"abc"}"#);
+    let check = |password| client().check_login(&registry.address, "me", password);
+    assert!(!check("secret").unwrap(), "a registry without a lock asks for nothing");
+    registry.lock("Bearer abc", &format!("Bearer realm=\"http://{}/token\"", guard.address));
+    assert!(check("secret").unwrap());
+    let asked = guard.requests("/token").pop().unwrap();
+    assert_eq!(asked.headers["authorization"], BASIC);
+    guard.say("/token", 9, 401, "UNAUTHORIZED");
+    let refused = "the registry does not accept this user name and password";
+    let said = common::message(check("sesame"));
+    assert!(said.starts_with(&format!("{}: {refused}", registry.address)), "{said}");
+    registry.lock(BASIC, "Basic realm=\"x\"");
+    assert!(check("secret").unwrap());
+    let said = common::message(check("sesame"));
+    assert!(said.contains(refused) && !said.contains("sesame"), "{said}");
+    let said = common::message(client().check_login("127.0.0.1:1", "me", "secret"));
+    assert!(said.starts_with("127.0.0.1:1: cannot connect to 127.0.0.1:1"), "{said}");
+    for name in ["me", "a.b/c", ""] {
+        let said = common::message(client().check_login(name, "me", "secret"));
+        assert!(said.contains("expected HOST[:PORT]"), "{name}: {said}");
+    }
+}
+
+/// Every program has its own key for a registry.
+#[test]
+fn a_login_replaces_all_that_the_file_has_for_a_registry() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("new/auth.json");
+    let read = || serde_json::from_slice::<serde_json::Value>(&fs::read(&file).unwrap()).unwrap();
+    assert!(!Credentials::has(&file, "docker.io").unwrap());
+    Credentials::store(&file, "docker.io", "me", "secret").unwrap();
+    let auth = serde_json::json!({ "auth": "bWU6c2VjcmV0" });
+    let key = "https://index.docker.io/v1/";
+    assert_eq!(read(), serde_json::json!({ "auths": { (key): auth } }));
+    let before = serde_json::json!({
+        "auths": { "docker.io": {}, "https://docker.io/v2/": {}, "docker.io/me": { "auth": "x" } },
+        "credHelpers": { "docker.io": "" }, "x": null,
+    });
+    fs::write(&file, before.to_string()).unwrap();
+    Credentials::store(&file, "docker.io", "me", "secret").unwrap();
+    let now = read();
+    assert_eq!(now["auths"], serde_json::json!({ (key): auth, "docker.io/me": { "auth": "x" } }));
+    assert_eq!([&now["credHelpers"], &now["x"]], [&before["credHelpers"], &before["x"]]);
+    assert!(Credentials::has(&file, "docker.io").unwrap());
+    assert!(Credentials::forget(&file, "docker.io").unwrap());
+    assert!(!Credentials::forget(&file, "docker.io").unwrap());
+    // A file that is a link stays one.
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    Credentials::store(&link, "a.b", "me", "secret").unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && read()["auths"]["a.b"] == auth);
+    // Nothing else is written.
+    assert_eq!(fs::read_dir(dir.path().join("new")).unwrap().count(), 1);
+
+    for (json, part) in [
+        (r#"{"credsStore":"pass"}"#, "docker-credential-pass stores those for a.b"),
+        ("[]", "not a JSON object"),
+        ("{", "not a JSON object"),
+    ] {
+        fs::write(&file, json).unwrap();
+        let said = common::message(Credentials::store(&file, "a.b", "me", "secret"));
+        assert!(said.contains(part) && !said.contains("secret"), "{said}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), json);
+    }
+    let said = common::message(Credentials::store(&file, "a.b", "m:e", "secret"));
+    assert!(said.contains("must not contain a colon"), "{said}");
+}
+
+#[test]
 fn a_response_without_a_token_is_an_error() {
     let (registry, guard) = (registry(), Registry::start());
     guard.serve("/token", b"no token");

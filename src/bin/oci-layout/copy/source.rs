@@ -1,7 +1,9 @@
 //! Where skopeo reads an image: from this process, or without the feature `registry` from the
 //! layout.
 
-use oci_layout::{Image, ImageLayout, Pool, Result};
+use oci_layout::{Image, Pool, Result};
+
+use crate::image_arg::ImageArg;
 
 #[cfg(feature = "registry")]
 use crate::out::say;
@@ -19,7 +21,7 @@ pub(super) struct Source {
 /// layer that exists as a recipe is built only when it is requested.
 #[cfg(feature = "registry")]
 impl Source {
-    pub(super) fn new(_: &ImageLayout, image: &Image, pool: &Pool) -> Result<Self> {
+    pub(super) fn new(_: &ImageArg, image: &Image, pool: &Pool) -> Result<Self> {
         use oci_layout::{
             Report,
             registry::{Endpoint, Event},
@@ -39,12 +41,13 @@ impl Source {
 
 #[cfg(not(feature = "registry"))]
 impl Source {
-    pub(super) fn new(layout: &ImageLayout, image: &Image, _: &Pool) -> Result<Self> {
+    pub(super) fn new(from: &ImageArg, image: &Image, _: &Pool) -> Result<Self> {
         use oci_layout::Blob;
 
         use crate::errors;
 
-        let path = layout.path();
+        let ImageArg::Layout(from) = from;
+        let path = &*from.layout;
         let whole = std::path::absolute(path).map_err(errors::read(path))?;
         let is_in = |blob: &dyn Blob| {
             let recipe = blob.recipe();

@@ -1,15 +1,64 @@
 //! An output file that appears at its path only when it is complete.
 
 use std::{
-    io::{self, Write},
+    fs::File,
+    io::{self, BufWriter, IsTerminal, Write},
     path::Path,
     sync::Arc,
 };
 
-use oci_layout::{NewFile, Result, WriteOptions};
+use oci_layout::{Error, NewFile, Result, WriteOptions};
 
 use super::{Shared, Undo};
 use crate::errors;
+
+/// Writes a tar to a file, or to standard output if the path is `-`. `pipe` is what a user can pipe
+/// the tar into. Returns `None` if the reader of standard output closed it early.
+pub(crate) fn write_tar<T>(
+    path: &Path,
+    options: WriteOptions,
+    pipe: &str,
+    write: impl FnOnce(&mut dyn Write) -> Result<T>,
+) -> Result<Option<T>> {
+    if path == Path::new("-") {
+        let stdout = io::stdout();
+        if stdout.is_terminal() {
+            let reason =
+                format!("a terminal cannot display a tar: pipe it into {pipe}, or give a file");
+            return Err(errors::invalid("standard output", reason));
+        }
+        return match buffered(stdout.lock(), Path::new("standard output"), write) {
+            // A reader may stop early; that is not an error.
+            Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => {
+                Ok(None)
+            }
+            result => result.map(Some),
+        };
+    }
+    if path.metadata().is_ok_and(|file| !file.is_file() && !file.is_dir()) {
+        // A device or a fifo is written in place; it must not be replaced by a file.
+        let file = File::options().write(true).open(path).map_err(errors::write(path))?;
+        return buffered(file, path, write).map(Some);
+    }
+    let mut file = OutputFile::claim(path, options)?;
+    let written = buffered(&mut file, path, write)?;
+    file.keep()?;
+    Ok(Some(written))
+}
+
+fn buffered<T>(
+    to: impl Write,
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<T>,
+) -> Result<T> {
+    let mut to = BufWriter::with_capacity(64 << 10, to);
+    let written = write(&mut to).map_err(|error| match error {
+        Error::Write { cause, .. } => errors::write(path)(cause),
+        other => other,
+    })?;
+    to.flush().map_err(errors::write(path))?;
+    Ok(written)
+}
 
 /// A file that is being written. It is removed on drop, or when a signal ends the program.
 pub(crate) struct OutputFile {

@@ -35,7 +35,10 @@ fn a_password_is_accepted() {
     let references = [registry.reference(":v1")];
     let (name, login) = (
         registry.reference(""),
-        format!("`docker login {0}` or `podman login {0}`", registry.address),
+        format!(
+            "`oci-layout login {0}`, `docker login {0}` or `podman login {0}`",
+            registry.address
+        ),
     );
     let said = common::message(client().push(&image, &references));
     let expected = format!(

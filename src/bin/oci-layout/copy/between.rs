@@ -1,0 +1,44 @@
+//! From registry to registry.
+
+use std::ffi::OsStr;
+
+use oci_layout::{Image, Result, registry::Reference};
+
+use crate::{
+    errors,
+    image_arg::{ImageArg, reference},
+    out::print,
+    progress,
+    registries::Registries,
+};
+
+/// Returns the destination if it is a registry: with `docker`, or a name that begins with a host.
+pub(super) fn destination(to: Option<&str>, given: Option<&str>) -> Result<Option<Reference>> {
+    let Some(given) = given else { return Ok(None) };
+    let bare = given.strip_prefix("docker:").unwrap_or(given).trim_start_matches('/');
+    match (to, ImageArg::parse(OsStr::new(given))) {
+        (None, Ok(ImageArg::Registry(reference))) => Ok(Some(reference)),
+        (None, _) if !given.starts_with("docker:") => Ok(None),
+        (None | Some("docker"), _) => {
+            reference(bare).map(Some).map_err(|reason| errors::invalid("DEST", reason))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Copies an image of one repository to another one. Blobs are read while they are sent.
+pub(super) fn copy(
+    image: &Image,
+    from: &Reference,
+    to: Reference,
+    registries: &Registries,
+) -> Result<()> {
+    let client = registries.client()?;
+    let client = match from.registry == to.registry {
+        true => client.mount_from(&from.repository),
+        false => client,
+    };
+    let copied =
+        progress::show("copying", |bytes| client.progress(bytes.progress()).push(image, &[to]))?;
+    copied.iter().try_for_each(print)
+}

@@ -1,0 +1,110 @@
+//! The list of commands in the help, in groups.
+
+use std::io;
+
+use clap::{Command, builder::StyledStr};
+use rustix::termios::tcgetwinsize;
+
+/// The commands by what they are for.
+const GROUPS: [(&str, &[&str]); 5] = [
+    (
+        "Make images",
+        &[
+            "build",
+            "layer-tar",
+            "image-config",
+            "image-manifest",
+            "image-layout",
+            "layer-diff",
+            "closure-layers",
+        ],
+    ),
+    (
+        "Look at images",
+        &[
+            "inspect", "tags", "digest", "manifest", "config", "ls", "cat", "cp", "unpack", "diff",
+            "verify",
+        ],
+    ),
+    (
+        "Change images and layouts",
+        &["mutate", "squash", "recompress", "tag", "append", "delete", "fill", "gc"],
+    ),
+    ("Move images", &["copy", "export", "pull", "push", "login", "logout", "serve"]),
+    ("Other commands", &["nix", "completions", "man"]),
+];
+
+/// The widest line, as in the rest of the help.
+const WIDEST: usize = 110;
+
+/// Returns the program with a help that lists the commands in groups.
+pub(crate) fn grouped(mut program: Command) -> Command {
+    program.build();
+    let list = list(&program, width());
+    let template = format!(
+        "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}\
+         {{all-args}}{{after-help}}"
+    );
+    let names: Vec<_> =
+        program.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let hide = |program: Command, name| program.mut_subcommand(name, |command| command.hide(true));
+    let program = program.override_usage("oci-layout [OPTIONS] <COMMAND>");
+    names.into_iter().fold(program, hide).help_template(template)
+}
+
+fn list(program: &Command, width: usize) -> String {
+    let header = *program.get_styles().get_header();
+    let mut text = String::new();
+    for (heading, names) in GROUPS {
+        text += &format!("{header}{heading}:{header:#}\n");
+        for command in names.iter().filter_map(|name| program.find_subcommand(name)) {
+            text += &entry(command, width);
+        }
+        text.push('\n');
+    }
+    StyledStr::from(text).ansi().to_string()
+}
+
+/// The lines of a command: its name, and what it does.
+fn entry(command: &Command, width: usize) -> String {
+    const NAME: usize = 18;
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let mut lines = vec![String::new()];
+    for word in about.split_whitespace() {
+        let line = lines.last_mut().expect("there is a first line");
+        let length = NAME + line.chars().count() + 1 + word.chars().count();
+        match line.is_empty() {
+            true => word.clone_into(line),
+            false if length <= width => *line += &format!(" {word}"),
+            false => lines.push(word.to_owned()),
+        }
+    }
+    let name = format!("  {:<width$}", command.get_name(), width = NAME - 2);
+    let rest = lines[1..].iter().map(|line| format!("{:NAME$}{line}\n", ""));
+    [format!("{name}{}\n", lines[0])].into_iter().chain(rest).collect()
+}
+
+/// The number of columns of the terminal that help is written to.
+fn width() -> usize {
+    let columns = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    if columns == 0 { 100 } else { columns.clamp(40, WIDEST) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let program = crate::Program::command();
+        let mut names: Vec<_> = program.get_subcommands().map(Command::get_name).collect();
+        #[cfg(not(feature = "registry"))]
+        names.extend(["login", "logout", "pull", "push", "serve"]);
+        let mut grouped: Vec<_> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        names.sort_unstable();
+        grouped.sort_unstable();
+        assert_eq!(grouped, names);
+    }
+}

@@ -1,0 +1,142 @@
+//! The tar of a layer with another compression.
+
+use std::{
+    io::{self, Read, Write},
+    path::Path,
+};
+
+use crate::{
+    basics::{Digest, Error, HashRead, Hasher, Result},
+    blob::{Blob, Layer, chunks},
+    document::Descriptor,
+    layer::layer_tar::StoredBlob,
+    pool::Pool,
+    recipe::Recipe,
+    store::{CheckedFile, WriteOptions, blob_files::BlobFiles},
+    tarfile::{Compression, codec::Codec, read_ahead::read_ahead, unpacked},
+};
+
+/// A layer whose blob was written with another compression.
+pub(crate) struct Recompressed {
+    descriptor: Descriptor,
+    diff_id: Digest,
+    created_by: String,
+    stored: StoredBlob,
+}
+
+/// Compresses the tar of a layer again, in the blocks of the byte format, and stores the blob in a
+/// layout. The pool compresses blocks, and memory holds one block for each of its threads.
+///
+/// # Errors
+///
+/// [`Error::BlobDamaged`] if the blob does not have its digest, or the tar not its diff ID, and the
+/// errors of reading the layer and of writing.
+pub(crate) fn recompress(
+    layer: &dyn Layer,
+    compression: Compression,
+    store: &Path,
+    write: WriteOptions,
+    pool: &Pool,
+) -> Result<Recompressed> {
+    let files = BlobFiles::create(store, write)?;
+    let mut blob = files.new_blob()?;
+    let unreadable = |cause| Error::blob(layer.descriptor().digest, cause);
+    let (digest, size, diff_id) = chunks::verified(layer, |source| {
+        let mut tar = unpacked(source).map_err(unreadable)?;
+        read_ahead(&mut tar, |tar| {
+            let mut tar = HashRead::new(tar);
+            let mut hasher = Hasher::default();
+            compress(&mut tar, compression, pool, &unreadable, &mut |bytes| {
+                hasher.update(bytes);
+                blob.write_all(bytes).map_err(Error::sink)
+            })?;
+            let (digest, size) = hasher.finish();
+            Ok((digest, size, tar.finish().0))
+        })
+    })?;
+    let expected = layer.diff_id();
+    if diff_id != expected {
+        let (expected, actual) = (format!("diff ID {expected}"), format!("diff ID {diff_id}"));
+        return Err(Error::BlobDamaged { digest: layer.descriptor().digest, expected, actual });
+    }
+    let descriptor = Descriptor::new(compression.media_type(), digest, size);
+    let stored = StoredBlob::keep(files, blob, digest)?;
+    Ok(Recompressed { descriptor, diff_id, created_by: layer.created_by(), stored })
+}
+
+/// Passes on the compressed form of a tar.
+fn compress(
+    tar: &mut dyn Read,
+    compression: Compression,
+    pool: &Pool,
+    unreadable: &dyn Fn(io::Error) -> Error,
+    out: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut codecs: Vec<Codec> = Vec::new();
+    loop {
+        let mut blocks = Vec::new();
+        while blocks.len() < pool.threads() {
+            let mut block = Vec::new();
+            let read = tar.take(compression.block_size()).read_to_end(&mut block);
+            if read.map_err(unreadable)? == 0 {
+                break;
+            }
+            let codec = match codecs.pop() {
+                Some(codec) => Some(codec),
+                None => compression.codec()?,
+            };
+            blocks.push((block, codec));
+        }
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        let compressed = pool.map_parts(blocks, |(block, codec)| {
+            let Some(mut codec) = codec else {
+                return Ok::<_, Error>((block, None));
+            };
+            let mut output = vec![0; codec.bound(block.len())];
+            let size = codec.compress(&block, &mut output)?;
+            output.truncate(size);
+            Ok((output, Some(codec)))
+        });
+        for part in compressed {
+            let (bytes, codec) = part?;
+            out(&bytes)?;
+            codecs.extend(codec);
+        }
+    }
+}
+
+impl Blob for Recompressed {
+    fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        let path = &self.stored.path;
+        Ok(Box::new(std::fs::File::open(path).map_err(Error::read(path))?))
+    }
+
+    fn file(&self) -> Option<&Path> {
+        Some(&self.stored.path)
+    }
+
+    fn checked(&self) -> Result<Option<CheckedFile>> {
+        self.stored.files.checked(&self.stored.path, &self.descriptor).map(Some)
+    }
+
+    fn recipe(&self) -> Option<Recipe> {
+        let recipe = Recipe::of_file(self.descriptor.clone(), &self.stored.path, 0).ok()?;
+        Some(recipe.of_layer(self.diff_id))
+    }
+}
+
+impl Layer for Recompressed {
+    fn diff_id(&self) -> Digest {
+        self.diff_id
+    }
+
+    fn created_by(&self) -> String {
+        self.created_by.clone()
+    }
+}

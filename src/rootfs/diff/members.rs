@@ -1,0 +1,56 @@
+//! Documents compared by member.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::{basics::digest::Digest, rootfs::diff::MemberDiff};
+
+impl MemberDiff {
+    /// Documents with the same members and other bytes.
+    pub(crate) fn of_bytes([old, new]: [Digest; 2]) -> Self {
+        let value = |digest: Digest| Some(Value::String(digest.to_string()));
+        Self { member: String::new(), old: value(old), new: value(new) }
+    }
+}
+
+/// The members that differ, without those that have these names.
+pub(crate) fn compare(mut old: Value, mut new: Value, without: &[&str]) -> Vec<MemberDiff> {
+    for document in [&mut old, &mut new] {
+        let members = document.as_object_mut();
+        members
+            .into_iter()
+            .for_each(|members| members.retain(|name, _| !without.contains(&&**name)));
+    }
+    let mut found = Vec::new();
+    add("", Some(&old), Some(&new), &mut found);
+    found
+}
+
+fn add(member: &str, old: Option<&Value>, new: Option<&Value>, found: &mut Vec<MemberDiff>) {
+    match (old, new) {
+        (old, new) if old == new => {}
+        (Some(Value::Object(_)), None | Some(Value::Object(_)))
+        | (None, Some(Value::Object(_))) => {
+            let objects = [old, new].map(|value| value.and_then(Value::as_object));
+            let names: BTreeSet<_> = objects.iter().flatten().flat_map(|it| it.keys()).collect();
+            for name in names {
+                let below =
+                    if member.is_empty() { name.clone() } else { format!("{member}.{name}") };
+                let [old, new] = objects.map(|object| object?.get(name));
+                add(&below, old, new, found);
+            }
+        }
+        // Values of lists of other lengths have moved.
+        (Some(Value::Array(old)), Some(Value::Array(new))) if old.len() == new.len() => {
+            for (at, (old, new)) in old.iter().zip(new).enumerate() {
+                add(&format!("{member}[{at}]"), Some(old), Some(new), found);
+            }
+        }
+        (old, new) => found.push(MemberDiff {
+            member: member.to_owned(),
+            old: old.cloned(),
+            new: new.cloned(),
+        }),
+    }
+}

@@ -1,0 +1,103 @@
+//! A layer made of the difference of two images or folders.
+
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{BufWriter, Write},
+};
+
+use crate::{
+    basics::error::{Error, Result},
+    layer::layer_tar::{TarLayer, layer_tar},
+    recipe::{mapping::FileMapping, options::LayerOptions},
+    rootfs::{
+        ImageFiles,
+        diff::{FileChange, files::differences_of_files},
+    },
+    tarfile::path::LayerPath,
+};
+
+/// Makes a layer of what one image has and another does not: `old` with this layer on top has the
+/// files of `new`. Removed files become whiteouts.
+///
+/// With [`ImageFiles::with_contents`], files with equal contents and attributes are equal. With
+/// [`ImageFiles::new`], a file is only equal to itself, in the same layer.
+///
+/// A file that changes is in the layer with all of its names, and with the directories that it lies
+/// in. Directories keep the attributes of `new`. The files are first written to a temporary tar in
+/// the folder that stores the layer.
+///
+/// ```
+/// use oci_layout::{FileMapping, ImageFiles, LayerOptions, Pool, layer_diff, layer_entries, layer_tar};
+/// let files = |name: &str| {
+///     let layer = layer_tar([FileMapping::text("1", name)], LayerOptions::default())?;
+///     ImageFiles::with_contents([layer], &Pool::available())
+/// };
+/// let store = tempfile::tempdir()?;
+/// let options = LayerOptions::default().store(store.path());
+/// let layer = layer_diff(&files("/etc/old")?, &files("/etc/new")?, options)?;
+/// let paths: Vec<_> = layer_entries(&layer)?.map(|entry| Ok(entry?.path)).collect::<oci_layout::Result<_>>()?;
+/// assert_eq!(paths.iter().map(|path| path.to_str().unwrap()).collect::<Vec<_>>(), ["etc/", "etc/.wh.old", "etc/new"]);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Invalid`] without [`store`](LayerOptions::store), and the errors of reading the
+/// images and of [`layer_tar`](crate::layer_tar()).
+pub fn layer_diff(old: &ImageFiles, new: &ImageFiles, options: LayerOptions) -> Result<TarLayer> {
+    let Some(folder) = options.store.clone() else {
+        let reason = "it is written in one pass: set the folder that stores it";
+        return Err(Error::invalid("a layer of a difference", reason));
+    };
+    let (found, _) = differences_of_files(old, new, false);
+    let (mut kept, mut mappings) = (HashSet::new(), Vec::new());
+    let mut removed: Option<LayerPath> = None;
+    for difference in found {
+        let path = LayerPath::parse(&difference.path)?;
+        if difference.change != FileChange::Removed {
+            kept.insert(path);
+            continue;
+        }
+        let is_gone = |removed: &LayerPath| path.is_below(removed);
+        // Not every image has an entry for the root.
+        if path.is_root() {
+            continue;
+        }
+        // A file in place of a directory removes what was in it.
+        let is_replaced =
+            path.ancestors().any(|parent| new.entry(&parent).is_some_and(|entry| !entry.is_dir()));
+        if !removed.as_ref().is_some_and(is_gone) && !is_replaced {
+            mappings.push(FileMapping::whiteout(path.to_path()));
+            kept.extend(parents(&path));
+            removed = Some(path);
+        }
+    }
+    // All names of a file, because a hard link to a lower layer is a copy for some programs.
+    let files = new.merge.files();
+    let places: HashSet<_> = kept.iter().filter_map(|path| place(new, path)).collect();
+    let links = files.keys().filter(|path| place(new, path).is_some_and(|it| places.contains(&it)));
+    kept.extend(links.cloned());
+    let parents: Vec<_> = kept.iter().flat_map(parents).collect();
+    kept.extend(parents);
+
+    std::fs::create_dir_all(&folder).map_err(Error::write(&folder))?;
+    let scratch = tempfile::Builder::new().prefix(".oci-layout-").tempfile_in(&folder);
+    let scratch = scratch.map_err(Error::write(&folder))?;
+    let mut tar = BufWriter::with_capacity(64 << 10, scratch.as_file());
+    new.write_paths(&mut tar, |path| kept.contains(path))?;
+    tar.flush().map_err(Error::write(scratch.path()))?;
+    drop::<BufWriter<&File>>(tar);
+    mappings.push(FileMapping::tar(scratch.path(), "/"));
+    layer_tar(mappings, options)
+}
+
+/// What tells a file that is no directory from others.
+fn place(files: &ImageFiles, path: &LayerPath) -> Option<(usize, u64)> {
+    let entry = files.entry(path).filter(|entry| !entry.is_dir())?;
+    Some((entry.layer, entry.offset?))
+}
+
+fn parents(path: &LayerPath) -> Vec<LayerPath> {
+    path.ancestors().collect()
+}

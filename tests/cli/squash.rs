@@ -1,0 +1,79 @@
+//! `squash`, `recompress` and `layer-diff`.
+
+use std::fs;
+
+use crate::cli::room::Room;
+
+/// A layout `base`, and a layout `image` with a layer on top of it.
+fn room() -> Room {
+    let room = Room::new();
+    room.ok("build -f app:/bin/app -f app:/bin/other --env A=1 --tag base -o base");
+    fs::write(room.path("app"), "new\n").unwrap();
+    room.ok("build -f app:/bin/app --base base --tag v1 -o image");
+    room
+}
+
+/// The files that a container of an image sees.
+fn files(room: &Room, image: &str) -> String {
+    room.ok(&format!("ls -l {image}")) + &room.ok(&format!("cat {image} /bin/app"))
+}
+
+#[test]
+fn squash_merges_all_layers_or_those_above_a_base() {
+    let room = room();
+    for (args, layers) in [("", 1), (" --layers 2", 1), (" --layers 1", 2), (" --above base", 2)] {
+        let digest = room.ok(&format!("squash image{args} --compression zstd --tag v2 -o new"));
+        let (manifest, config) = room.image("new");
+        assert_eq!(room.json("new/index.json")["manifests"][0]["digest"], digest.trim());
+        assert_eq!(manifest["layers"].as_array().unwrap().len(), layers, "{args}");
+        assert_eq!(config["config"]["Env"][0], "A=1");
+        assert_eq!(files(&room, "new:v2"), files(&room, "image"), "{args}");
+        fs::remove_dir_all(room.path("new")).unwrap();
+    }
+    for (args, sentence) in [
+        ("squash image --layers 3 -o new", "cannot merge 3 of its 2 layers"),
+        ("squash base --above image -o new", "are not the lowest layers"),
+        ("layer-diff base absent -o new", "\"absent\" does not exist"),
+    ] {
+        let run = room.run(args.split(' '));
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.err.contains(sentence), "{run:?}");
+        assert!(!room.path("new").exists());
+    }
+}
+
+#[test]
+fn recompress_keeps_the_configuration() {
+    let room = room();
+    room.ok("recompress image --compression zstd:9 --tag v1 -o new");
+    let ((old, _), (new, _)) = (room.image("image"), room.image("new"));
+    assert_eq!(new["config"], old["config"]);
+    let media_type = "application/vnd.oci.image.layer.v1.tar+zstd";
+    assert!(new["layers"].as_array().unwrap().iter().all(|layer| layer["mediaType"] == media_type));
+    assert_eq!(files(&room, "new"), files(&room, "image"));
+    room.ok("verify new --strict");
+    // Back again, byte for byte.
+    room.ok("recompress new --compression gzip --tag v1 -o back");
+    assert_eq!(room.image("back").0, old);
+}
+
+#[test]
+fn layer_diff_compares_images_and_folders() {
+    let room = room();
+    room.ok("layer-diff base image -o layer");
+    room.ok("image-config --base base --layer layer -o config");
+    room.ok("image-manifest --base base --layer layer --config config -o manifest");
+    room.ok("image-layout v1=manifest -o new");
+    assert_eq!(files(&room, "new"), files(&room, "image"));
+    // The same layer from folders.
+    room.ok("unpack base -o old-root");
+    room.ok("unpack image -o new-root");
+    room.ok("layer-diff old-root new-root -o layer-of-folders");
+    // An image has no entry for its root, and a folder has one.
+    room.ok("layer-diff new-root base -o layer-back");
+    if crate::common::is_root() {
+        let digest =
+            |dir: &str| room.json(format!("{dir}/media-descriptor.json"))["digest"].clone();
+        assert_eq!(digest("layer-of-folders"), digest("layer"));
+    }
+}
