@@ -8,8 +8,9 @@ mod tree;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use oci_layout::{
-    Compression, FileMapping, Image, LayerOptions, Pool, VerifyOptions, image_config, image_layout,
-    image_manifest, layer_tar, verify,
+    Compression, FileMapping, Image, LayerOptions, Pool, image_config, image_layout,
+    image_manifest, layer_tar,
+    verify::{VerifyOptions, verify},
 };
 use serde_json::json;
 

@@ -8,7 +8,8 @@
 use std::{error::Error, fs, io::Read, sync::Arc};
 
 use oci_layout::{
-    Blob, Descriptor, Digest, FileMapping, Layer, LayerOptions, MediaType, MemoryBlob,
+    Blob, Digest, FileMapping, Layer, LayerOptions, MemoryBlob,
+    document::{Descriptor, MediaType},
     image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;

@@ -7,8 +7,8 @@
 use std::{error::Error, fs};
 
 use oci_layout::{
-    ConfigOptions, FileMapping, LayerOptions, Platform, image_config, image_layout, image_manifest,
-    layer_tar,
+    ConfigOptions, FileMapping, LayerOptions, document::Platform, image_config, image_layout,
+    image_manifest, layer_tar,
 };
 use serde_json::json;
 

@@ -7,8 +7,10 @@
 use std::{collections::BTreeSet, env, error::Error, fs, path::PathBuf};
 
 use oci_layout::{
-    Blob, ConfigOptions, FileMapping, LayerOptions, Platform, VerifyOptions, image_config,
-    image_layout, image_manifest, layer_tar, verify,
+    Blob, ConfigOptions, FileMapping, LayerOptions,
+    document::Platform,
+    image_config, image_layout, image_manifest, layer_tar,
+    verify::{VerifyOptions, verify},
 };
 use serde_json::json;
 

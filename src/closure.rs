@@ -44,7 +44,7 @@ const MOST_GROUPS: usize = 512;
 /// ```
 /// use std::path::Path;
 ///
-/// use oci_layout::{ClosureOptions, ReferenceGraph, closure_layers};
+/// use oci_layout::{closure::{ClosureOptions, ReferenceGraph, closure_layers}};
 /// use serde_json::json;
 ///
 /// let (app, library) = ("/nix/store/3ykr…-app-1.0", "/nix/store/57fh…-library-2.1");

@@ -12,8 +12,8 @@
 //!
 //! ```
 //! use oci_layout::{
-//!     ConfigOptions, FileMapping, LayerOptions, ManifestOptions, LayoutOptions, image_config,
-//!     image_layout, image_manifest, layer_tar,
+//!     ConfigOptions, FileMapping, LayerOptions, ManifestOptions, LayoutOptions,
+//!     image_config, image_layout, image_manifest, layer_tar
 //! };
 //!
 //! # let dir = tempfile::tempdir()?;

@@ -16,7 +16,7 @@ use crate::{
 /// ```
 /// use oci_layout::{
 ///     ConfigOptions, FileMapping, Image, LayerOptions, ManifestOptions, PlatformImage,
-///     image_config, image_manifest, image_report, layer_tar,
+///     image_config, image_manifest, image_report, layer_tar
 /// };
 /// let layer = |text| layer_tar([FileMapping::text(text, "/motd")], LayerOptions::default());
 /// let layers = [layer("long text\n")?, layer("text\n")?];

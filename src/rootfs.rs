@@ -46,7 +46,7 @@ use crate::{
 /// The files of an image, without their contents. Paths begin at the image's root.
 ///
 /// ```
-/// use oci_layout::{FileMapping, ImageFiles, LayerOptions, Pool, layer_tar};
+/// use oci_layout::{FileMapping, LayerOptions, Pool, layer_tar, rootfs::ImageFiles};
 /// let lower = layer_tar([FileMapping::text("1\n", "/etc/version")], LayerOptions::default())?;
 /// let upper = layer_tar([FileMapping::text("2\n", "/etc/version")], LayerOptions::default())?;
 /// let files = ImageFiles::new([lower, upper], &Pool::available())?;
@@ -82,7 +82,7 @@ impl ImageFiles {
         Self::read(layers, pool, 0, false)
     }
 
-    /// The same with the digests of all contents, for [`layer_diff`](crate::layer_diff()).
+    /// The same with the digests of all contents, for [`layer_diff`](crate::rootfs::layer_diff()).
     ///
     /// # Errors
     ///

@@ -42,7 +42,7 @@ use crate::{
 /// reader accepts it.
 ///
 /// ```
-/// use oci_layout::{ArchiveOptions, FileMapping, LayerOptions, image_archive, image_config, image_manifest, layer_tar};
+/// use oci_layout::{FileMapping, LayerOptions, image_config, image_manifest, layer_tar, archive::{ArchiveOptions, image_archive}};
 /// use serde_json::json;
 ///
 /// let app = layer_tar([FileMapping::text("", "/bin/app").mode(0o755)], LayerOptions::default())?;

@@ -10,7 +10,7 @@ use crate::{
     document::{descriptor::Platform, manifest::Index},
 };
 
-/// The options of [`image_archive`](crate::image_archive()).
+/// The options of [`image_archive`](crate::archive::image_archive()).
 #[derive(Clone, Debug, Default)]
 #[must_use]
 #[non_exhaustive]

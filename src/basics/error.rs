@@ -325,7 +325,7 @@ pub enum Error {
     Unsound {
         /// The layout.
         path: PathBuf,
-        /// The findings of [`verify`](crate::verify()), as one sentence each.
+        /// The findings of [`verify`](crate::verify::verify()), as one sentence each.
         defects: Vec<String>,
     },
     /// A blob is not in the layout.

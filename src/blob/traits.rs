@@ -59,7 +59,7 @@ pub trait Blob: Send + Sync {
 ///
 /// ```
 /// # use std::{io::Read, sync::Arc};
-/// use oci_layout::{Blob, Descriptor, Digest, Layer, MediaType, Result};
+/// use oci_layout::{Blob, Digest, Layer, Result, document::{Descriptor, MediaType}};
 ///
 /// /// The smallest possible layer: a tar without entries.
 /// struct EmptyLayer(Descriptor);

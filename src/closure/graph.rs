@@ -17,7 +17,7 @@ use crate::basics::error::{Error, Result};
 /// ```
 /// use std::path::Path;
 ///
-/// use oci_layout::ReferenceGraph;
+/// use oci_layout::closure::ReferenceGraph;
 /// use serde_json::json;
 ///
 /// let (app, library) = ("/nix/store/3ykr…-app-1.0", "/nix/store/57fh…-library-2.1");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// The options of a split.
 ///
 /// ```
-/// use oci_layout::ClosureOptions;
+/// use oci_layout::closure::ClosureOptions;
 ///
 /// let options =
 ///     ClosureOptions::default().max_layers(40).alone(["/nix/store/3ykr…-model-weights"]);

@@ -232,7 +232,7 @@ object! {
     /// default is linux/amd64 on every machine, whatever the build host is.
     ///
     /// ```
-    /// use oci_layout::Platform;
+    /// use oci_layout::document::Platform;
     /// let platform: Platform = "linux/arm/v7".parse()?;
     /// assert_eq!((platform.os.as_str(), platform.variant.as_deref()), ("linux", Some("v7")));
     /// assert_eq!(Platform::default().to_string(), "linux/amd64");
@@ -293,7 +293,7 @@ impl Platform {
     /// unchanged.
     ///
     /// ```
-    /// use oci_layout::Platform;
+    /// use oci_layout::document::Platform;
     /// let platform: Platform = "linux/aarch64".parse()?;
     /// assert_eq!(platform.normalised(), Platform::new("linux", "arm64"));
     /// # Ok::<_, oci_layout::Error>(())

@@ -17,7 +17,7 @@ pub(crate) const CONTAINERD_NAME: &str = "io.containerd.image.name";
 /// The name of an image in a layout, for [`Image::tagged`](crate::Image::tagged).
 ///
 /// ```
-/// use oci_layout::ImageName;
+/// use oci_layout::document::ImageName;
 /// let name: ImageName = "ghcr.io/me/app:1.0".parse()?;
 /// assert_eq!(name.tag, "1.0");
 /// assert_eq!(name.to_string(), "ghcr.io/me/app:1.0");

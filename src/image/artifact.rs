@@ -19,7 +19,7 @@ use crate::{
 ///
 /// ```
 /// use std::sync::Arc;
-/// use oci_layout::{MediaType, MemoryBlob, artifact_manifest};
+/// use oci_layout::{MemoryBlob, artifact_manifest, document::MediaType};
 /// let bill = MemoryBlob::new(MediaType::new("application/spdx+json"), *b"{}");
 /// let artifact = artifact_manifest("application/spdx+json", [Arc::new(bill) as _], None, serde_json::json!({}))?;
 /// assert_eq!(artifact.descriptor().artifact_type.as_deref(), Some("application/spdx+json"));

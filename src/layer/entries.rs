@@ -23,7 +23,7 @@ use crate::{
 /// # Errors
 ///
 /// [`Error::BlobUnreadable`] and the other errors of [`Blob::open`], here or for an entry. An error
-/// is the last item. The digest is not verified: see [`verify`](crate::verify()).
+/// is the last item. The digest is not verified: see [`verify`](crate::verify::verify()).
 pub fn layer_entries(layer: &(impl Blob + ?Sized)) -> Result<LayerEntries> {
     let digest = layer.descriptor().digest;
     let tar = unpacked(layer.open()?).map_err(|cause| Error::blob(digest, cause))?;

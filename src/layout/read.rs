@@ -186,7 +186,7 @@ impl ImageLayout {
     }
 
     /// Reads a document of the layout: an [`Index`], a [`Manifest`] or a
-    /// [`Configuration`](crate::Configuration). Its size and digest are checked against the
+    /// [`Configuration`](crate::document::Configuration). Its size and digest are checked against the
     /// descriptor.
     ///
     /// # Errors

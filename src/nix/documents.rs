@@ -93,7 +93,7 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Error::Unsound`] with all defects, and as [`verify`](crate::verify()).
+/// [`Error::Unsound`] with all defects, and as [`verify`](crate::verify::verify()).
 pub fn verify(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let layout: PathBuf = attributes.get("layout")?;
     let deep = attributes.get::<Option<bool>>("deep")?.unwrap_or_default();

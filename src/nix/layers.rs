@@ -56,12 +56,12 @@ pub fn layer_tar(attributes: &Attributes, pool: &Pool) -> Result<()> {
     folder::write_layer(attributes.output(), &layer, &RecipeTrust::default(), WRITE)
 }
 
-/// Builds the layers of a closure, in parallel, as [`closure_layers`](crate::closure_layers())
+/// Builds the layers of a closure, in parallel, as [`closure_layers`](crate::closure::closure_layers())
 /// splits it. The layers of the image in the attribute `base` count towards `maxLayers`.
 ///
 /// # Errors
 ///
-/// As `layer_tar` and [`closure_layers`](crate::closure_layers()).
+/// As `layer_tar` and [`closure_layers`](crate::closure::closure_layers()).
 pub fn closure_layers(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let LayerSpec { options, .. } = LayerSpec::from_value(attributes.get("spec")?)?;
     let options = entries::above(attributes, options)?;

@@ -28,7 +28,7 @@ use crate::{
 /// the folder that stores the layer.
 ///
 /// ```
-/// use oci_layout::{FileMapping, ImageFiles, LayerOptions, Pool, layer_diff, layer_entries, layer_tar};
+/// use oci_layout::{FileMapping, LayerOptions, Pool, layer_entries, layer_tar, rootfs::{ImageFiles, layer_diff}};
 /// let files = |name: &str| {
 ///     let layer = layer_tar([FileMapping::text("1", name)], LayerOptions::default())?;
 ///     ImageFiles::with_contents([layer], &Pool::available())

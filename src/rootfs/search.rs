@@ -30,13 +30,13 @@ use crate::{
 /// Looks for single files of an image, and reads as little of its layers as possible: from the top
 /// layer down, each only up to the entry that decides, and the contents in the same pass. The
 /// digest of a layer that is not read to its end is not verified.
-/// [`ImageFiles`](crate::ImageFiles) reads and verifies all layers.
+/// [`ImageFiles`](crate::rootfs::ImageFiles) reads and verifies all layers.
 ///
 /// If a layer has several entries for a path, which the [specification] forbids, the first one
 /// decides here, and the last one in a container.
 ///
 /// ```
-/// use oci_layout::{FileMapping, FileSearch, LayerOptions, layer_tar};
+/// use oci_layout::{FileMapping, LayerOptions, layer_tar, rootfs::FileSearch};
 /// let files = [FileMapping::text("8\n", "/opt/version"), FileMapping::symlink("opt", "/app")];
 /// let mut search = FileSearch::new([layer_tar(files, LayerOptions::default())?]);
 /// let mut contents = Vec::new();
@@ -90,11 +90,11 @@ impl FileSearch {
     }
 
     /// Writes a directory of the image, with everything below it, into an empty directory: see
-    /// [`unpack`](crate::unpack). This reads all layers, and verifies them.
+    /// [`unpack`](crate::rootfs::unpack). This reads all layers, and verifies them.
     ///
     /// # Errors
     ///
-    /// As of [`FileSearch::get`] and [`unpack`](crate::unpack).
+    /// As of [`FileSearch::get`] and [`unpack`](crate::rootfs::unpack).
     pub fn copy_directory(
         &mut self,
         path: impl AsRef<Path>,

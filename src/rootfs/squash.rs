@@ -22,7 +22,7 @@ impl PlatformImage {
     /// # Errors
     ///
     /// [`Error::Invalid`] if the image has not that many layers, and those of
-    /// [`layer_diff`](crate::layer_diff()).
+    /// [`layer_diff`](crate::rootfs::layer_diff()).
     pub fn squashed(&self, layers: usize, options: LayerOptions) -> Result<Self> {
         let kept = self.layers().len().checked_sub(layers).filter(|_| layers > 0);
         let kept = kept.ok_or_else(|| {

@@ -116,7 +116,7 @@ impl Lock {
 ///
 /// Hold it from before the layout is opened until its last blob is read, if other programs may
 /// remove images and collect garbage meanwhile. Otherwise blobs may vanish in between. Writers can
-/// continue. [`verify`](crate::verify()) takes this lock itself. A server does not need it, because
+/// continue. [`verify`](crate::verify::verify()) takes this lock itself. A server does not need it, because
 /// it looks up blobs again.
 ///
 /// ```

@@ -28,7 +28,7 @@ pub(crate) const TEMPORARY: &str = ".oci-layout-";
 /// name](NewFile::temporary_path) in the same folder.
 ///
 /// ```
-/// # use oci_layout::{ArchiveOptions, Image, NewFile, WriteOptions, image_archive};
+/// # use oci_layout::{Image, NewFile, WriteOptions, archive::{ArchiveOptions, image_archive}};
 /// # let dir = tempfile::tempdir()?;
 /// # let path = dir.path().join("image.tar");
 /// # let images = [] as [Image; 0];

@@ -27,7 +27,7 @@ pub struct Repair {
     pub repaired: Vec<Descriptor>,
     /// The blobs that could not be obtained, with the error.
     pub failed: Vec<(Descriptor, Error)>,
-    /// The findings of [`verify`](crate::verify()) after the repair.
+    /// The findings of [`verify`](crate::verify::verify()) after the repair.
     pub findings: Vec<Finding>,
 }
 
@@ -37,8 +37,8 @@ pub struct Repair {
 /// refers to and `index.json` are not repaired.
 ///
 /// ```
-/// # use oci_layout::{FileMapping, ImageLayout, LayerOptions, VerifyOptions, WriteOptions, image_config, image_layout};
-/// # use oci_layout::{image_manifest, layer_tar, repair};
+/// # use oci_layout::{FileMapping, ImageLayout, LayerOptions, WriteOptions, image_config, image_layout, verify::VerifyOptions};
+/// # use oci_layout::{image_manifest, layer_tar, verify::repair};
 /// # use serde_json::json;
 /// # let room = tempfile::tempdir()?;
 /// # let [damaged, backup] = ["damaged", "backup"].map(|name| room.path().join(name));
@@ -59,7 +59,7 @@ pub struct Repair {
 /// # Errors
 ///
 /// [`Error::ReadOnlyArchive`]; [`Error::Layout`] if `index.json` cannot be read; [`Error::Write`];
-/// and as [`verify`](crate::verify()). A blob that cannot be obtained is not an error: see
+/// and as [`verify`](crate::verify::verify()). A blob that cannot be obtained is not an error: see
 /// [`Repair::failed`].
 pub fn repair(
     path: impl AsRef<Path>,

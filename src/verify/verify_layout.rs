@@ -75,7 +75,7 @@ use crate::{
 ///
 /// ```
 /// # use oci_layout::{FileMapping, LayerOptions, image_config, image_layout, image_manifest, layer_tar};
-/// use oci_layout::{VerifyOptions, verify};
+/// use oci_layout::{verify::{VerifyOptions, verify}};
 /// # let dir = tempfile::tempdir()?;
 /// # let dir = dir.path().join("image");
 /// # let app = layer_tar([FileMapping::text("", "/bin/app").mode(0o755)], LayerOptions::default().store(&dir))?;

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oci_layout::{Descriptor, Digest, MediaType};
+use oci_layout::{
+    Digest,
+    document::{Descriptor, MediaType},
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 

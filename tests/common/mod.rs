@@ -23,7 +23,8 @@ use std::{
 };
 
 use oci_layout::{
-    Blob, Compression, Digest, FileMapping, ImageLayout, LayerOptions, MediaType, Report, layer_tar,
+    Blob, Compression, Digest, FileMapping, ImageLayout, LayerOptions, Report, document::MediaType,
+    layer_tar,
 };
 use tar::EntryType;
 

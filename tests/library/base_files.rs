@@ -6,10 +6,11 @@ use std::{fs, os::unix::fs::symlink, path::Path, sync::Arc};
 
 use crate::common::{bytes, lines, message};
 use oci_layout::{
-    BaseFiles, Blob, Compression, Descriptor, Error, FileMapping, Image, ImageLayout, LayerOptions,
-    LayoutOptions, ManifestOptions, MediaType, MemoryBlob, OnConflict, PermissionRule, Platform,
-    PlatformImage, Pool, Recipe, Warning, image_config, image_index, image_layout, image_manifest,
-    layer_tar,
+    BaseFiles, Blob, Compression, Error, FileMapping, Image, ImageLayout, LayerOptions,
+    LayoutOptions, ManifestOptions, MemoryBlob, OnConflict, PermissionRule, PlatformImage, Pool,
+    Recipe, Warning,
+    document::{Descriptor, MediaType, Platform},
+    image_config, image_index, image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;

@@ -7,7 +7,10 @@ use std::{
 };
 
 use crate::common::Random;
-use oci_layout::{ClosureOptions, Error, ReferenceGraph, closure_layers};
+use oci_layout::{
+    Error,
+    closure::{ClosureOptions, ReferenceGraph, closure_layers},
+};
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
 

@@ -10,8 +10,10 @@ use std::{
 };
 
 use oci_layout::{
-    Blob, Descriptor, Digest, FileChange, FileMapping, ImageDiff, Layer, LayerOptions, MediaType,
-    MemoryBlob, PlatformImage, Pool, Result, image_config, image_diff, image_manifest, layer_tar,
+    Blob, Digest, FileMapping, Layer, LayerOptions, MemoryBlob, PlatformImage, Pool, Result,
+    document::{Descriptor, MediaType},
+    image_config, image_manifest, layer_tar,
+    rootfs::{FileChange, ImageDiff, image_diff},
 };
 use serde_json::{Value, json};
 
@@ -80,7 +82,7 @@ fn diff(old: &[RawLayer], new: &[RawLayer]) -> ImageDiff {
 
 /// One line for each file.
 fn files(diff: &ImageDiff) -> Vec<String> {
-    let line = |file: &oci_layout::FileDiff| {
+    let line = |file: &oci_layout::rootfs::FileDiff| {
         let fields = file.fields.iter().map(|field| match &*field.field {
             "contents" => " contents".to_owned(),
             name => format!(" {name} {:?} {:?}", field.old, field.new),
@@ -98,7 +100,7 @@ fn files(diff: &ImageDiff) -> Vec<String> {
 /// One line for each difference in the bytes of the only layer.
 fn bytes(diff: &ImageDiff) -> Vec<String> {
     assert_eq!((diff.layers.len(), &*files(diff)), (1, &[][..]), "{diff:?}");
-    let line = |found: &oci_layout::BytesDiff| {
+    let line = |found: &oci_layout::rootfs::BytesDiff| {
         let path = found.path.as_ref().map(|path| format!(" {} {}", path.display(), found.count));
         let (field, old, new) = (&found.field.field, &found.field.old, &found.field.new);
         format!("{field} {old:?} {new:?}{}", path.unwrap_or_default())

@@ -3,7 +3,10 @@
 use std::{fs, io::Read, path::PathBuf, process::Command};
 
 use crate::common::gzip;
-use oci_layout::{Digest, Error, ImageLayout, Pool, VerifyOptions, image_layout, verify};
+use oci_layout::{
+    Digest, Error, ImageLayout, Pool, image_layout,
+    verify::{VerifyOptions, verify},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

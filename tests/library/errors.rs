@@ -10,10 +10,10 @@ use std::{
 
 use crate::common::{self, behind, child, child_argument, files_in, image, message, run};
 use oci_layout::{
-    BYTE_FORMAT, Blob, Compression, ConfigOptions, Descriptor, Digest, Error, FileBlob,
-    FileMapping, ImageLayout, Layer, LayerOptions, MediaType, Platform, Pool, Progress, Recipe,
-    Report, Result, artifact_manifest, image_config, image_index, image_layout, image_manifest,
-    layer_tar,
+    BYTE_FORMAT, Blob, Compression, ConfigOptions, Digest, Error, FileBlob, FileMapping,
+    ImageLayout, Layer, LayerOptions, Pool, Progress, Recipe, Report, Result, artifact_manifest,
+    document::{Descriptor, MediaType, Platform},
+    image_config, image_index, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

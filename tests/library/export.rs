@@ -10,10 +10,13 @@ use std::{
 
 use crate::common::{self, Member, bytes, decoded, image, members, message, text};
 use oci_layout::{
-    ArchiveFormat, ArchiveOptions, Blob, Compression, ConfigOptions, Descriptor, Digest,
-    FileMapping, Image, ImageLayout, ImageManifest, Index, Layer, LayerOptions, MediaType, Result,
-    VerifyOptions, artifact_manifest, image_archive, image_config, image_layout, image_manifest,
-    layer_tar, verify,
+    Blob, Compression, ConfigOptions, Digest, FileMapping, Image, ImageLayout, ImageManifest,
+    Layer, LayerOptions, Result,
+    archive::{ArchiveFormat, ArchiveOptions, image_archive},
+    artifact_manifest,
+    document::{Descriptor, Index, MediaType},
+    image_config, image_layout, image_manifest, layer_tar,
+    verify::{VerifyOptions, verify},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

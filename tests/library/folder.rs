@@ -10,8 +10,10 @@ use std::{
 
 use crate::common::blob_file;
 use oci_layout::{
-    Blob, Descriptor, FileMapping, Image, ImageConfig, Layer, LayerOptions, Platform, Pool,
-    RecipeTrust, TarLayer, WriteOptions, folder, image_config, image_manifest, layer_tar,
+    Blob, FileMapping, Image, ImageConfig, Layer, LayerOptions, Pool, RecipeTrust, TarLayer,
+    WriteOptions,
+    document::{Descriptor, Platform},
+    folder, image_config, image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;

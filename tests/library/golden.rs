@@ -9,8 +9,8 @@ use std::{env, fs};
 
 use crate::common::rich::rich_tree;
 use oci_layout::{
-    BYTE_FORMAT, Blob, Compression, ConfigOptions, Layer, LayerOptions, Platform, image_config,
-    image_layout, image_manifest, layer_tar,
+    BYTE_FORMAT, Blob, Compression, ConfigOptions, Layer, LayerOptions, document::Platform,
+    image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::json;
 use tempfile::TempDir;

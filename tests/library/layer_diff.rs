@@ -8,8 +8,9 @@ use std::{
 };
 
 use oci_layout::{
-    Blob, Compression, Error, FileMapping, ImageFiles, LayerOptions, MemoryBlob, Pool, layer_diff,
-    layer_entries, layer_tar, unpack,
+    Blob, Compression, Error, FileMapping, LayerOptions, MemoryBlob, Pool, layer_entries,
+    layer_tar,
+    rootfs::{ImageFiles, layer_diff, unpack},
 };
 use tempfile::TempDir;
 use walkdir::WalkDir;

@@ -4,10 +4,11 @@ use std::{fs, path::Path, process::Command, sync::Arc};
 
 use crate::common::{assert_whole, bytes, files_in, image, message, run};
 use oci_layout::{
-    Blob, Compression, ConfigOptions, Descriptor, Digest, FileMapping, Image, ImageConfig,
-    ImageLayout, ImageManifest, Inherit, Layer, LayerOptions, ManifestOptions, MediaType,
-    MemoryBlob, Platform, PlatformImage, Pool, TarLayer, artifact_manifest, image_config,
-    image_index, image_layout, image_manifest, layer_tar,
+    Blob, Compression, ConfigOptions, Digest, FileMapping, Image, ImageConfig, ImageLayout,
+    ImageManifest, Inherit, Layer, LayerOptions, ManifestOptions, MemoryBlob, PlatformImage, Pool,
+    TarLayer, artifact_manifest,
+    document::{Descriptor, MediaType, Platform},
+    image_config, image_index, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -464,7 +465,7 @@ fn artifacts_and_referrers() {
         json!({}),
     )
     .unwrap();
-    let digests = |found: Vec<(Descriptor, oci_layout::Manifest)>| {
+    let digests = |found: Vec<(Descriptor, oci_layout::document::Manifest)>| {
         found.into_iter().map(|(descriptor, _)| descriptor.digest).collect::<Vec<_>>()
     };
     assert_eq!(digests(layout.artifacts().unwrap()), [about_digest, alone_digest]);

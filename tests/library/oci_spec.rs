@@ -4,8 +4,11 @@
 use std::fmt::Debug;
 
 use oci_layout::{
-    Configuration, ContainerConfig, Descriptor, Digest, Error, History, Index, Manifest, MediaType,
-    Platform, RootFs,
+    Digest, Error,
+    document::{
+        Configuration, ContainerConfig, Descriptor, History, Index, Manifest, MediaType, Platform,
+        RootFs,
+    },
 };
 use oci_spec::image as spec;
 use serde::{Serialize, de::DeserializeOwned};

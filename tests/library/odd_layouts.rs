@@ -11,8 +11,10 @@ use std::{
 
 use crate::common::{image_for, put};
 use oci_layout::{
-    Blob, Compression, Descriptor, Error, FileMapping, Image, ImageLayout, Layer, MediaType, Pool,
-    VerifyOptions, image_config, image_layout, image_manifest, layer_tar, verify,
+    Blob, Compression, Error, FileMapping, Image, ImageLayout, Layer, Pool,
+    document::{Descriptor, MediaType},
+    image_config, image_layout, image_manifest, layer_tar,
+    verify::{VerifyOptions, verify},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

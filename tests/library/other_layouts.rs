@@ -5,8 +5,11 @@ use std::{fs, path::Path};
 
 use crate::common::{blob_file, image_for, put};
 use oci_layout::{
-    ArchiveOptions, Digest, Error, Image, ImageLayout, MediaType, Pool, Severity, VerifyOptions,
-    Warning, image_archive, image_layout, verify,
+    Digest, Error, Image, ImageLayout, Pool, Warning,
+    archive::{ArchiveOptions, image_archive},
+    document::MediaType,
+    image_layout,
+    verify::{Severity, VerifyOptions, verify},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -12,10 +12,12 @@ use std::{
 
 use crate::common::{self, assert_whole, bytes, files_in, message, text};
 use oci_layout::{
-    Blob, Compression, Descriptor, Digest, Error, FileMapping, HardLinks, ImageLayout, Layer,
-    LayerOptions, LayoutOptions, ManifestOptions, MediaType, OnConflict, PermissionRule, Pool,
-    Recipe, RecipeTrust, Report, TarLayer, VerifyOptions, WriteOptions, folder, image_config,
-    image_layout, image_manifest, layer_tar, verify,
+    Blob, Compression, Digest, Error, FileMapping, HardLinks, ImageLayout, Layer, LayerOptions,
+    LayoutOptions, ManifestOptions, OnConflict, PermissionRule, Pool, Recipe, RecipeTrust, Report,
+    TarLayer, WriteOptions,
+    document::{Descriptor, MediaType},
+    folder, image_config, image_layout, image_manifest, layer_tar,
+    verify::{VerifyOptions, verify},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -2,8 +2,8 @@
 
 use oci_layout::{
     Blob, Compression, Error, FileMapping, Image, ImageLayout, Layer, LayerOptions, PlatformImage,
-    Pool, VerifyOptions, WriteOptions, image_config, image_layout, image_manifest, layer_tar,
-    verify,
+    Pool, WriteOptions, image_config, image_layout, image_manifest, layer_tar,
+    verify::{VerifyOptions, verify},
 };
 use serde_json::json;
 use tempfile::TempDir;

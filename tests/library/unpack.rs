@@ -14,7 +14,9 @@ use std::{
 };
 
 use oci_layout::{
-    Blob, Error, FileKind, FileSearch, ImageFiles, MediaType, MemoryBlob, Pool, Skipped, unpack,
+    Blob, Error, MemoryBlob, Pool,
+    document::MediaType,
+    rootfs::{FileKind, FileSearch, ImageFiles, Skipped, unpack},
 };
 use tar::{EntryType, Header};
 use tempfile::TempDir;
@@ -319,7 +321,7 @@ fn a_damaged_layer_is_an_error() {
     let bytes = crate::common::bytes(&whole);
     struct Damaged(MemoryBlob, Vec<u8>);
     impl Blob for Damaged {
-        fn descriptor(&self) -> &oci_layout::Descriptor {
+        fn descriptor(&self) -> &oci_layout::document::Descriptor {
             self.0.descriptor()
         }
         fn open(&self) -> oci_layout::Result<Box<dyn std::io::Read + Send>> {
@@ -357,7 +359,7 @@ fn only_an_empty_directory_is_unpacked_into() {
 struct Counted(MemoryBlob, Arc<AtomicU64>);
 
 impl Blob for Counted {
-    fn descriptor(&self) -> &oci_layout::Descriptor {
+    fn descriptor(&self) -> &oci_layout::document::Descriptor {
         self.0.descriptor()
     }
 

@@ -6,8 +6,8 @@ use std::{fs, path::Path};
 use crate::common::{message, values};
 use oci_layout::{
     ConfigOptions, Digest, FileMapping, Image, ImageConfig, ImageLayout, Layer, LayerOptions,
-    ManifestOptions, Platform, PlatformImage, Warning, image_config, image_index, image_manifest,
-    layer_tar,
+    ManifestOptions, PlatformImage, Warning, document::Platform, image_config, image_index,
+    image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -107,7 +107,7 @@ fn setters_are_members_of_the_configuration() {
     assert!(refused.contains("WorkingDir"), "{refused}");
 }
 
-fn made_from(config: oci_layout::ContainerConfig) -> Value {
+fn made_from(config: oci_layout::document::ContainerConfig) -> Value {
     document(&image_config(NO_LAYERS, config).unwrap())
 }
 

@@ -14,7 +14,10 @@ mod readers;
 mod values_of_configurations;
 
 use layout::{Layout, verify};
-use oci_layout::{Finding, Pool, VerifyOptions};
+use oci_layout::{
+    Pool,
+    verify::{Finding, VerifyOptions},
+};
 
 #[test]
 fn a_good_layout_has_no_findings() {
@@ -88,7 +91,7 @@ fn a_path_that_cannot_be_opened_is_an_error() {
         ),
         (fifo, "is a fifo: give the folder of an image layout, or an archive of images"),
     ] {
-        let error = oci_layout::verify(&path, &VerifyOptions::default()).unwrap_err();
+        let error = oci_layout::verify::verify(&path, &VerifyOptions::default()).unwrap_err();
         assert_eq!(error.to_string(), format!("{path:?} {sentence}"));
     }
 }
@@ -100,7 +103,8 @@ fn a_finding_is_a_line_and_an_object() {
     let digest = layout.digest(&["/manifests/0", "/layers/1"]);
     std::fs::remove_file(layout.blob(digest)).unwrap();
     let findings: Vec<Finding> =
-        oci_layout::verify(layout.path(), &VerifyOptions::default().pool(&Pool::new(1))).unwrap();
+        oci_layout::verify::verify(layout.path(), &VerifyOptions::default().pool(&Pool::new(1)))
+            .unwrap();
     let place = "index.json, manifests[0], layers[1]";
     let message = "is missing: fetch or build the whole image again";
     assert_eq!(

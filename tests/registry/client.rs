@@ -14,9 +14,11 @@ use crate::common;
 use fake::Registry;
 use oci_layout::{
     Blob, Compression, FileMapping, Image, ImageLayout, ImageManifest, LayerOptions, LayoutOptions,
-    Platform, Pool, Progress, VerifyOptions, image_config, image_layout, image_manifest, layer_tar,
+    Pool, Progress,
+    document::Platform,
+    image_config, image_layout, image_manifest, layer_tar,
     registry::{Client, Reference, download_pool},
-    verify,
+    verify::{VerifyOptions, verify},
 };
 use serde_json::{Value, json};
 

@@ -75,7 +75,7 @@ impl Served {
 pub(crate) fn image(text: impl Into<Vec<u8>>, platform: &str) -> ImageManifest {
     let options = LayerOptions::from(Compression::None);
     let layer = layer_tar([FileMapping::bytes(text.into(), "/text")], options).unwrap();
-    let platform: oci_layout::Platform = platform.parse().unwrap();
+    let platform: oci_layout::document::Platform = platform.parse().unwrap();
     let extra = json!({ "os": platform.os, "architecture": platform.architecture });
     image_manifest(image_config([&layer], extra).unwrap(), [layer], Value::Null).unwrap()
 }

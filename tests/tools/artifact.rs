@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use oci_layout::{
-    Descriptor, Digest, ImageLayout, MediaType, MemoryBlob, artifact_manifest, image_layout,
+    Digest, ImageLayout, MemoryBlob, artifact_manifest,
+    document::{Descriptor, MediaType},
+    image_layout,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

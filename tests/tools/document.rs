@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use oci_layout::{Compression, Platform};
+use oci_layout::{Compression, document::Platform};
 use serde_json::{Value, json};
 
 use crate::common::tool::{oci_image_tool, schemas, skopeo};

@@ -8,7 +8,8 @@ use std::thread;
 
 use oci_layout::registry::{Client, Reference};
 use oci_layout::{
-    Blob, Compression, Descriptor, Digest, FileMapping, Image, LayerOptions, MediaType, MemoryBlob,
+    Blob, Compression, Digest, FileMapping, Image, LayerOptions, MemoryBlob,
+    document::{Descriptor, MediaType},
     image_config, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};

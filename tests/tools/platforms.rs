@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use oci_layout::{Descriptor, ImageManifest, image_layout};
+use oci_layout::{ImageManifest, document::Descriptor, image_layout};
 use serde_json::json;
 use tempfile::TempDir;
 

@@ -6,8 +6,10 @@ use std::process::{Command, Output, Stdio};
 
 use oci_layout::registry::Client;
 use oci_layout::{
-    Blob, Compression, FileMapping, Image, ImageLayout, LayerOptions, LayoutOptions, Platform,
-    Pool, VerifyOptions, image_config, image_layout, image_manifest, layer_tar, verify,
+    Blob, Compression, FileMapping, Image, ImageLayout, LayerOptions, LayoutOptions, Pool,
+    document::Platform,
+    image_config, image_layout, image_manifest, layer_tar,
+    verify::{VerifyOptions, verify},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use oci_layout::registry::{Client, Reference};
 use oci_layout::{
-    Blob, Compression, ConfigOptions, Descriptor, Digest, FileMapping, Image, ImageLayout, Layer,
-    LayerOptions, LayoutOptions, MediaType, MemoryBlob, TarLayer, artifact_manifest, image_config,
-    image_layout, image_manifest, layer_tar,
+    Blob, Compression, ConfigOptions, Digest, FileMapping, Image, ImageLayout, Layer, LayerOptions,
+    LayoutOptions, MemoryBlob, TarLayer, artifact_manifest,
+    document::{Descriptor, MediaType},
+    image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

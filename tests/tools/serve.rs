@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 
 use oci_layout::registry::{Endpoint, Event, Repository, Serving};
 use oci_layout::{
-    Blob, Compression, Descriptor, Digest, FileMapping, ImageLayout, ImageManifest, LayerOptions,
-    LayoutOptions, MediaType, MemoryBlob, TarLayer, artifact_manifest, image_config, image_index,
-    image_layout, image_manifest, layer_tar,
+    Blob, Compression, Digest, FileMapping, ImageLayout, ImageManifest, LayerOptions,
+    LayoutOptions, MemoryBlob, TarLayer, artifact_manifest,
+    document::{Descriptor, MediaType},
+    image_config, image_index, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

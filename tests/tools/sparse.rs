@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use oci_layout::{
-    Compression, Descriptor, Digest, FileMapping, ImageManifest, LayerOptions, LayoutOptions,
-    image_config, image_layout, image_manifest, layer_tar,
+    Compression, Digest, FileMapping, ImageManifest, LayerOptions, LayoutOptions,
+    document::Descriptor, image_config, image_layout, image_manifest, layer_tar,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -4,8 +4,10 @@
 use std::{fs, process::Command};
 
 use oci_layout::{
-    ArchiveFormat, ArchiveOptions, Blob, Compression, Image, ImageFiles, ImageLayout, LayerOptions,
-    Pool, WriteOptions, image_archive, image_layout, unpack,
+    Blob, Compression, Image, ImageLayout, LayerOptions, Pool, WriteOptions,
+    archive::{ArchiveFormat, ArchiveOptions, image_archive},
+    image_layout,
+    rootfs::{ImageFiles, unpack},
 };
 use serde_json::json;
 use tempfile::TempDir;

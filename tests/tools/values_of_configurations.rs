@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use oci_layout::{
-    Blob, ConfigOptions, Digest, FileMapping, ImageLayout, LayerOptions, Severity, VerifyOptions,
-    image_config, image_layout, image_manifest, layer_tar, verify,
+    Blob, ConfigOptions, Digest, FileMapping, ImageLayout, LayerOptions, image_config,
+    image_layout, image_manifest, layer_tar,
+    verify::{Severity, VerifyOptions, verify},
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

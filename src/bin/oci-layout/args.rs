@@ -11,7 +11,8 @@ use std::{
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use oci_layout::{
-    Descriptor, FileMapping, ImageName, Platform, PlatformImage, Pool, ReadLock, Result, Source,
+    FileMapping, PlatformImage, Pool, ReadLock, Result, Source,
+    document::{Descriptor, ImageName, Platform},
 };
 use serde_json::Value;
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use oci_layout::{
-    BaseFiles, Blob, Error, LayerOptions, Platform, PlatformImage, ReadLock, Result, Warning,
-    folder::LayerFolder,
+    BaseFiles, Blob, Error, LayerOptions, PlatformImage, ReadLock, Result, Warning,
+    document::Platform, folder::LayerFolder,
 };
 
 use crate::{

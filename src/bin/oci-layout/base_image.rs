@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use oci_layout::{Platform, PlatformImage, ReadLock, Result};
+use oci_layout::{PlatformImage, ReadLock, Result, document::Platform};
 
 use crate::{
     image_arg::{ImageArg, Registries},
@@ -34,7 +34,9 @@ mod cached {
     use std::path::Path;
 
     use oci_layout::{
-        Error, Image, LayoutOptions, Platform, PlatformImage, Pool, ReadLock, Result, image_layout,
+        Error, Image, LayoutOptions, PlatformImage, Pool, ReadLock, Result,
+        document::Platform,
+        image_layout,
         registry::{Reference, download_pool},
     };
 

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use oci_layout::{ClosureOptions, PrintableJson, ReferenceGraph, Result, closure_layers};
+use oci_layout::{
+    PrintableJson, Result,
+    closure::{ClosureOptions, ReferenceGraph, closure_layers},
+};
 use serde_json::json;
 
 use crate::{args, out::print};

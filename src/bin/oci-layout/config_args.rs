@@ -2,7 +2,7 @@
 //! `image-manifest`.
 
 use clap::Args;
-use oci_layout::{ConfigOptions, Platform, PlatformImage, Result};
+use oci_layout::{ConfigOptions, PlatformImage, Result, document::Platform};
 use serde_json::{Map, Value, json};
 
 use crate::{

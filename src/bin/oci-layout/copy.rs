@@ -14,7 +14,11 @@ use std::{
 };
 
 use clap::Args;
-use oci_layout::{ArchiveOptions, Error, Image, Platform, Pool, Result, image_archive};
+use oci_layout::{
+    Error, Image, Pool, Result,
+    archive::{ArchiveOptions, image_archive},
+    document::Platform,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},

@@ -4,8 +4,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use oci_layout::{
-    BytesDiff, DiffLayer, FieldDiff, FileChange, FileDiff, ImageDiff, LayerDiff, MemberDiff, Pool,
-    Result, image_diff,
+    Pool, Result,
+    rootfs::{
+        BytesDiff, DiffLayer, FieldDiff, FileChange, FileDiff, ImageDiff, LayerDiff, MemberDiff,
+        image_diff,
+    },
 };
 use serde_json::Value;
 

@@ -7,7 +7,9 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    ArchiveFormat, ArchiveOptions, Descriptor, Image, Index, Platform, Pool, Result, image_archive,
+    Image, Pool, Result,
+    archive::{ArchiveFormat, ArchiveOptions, image_archive},
+    document::{Descriptor, Index, Platform},
 };
 
 #[cfg(feature = "registry")]

@@ -6,7 +6,10 @@ use std::{
 };
 
 use clap::Args;
-use oci_layout::{Error, FileEntry, FileKind, FileSearch, ImageFiles, Pool, Result, Skipped};
+use oci_layout::{
+    Error, Pool, Result,
+    rootfs::{FileEntry, FileKind, FileSearch, ImageFiles, Skipped},
+};
 use serde::Serialize;
 
 use crate::{

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use oci_layout::{Error, Image, Platform, PlatformImage, ReadLock, Result};
+use oci_layout::{Error, Image, PlatformImage, ReadLock, Result, document::Platform};
 
 #[cfg(feature = "registry")]
 pub(crate) use crate::registries::Registries;

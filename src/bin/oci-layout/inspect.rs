@@ -19,8 +19,9 @@ use clap::Args;
 #[cfg(feature = "registry")]
 use oci_layout::PlatformImage;
 use oci_layout::{
-    Configuration, Descriptor, Digest, Error, ImageLayout, Index, Manifest, MediaType, Platform,
-    Pool, Report, Result, image_report,
+    Digest, Error, ImageLayout, Pool, Report, Result,
+    document::{Configuration, Descriptor, Index, Manifest, MediaType, Platform},
+    image_report,
 };
 use serde::{Serialize, Serializer};
 

@@ -7,8 +7,9 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    Blob, Compression, FileMapping, HardLinks, ImageFiles, LayerOptions, Pool, ReadLock, Result,
-    folder, layer_diff, layer_tar,
+    Blob, Compression, FileMapping, HardLinks, LayerOptions, Pool, ReadLock, Result, folder,
+    layer_tar,
+    rootfs::{ImageFiles, layer_diff},
 };
 
 use crate::{

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use oci_layout::{
-    ConfigOptions, Image, LayoutOptions, MutateOptions, Platform, Pool, Result, folder,
+    ConfigOptions, Image, LayoutOptions, MutateOptions, Pool, Result, document::Platform, folder,
     image_layout, mutate,
 };
 use serde_json::{Map, Value, json};

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use oci_layout::{
-    Error, Image, LayoutOptions, Platform, Pool, Result, image_layout,
+    Error, Image, LayoutOptions, Pool, Result,
+    document::Platform,
+    image_layout,
     registry::{Reference, download_pool},
 };
 

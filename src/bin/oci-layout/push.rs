@@ -1,7 +1,7 @@
 //! `push`: sends an image of a layout to registries.
 
 use clap::Args;
-use oci_layout::{Image, Platform, Pool, Result, registry::Reference};
+use oci_layout::{Image, Pool, Result, document::Platform, registry::Reference};
 
 use crate::{
     args::{self, LayoutTag},

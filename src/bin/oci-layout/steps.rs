@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{ArgGroup, Args};
 use oci_layout::{
     BaseFiles, Blob, Compression, Error, FileMapping, Image, LayerOptions, LayerSpec,
-    LayoutOptions, ManifestOptions, Platform, Pool, ReadLock, RecipeTrust, Result, TarLayer,
-    folder, image_config, image_layout, image_manifest, layer_tar,
+    LayoutOptions, ManifestOptions, Pool, ReadLock, RecipeTrust, Result, TarLayer,
+    document::Platform, folder, image_config, image_layout, image_manifest, layer_tar,
 };
 
 use crate::{

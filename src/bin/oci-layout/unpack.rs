@@ -8,7 +8,10 @@ use std::{
 };
 
 use clap::Args;
-use oci_layout::{FileSearch, ImageFiles, Pool, Result, Skipped, WriteOptions, unpack};
+use oci_layout::{
+    Pool, Result, WriteOptions,
+    rootfs::{FileSearch, ImageFiles, Skipped, unpack},
+};
 
 use crate::{
     Warnings, args, errors,

@@ -11,8 +11,9 @@ use clap::Args;
 #[cfg(feature = "registry")]
 use oci_layout::registry::{Client, Reference};
 use oci_layout::{
-    Blob, Descriptor, Finding, Pool, ReadLock, Repair, Report, Result, Severity, VerifyOptions,
-    repair, verify,
+    Blob, Pool, ReadLock, Report, Result,
+    document::Descriptor,
+    verify::{Finding, Repair, Severity, VerifyOptions, repair, verify},
 };
 
 #[cfg(feature = "registry")]

@@ -24,7 +24,7 @@ use crate::{
 ///
 /// ```
 /// use oci_layout::{FileMapping, ImageManifest, LayerOptions, PlatformImage, Pool};
-/// use oci_layout::{image_config, image_diff, image_manifest, layer_tar};
+/// use oci_layout::{image_config, image_manifest, layer_tar, rootfs::image_diff};
 /// let image = |text: &str| -> oci_layout::Result<PlatformImage> {
 ///     let layer = layer_tar([FileMapping::text(text, "/etc/version")], LayerOptions::default())?;
 ///     let config = image_config([&layer], serde_json::json!({}))?;

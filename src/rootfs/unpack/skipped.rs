@@ -9,7 +9,7 @@ use std::{
 
 use crate::{basics::printable::Printable, pool::lock};
 
-/// Something that [`unpack`](crate::unpack) left out, for one reason. Displayed, it is a sentence.
+/// Something that [`unpack`](crate::rootfs::unpack) left out, for one reason. Displayed, it is a sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Skipped {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use oci_layout::{MediaType, Pool, VerifyOptions};
+use oci_layout::{Pool, document::MediaType, verify::VerifyOptions};
 
 use super::layout::Layout;
 
@@ -34,7 +34,7 @@ impl Random {
 
 fn count(layout: &Layout) -> usize {
     let options = VerifyOptions::default().pool(&Pool::new(2));
-    oci_layout::verify(layout.path(), &options).unwrap().len()
+    oci_layout::verify::verify(layout.path(), &options).unwrap().len()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{fs, io::Write};
 
 use flate2::{Compression as Level, write::GzEncoder};
-use oci_layout::{Digest, MediaType, VerifyOptions};
+use oci_layout::{Digest, document::MediaType, verify::VerifyOptions};
 use serde_json::json;
 
 use super::{

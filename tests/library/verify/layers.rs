@@ -1,6 +1,6 @@
 //! Defects of layers.
 
-use oci_layout::{Digest, MediaType};
+use oci_layout::{Digest, document::MediaType};
 
 use crate::common::gzip;
 

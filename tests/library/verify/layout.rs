@@ -9,9 +9,11 @@ use std::{
 };
 
 use oci_layout::{
-    Compression, Digest, FileMapping, HardLinks, Image, LayerOptions, ManifestOptions, MediaType,
-    MemoryBlob, Platform, Pool, TarLayer, VerifyOptions, artifact_manifest, image_config,
-    image_layout, image_manifest, layer_tar,
+    Compression, Digest, FileMapping, HardLinks, Image, LayerOptions, ManifestOptions, MemoryBlob,
+    Pool, TarLayer, artifact_manifest,
+    document::{MediaType, Platform},
+    image_config, image_layout, image_manifest, layer_tar,
+    verify::VerifyOptions,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -42,7 +44,7 @@ pub fn verify(path: impl AsRef<Path>) -> Vec<Expected> {
 pub fn verify_with(path: impl AsRef<Path>, options: &VerifyOptions) -> Vec<Expected> {
     let [one, three] = [1, 3].map(|threads| {
         let options = options.clone().pool(&Pool::new(threads));
-        oci_layout::verify(path.as_ref(), &options).unwrap()
+        oci_layout::verify::verify(path.as_ref(), &options).unwrap()
     });
     assert_eq!(one, three);
     one.into_iter()

@@ -1,6 +1,10 @@
 //! Layers that some readers refuse, and layers that are unusual on purpose.
 
-use oci_layout::{Digest, MediaType, Severity, VerifyOptions};
+use oci_layout::{
+    Digest,
+    document::MediaType,
+    verify::{Severity, VerifyOptions},
+};
 use serde_json::json;
 
 use crate::common::gzip;
@@ -14,7 +18,7 @@ use super::{
 fn defects(media_type: MediaType, bytes: &[u8], tar: &[u8]) -> Vec<&'static str> {
     let layout = Layout::good().copy();
     layout.replace_layer(media_type, bytes, Digest::of(tar));
-    let found = oci_layout::verify(layout.path(), &VerifyOptions::default()).unwrap();
+    let found = oci_layout::verify::verify(layout.path(), &VerifyOptions::default()).unwrap();
     found.iter().map(|finding| finding.defect.name()).collect()
 }
 
@@ -107,7 +111,7 @@ fn the_index_of_the_layout_is_checked_like_others() {
     let layout = Layout::good().copy();
     layout.edit_json(&[], |index| index["subject"] = "nope".into());
     let found = |layout: &Layout| {
-        let found = oci_layout::verify(layout.path(), &VerifyOptions::default()).unwrap();
+        let found = oci_layout::verify::verify(layout.path(), &VerifyOptions::default()).unwrap();
         found.into_iter().map(|finding| (finding.defect.name(), finding.place)).collect::<Vec<_>>()
     };
     assert_eq!(found(&layout), [("member-wrong", "index.json, subject".to_owned())]);
@@ -130,7 +134,7 @@ fn an_image_is_listed_once() {
         let first = index["manifests"][0].clone();
         index["manifests"].as_array_mut().unwrap().push(first);
     });
-    let found = oci_layout::verify(layout.path(), &VerifyOptions::default()).unwrap();
+    let found = oci_layout::verify::verify(layout.path(), &VerifyOptions::default()).unwrap();
     assert_eq!(
         found.iter().map(|finding| finding.defect.name()).collect::<Vec<_>>(),
         ["listed-twice"]

@@ -1,7 +1,10 @@
 //! Values of configurations: `verify` reports what builders refuse, as an error or a warning, and
 //! nothing else.
 
-use oci_layout::{ConfigOptions, Severity, VerifyOptions};
+use oci_layout::{
+    ConfigOptions,
+    verify::{Severity, VerifyOptions},
+};
 use serde_json::{Value, json};
 
 use super::layout::{Layout, verify};
@@ -13,7 +16,7 @@ const CONFIG: &[&str] = &["/manifests/0", "/config"];
 fn found(change: impl FnOnce(&mut Value)) -> Vec<(String, Severity)> {
     let layout = Layout::good();
     layout.edit_json(CONFIG, change);
-    let findings = oci_layout::verify(layout.path(), &VerifyOptions::default()).unwrap();
+    let findings = oci_layout::verify::verify(layout.path(), &VerifyOptions::default()).unwrap();
     let member = |place: &str| {
         place.strip_prefix("index.json, manifests[0], config, ").unwrap_or(place).to_owned()
     };
@@ -144,7 +147,8 @@ fn names_of_platforms_are_warnings() {
             let platform = index["manifests"][0]["platform"].as_object_mut().unwrap();
             platform.extend(change.as_object().unwrap().clone());
         });
-        let findings = oci_layout::verify(layout.path(), &VerifyOptions::default()).unwrap();
+        let findings =
+            oci_layout::verify::verify(layout.path(), &VerifyOptions::default()).unwrap();
         let found: Vec<_> = findings
             .iter()
             .map(|finding| {

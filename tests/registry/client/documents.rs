@@ -1,6 +1,6 @@
 //! Valid and invalid manifests and indexes.
 
-use oci_layout::{Blob, Digest, Image, MediaType};
+use oci_layout::{Blob, Digest, Image, document::MediaType};
 use serde_json::{Value, json};
 
 use crate::common;

@@ -15,9 +15,10 @@ use std::{
 };
 
 use oci_layout::{
-    Blob, Descriptor, Digest, FileMapping, Image, ImageLayout, Layer, LayerOptions, MediaType,
-    MemoryBlob, Progress, TarLayer, artifact_manifest, image_config, image_index, image_layout,
-    image_manifest, layer_tar,
+    Blob, Digest, FileMapping, Image, ImageLayout, Layer, LayerOptions, MemoryBlob, Progress,
+    TarLayer, artifact_manifest,
+    document::{Descriptor, MediaType},
+    image_config, image_index, image_layout, image_manifest, layer_tar,
     registry::{Client, Reference},
 };
 use serde_json::{Value, json};

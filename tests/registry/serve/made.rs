@@ -11,7 +11,9 @@ use std::{
 };
 
 use oci_layout::{
-    Blob, Descriptor, Digest, ImageManifest, Layer, MediaType, Result, image_config, image_manifest,
+    Blob, Digest, ImageManifest, Layer, Result,
+    document::{Descriptor, MediaType},
+    image_config, image_manifest,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

@@ -3,8 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use oci_layout::{
-    Blob, Descriptor, Digest, Image, MediaType, MemoryBlob, artifact_manifest, image_index,
-    image_layout,
+    Blob, Digest, Image, MemoryBlob, artifact_manifest,
+    document::{Descriptor, MediaType},
+    image_index, image_layout,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;

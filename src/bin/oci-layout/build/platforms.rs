@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-use oci_layout::{FileMapping, Platform};
+use oci_layout::{FileMapping, document::Platform};
 
 use crate::args;
 

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 
 use oci_layout::{
-    Configuration, Digest, Fate, ImageReport, Manifest, MediaType, PlatformImage, ReportedFile,
+    Digest, Fate, ImageReport, PlatformImage, ReportedFile,
+    document::{Configuration, Manifest, MediaType},
 };
 use serde::{Serialize, Serializer};
 

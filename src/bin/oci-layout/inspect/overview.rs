@@ -6,7 +6,10 @@ use std::{
 };
 
 use indicatif::{DecimalBytes, HumanCount};
-use oci_layout::{Configuration, Descriptor, Manifest, Result};
+use oci_layout::{
+    Result,
+    document::{Configuration, Descriptor, Manifest},
+};
 use serde_json::value::RawValue;
 
 use super::{

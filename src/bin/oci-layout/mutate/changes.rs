@@ -1,6 +1,6 @@
 //! What has changed, in a line for people.
 
-use oci_layout::{Image, Platform, PlatformImage};
+use oci_layout::{Image, PlatformImage, document::Platform};
 use serde_json::{Map, Value};
 
 /// The members that differ between two images, for people.

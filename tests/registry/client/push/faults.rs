@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oci_layout::{Blob, Descriptor, Digest, Image, ImageManifest};
+use oci_layout::{Blob, Digest, Image, ImageManifest, document::Descriptor};
 use serde_json::Value;
 
 use super::{assert_has, client, counted, push};

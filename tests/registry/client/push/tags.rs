@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use oci_layout::{
-    Blob, Descriptor, Digest, Error, Image, MediaType, MemoryBlob, RegistryErrorKind,
+    Blob, Digest, Error, Image, MemoryBlob, RegistryErrorKind,
+    document::{Descriptor, MediaType},
 };
 use serde_json::json;
 
