@@ -12,8 +12,8 @@
 //!
 //! ```
 //! use oci_layout::{
-//!     ConfigOptions, FileMapping, LayerOptions, LayoutOptions, ManifestOptions, image_config,
-//!     image_layout, image_manifest, layer_tar,
+//!     ConfigOptions, FileMapping, LayerOptions, LayoutOptions, ManifestOptions,
+//!     image_config, image_layout, image_manifest, layer_tar
 //! };
 //!
 //! # let dir = tempfile::tempdir()?;
@@ -48,6 +48,7 @@
 //! | read the files of an image, and unpack them | [`rootfs::ImageFiles`], [`rootfs::FileSearch`], [`rootfs::unpack()`] |
 //! | compare two images | [`rootfs::image_diff()`] |
 //! | merge layers, change their compression, make one of a difference | [`PlatformImage::squashed`], [`PlatformImage::recompressed`], [`rootfs::layer_diff()`] |
+//! | explain the size of an image | `report::image_report`, with the feature `cli`: files by size, waste, what cannot start |
 //! | combine platforms in one image | [`image_index()`]; [`image_layout()`] does it for images of one name |
 //! | store something other than an image | [`artifact_manifest()`] |
 //! | keep recipes instead of layers | [`LayoutOptions::sparse`], [`Recipe`], [`ImageLayout::fill`] |
@@ -115,6 +116,8 @@ mod pool;
 mod recipe;
 #[cfg(feature = "registry")]
 pub mod registry;
+#[cfg(feature = "cli")]
+pub mod report;
 pub mod rootfs;
 mod store;
 mod tarfile;

@@ -18,6 +18,7 @@ mod cli {
     mod faults;
     mod files;
     mod image_files;
+    mod inspect;
     mod interrupted;
     mod layouts;
     mod make;

@@ -13,6 +13,7 @@ mod tools {
     mod examples;
     mod export;
     mod faults;
+    mod inspect;
     mod layering;
     mod limits;
     mod listing;

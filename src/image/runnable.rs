@@ -1,9 +1,11 @@
 //! Checks that a container of an image can start: its program, interpreters and shared libraries
 //! are in the image.
 
+pub(crate) mod built_files;
 pub(crate) mod elf;
 pub(crate) mod files;
 pub(crate) mod libraries;
+pub(crate) mod needs;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,9 +15,11 @@ use std::{
 };
 
 use self::{
+    built_files::BuiltFiles,
     elf::Elf,
     files::{Broken, Files},
     libraries::Libraries,
+    needs::Needs,
 };
 use crate::{
     basics::{Result, Warning},
@@ -45,13 +49,17 @@ pub fn check_runnable(
     layers: &[TarLayer],
     base: Option<&BaseFiles>,
 ) -> Result<Vec<Warning>> {
-    let document = config.document();
+    check(config.document(), &BuiltFiles::new(layers, base, &Pool::available())?)
+}
+
+/// Finds what keeps a container with these files from starting.
+pub(crate) fn check(document: &Configuration, files: &dyn Files) -> Result<Vec<Warning>> {
     if document.os != "linux" {
         return Ok(Vec::new());
     }
-    let mut check = Check::new(document, Files::new(layers, base, &Pool::available())?);
+    let mut check = Check::new(document, files);
     check.program()?;
-    check.executables(layers)?;
+    check.executables()?;
     Ok(check.warnings())
 }
 
@@ -66,15 +74,16 @@ pub fn missing_libraries(
     layers: &[TarLayer],
     base: Option<&BaseFiles>,
 ) -> Result<Vec<PathBuf>> {
-    let mut check = Check::new(config.document(), Files::new(layers, base, &Pool::available())?);
+    let files = BuiltFiles::new(layers, base, &Pool::available())?;
+    let mut check = Check::new(config.document(), &files);
     check.libraries = Some(Libraries::new());
     check.program()?;
-    check.executables(layers)?;
+    check.executables()?;
     Ok(check.libraries.map(Libraries::into_paths).unwrap_or_default())
 }
 
 struct Check<'a> {
-    files: Files<'a>,
+    files: &'a dyn Files,
     document: &'a Configuration,
     env: BTreeMap<&'a str, &'a str>,
     warnings: Vec<Warning>,
@@ -92,7 +101,7 @@ enum Missing {
 }
 
 impl<'a> Check<'a> {
-    fn new(document: &'a Configuration, files: Files<'a>) -> Self {
+    fn new(document: &'a Configuration, files: &'a dyn Files) -> Self {
         let env = document.config.iter().flat_map(|config| &config.env);
         let env = env.filter_map(|variable| variable.split_once('=')).collect();
         let (warnings, missing, seen) = Default::default();
@@ -145,19 +154,14 @@ impl<'a> Check<'a> {
         Err(broken)
     }
 
-    /// Checks all executable files of the layers.
-    fn executables(&mut self, layers: &[TarLayer]) -> Result<()> {
+    /// Checks all executable files whose contents are known.
+    fn executables(&mut self) -> Result<()> {
         if self.document.config.as_ref().is_none_or(|config| {
             config.entrypoint.iter().flatten().chain(config.cmd.iter().flatten()).next().is_none()
         }) {
             return Ok(());
         }
-        for path in files::executables(layers) {
-            if self.files.is_visible(&path) {
-                self.file(&path)?;
-            }
-        }
-        Ok(())
+        self.files.executables().iter().try_for_each(|path| self.file(path))
     }
 
     /// Checks a script, program or library.
@@ -165,32 +169,16 @@ impl<'a> Check<'a> {
         if !self.seen.insert(path.clone()) {
             return Ok(());
         }
-        let Some(content) = self.files.content(path) else { return Ok(()) };
-        let mut head = [0; 256];
-        let length = content.size().min(256) as usize;
-        content.read_at(0, &mut head[..length])?;
-        match &head[..length] {
-            [b'#', b'!', line @ ..] => self.script(path, line),
-            [0x7f, b'E', b'L', b'F', ..] => match Elf::read(&content) {
-                Some(elf) => self.elf(path, &elf),
-                None => Ok(()),
-            },
-            _ => Ok(()),
+        match self.files.needs(path)? {
+            Some(Needs::Interpreters(interpreters)) => self.script(path, &interpreters),
+            Some(Needs::Elf(elf)) => self.elf(path, &elf),
+            None => Ok(()),
         }
     }
 
-    /// Checks the interpreter in the first line of a script.
-    fn script(&mut self, path: &LayerPath, line: &[u8]) -> Result<()> {
-        let line = line.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        let Ok(line) = str::from_utf8(line) else { return Ok(()) };
-        let mut words = line.split_ascii_whitespace();
-        let Some(interpreter) = words.next() else { return Ok(()) };
-        let mut needed = vec![interpreter];
-        if interpreter.ends_with("/env") {
-            // `env -S` splits its argument; other options and variables come before the program.
-            needed.extend(words.find(|word| !word.starts_with('-') && !word.contains('=')));
-        }
-        for name in needed {
+    /// Checks the interpreters of a script.
+    fn script(&mut self, path: &LayerPath, interpreters: &[String]) -> Result<()> {
+        for name in interpreters {
             match self.find(name, "/") {
                 Ok(found) => self.file(&found)?,
                 Err(_) => self.add_missing(Missing::Interpreter, name, path),
@@ -219,8 +207,8 @@ impl<'a> Check<'a> {
         for library in &elf.needed {
             match self.library(library, path, elf) {
                 Some(found) => self.file(&found)?,
-                // A base image may have a cache with any folder.
-                None if self.files.resolve("/etc/ld.so.cache".as_ref()).is_ok() => {}
+                // The loader's cache may have any folder.
+                None if self.has_loader_cache() && self.files.may_have(library) => {}
                 None => self.lacks(library, path, elf)?,
             }
         }
@@ -257,6 +245,10 @@ impl<'a> Check<'a> {
             true => at("/".into()),
             false => dirs.into_iter().find_map(at),
         }
+    }
+
+    fn has_loader_cache(&self) -> bool {
+        self.files.resolve("/etc/ld.so.cache".as_ref()).is_ok()
     }
 
     fn add_missing(&mut self, kind: Missing, name: &str, path: &LayerPath) {

@@ -179,7 +179,9 @@ fn inspect_reads_every_compression_and_reports_unreadable_layers() {
         .unwrap()
         .to_owned();
     fs::remove_file(room.path("zstd/blobs/sha256").join(&hex)).unwrap();
-    let said = room.ok("inspect zstd");
+    let run = room.run(["inspect", "zstd"]);
+    assert_eq!((run.code, &*run.err), (Some(1), ""));
+    let said = run.out;
     assert!(
         said.contains(&format!("cannot be read: blob sha256:{hex} is missing from \"zstd\"")),
         "{said}"

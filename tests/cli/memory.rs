@@ -278,6 +278,28 @@ fn a_tar_of_many_entries() {
     }
 }
 
+/// As many files as a large distribution has, and a program of which only a part is kept.
+#[test]
+fn the_sizes_of_many_files() {
+    let room = Room::new();
+    tar_of_files(&room.path("many.tar"), 0..100, 500);
+    let mut program = fs::read("/bin/sh").unwrap();
+    program.resize(100 << 20, 0);
+    fs::write(room.path("large"), program).unwrap();
+    let run = room.run(
+        "build -q --tar many.tar:/ -f large:/bin/large --mode 0755 --compression none \
+         --entrypoint /bin/large -o image"
+            .split(' ')
+            .filter(|word| !word.is_empty()),
+    );
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    let said = succeeds(&room, 128, "inspect --size image");
+    assert!(said.contains("in 50,001 files"), "{said}");
+    for args in ["inspect --size --json image", "inspect --html page.html image"] {
+        succeeds(&room, 128, args);
+    }
+}
+
 #[test]
 fn attributes_and_holes_of_a_tar() {
     let room = Room::new();

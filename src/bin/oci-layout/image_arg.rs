@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fmt,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
@@ -97,6 +98,19 @@ impl ImageArg {
                 let image = registries.client()?.image(reference, None)?;
                 Ok(reference.tag.iter().cloned().fold(image, Image::tagged))
             }
+        }
+    }
+}
+
+impl fmt::Display for ImageArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layout(LayoutTag { layout, tag: None }) => write!(f, "{}", layout.display()),
+            Self::Layout(LayoutTag { layout, tag: Some(tag) }) => {
+                write!(f, "{}:{tag}", layout.display())
+            }
+            #[cfg(feature = "registry")]
+            Self::Registry(reference) => write!(f, "{reference}"),
         }
     }
 }

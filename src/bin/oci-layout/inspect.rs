@@ -1,25 +1,37 @@
-//! `inspect`: shows the contents of a layout, for people and for programs.
+//! `inspect`: shows the images of a layout, and why an image is large, for people and for programs.
 
 mod contents;
+mod explanation;
+mod overview;
+mod page;
+mod size;
 mod tree;
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    process::ExitCode,
     sync::Arc,
 };
 
 use clap::Args;
+#[cfg(feature = "registry")]
+use oci_layout::PlatformImage;
 use oci_layout::{
     Digest, Error, ImageLayout, Pool, Report, Result,
-    document::{Configuration, Descriptor, Index, Manifest, MediaType},
+    document::{Configuration, Descriptor, Index, Manifest, MediaType, Platform},
+    report::image_report,
 };
 use serde::{Serialize, Serializer};
 
-use self::contents::{Contents, contents};
+use self::{
+    contents::{Contents, contents},
+    explanation::Explanation,
+};
 use crate::{
-    args::{self, LayoutTag},
-    image_arg::local_layout,
+    args::{LayoutTag, image_name, os},
+    image_arg::{ImageArg, Registries},
     out, progress,
     trust::Trust,
 };
@@ -27,17 +39,43 @@ use crate::{
 /// Shows the images of a layout, their layers, and the files in them.
 ///
 /// Each layer is read once. Missing or unreadable parts are marked, and the rest is still shown;
-/// use verify to find out what is wrong with a layout.
+/// the exit code is then 1. Use verify to find out what is wrong with a layout. The layers of an
+/// image in a registry are read only with --size or --html.
+///
+/// With --size or --html, explains the size of one image: its largest files, and the bytes that
+/// layers overwrite, delete or have several times. Also finds files with setuid or setgid, and
+/// programs that cannot start. Sizes of files are those before compression.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout inspect image
+  oci-layout inspect --size image:latest
+  oci-layout inspect --html page.html docker://alpine
   oci-layout inspect --json image | jq '.images[].configuration.config'")]
 pub(crate) struct Inspect {
-    /// The layout: a folder, an oci-archive or a docker-archive; with a tag or digest, only that
-    /// image
-    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(local_layout))]
-    image: LayoutTag,
+    /// The image: LAYOUT[:TAG], where the layout is a folder or an archive, or
+    /// docker://REGISTRY/PATH[:TAG]. Without a tag, all images of the layout are shown
+    #[arg(value_name = "IMAGE", value_parser = os(ImageArg::parse))]
+    image: ImageArg,
+
+    /// Only the image for this platform [default: all; with --size and --html linux/amd64]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+
+    #[command(flatten)]
+    registries: Registries,
+
+    /// Explain the size of one image
+    #[arg(long)]
+    size: bool,
+
+    /// With --size, how many files to show of each kind
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "size")]
+    files: usize,
+
+    /// Explain one image in a file for a browser, which needs no network
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 
     /// Print everything as JSON
     #[arg(long)]
@@ -45,16 +83,59 @@ pub(crate) struct Inspect {
 }
 
 impl Inspect {
-    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
+    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<ExitCode> {
+        match (&self.image, self.size || self.html.is_some()) {
+            (_, true) => self.explain(trust),
+            (ImageArg::Layout(layout), false) => self.show_layout(layout, pool, trust),
+            #[cfg(feature = "registry")]
+            (ImageArg::Registry(reference), false) => {
+                let image = self.image.open(self.platform.as_ref(), &self.registries, trust)?;
+                self.show(&Inspection::of_image(reference.to_string(), &image))
+            }
+        }
+    }
+
+    fn explain(&self, trust: &Trust) -> Result<ExitCode> {
         let _lock = self.image.lock();
-        let layout = trust.open(&self.image.layout)?;
-        let entries = match &self.image.tag {
-            Some(tag) => vec![layout.whole_image(Some(tag))?.descriptor().clone()],
-            None => layout.index()?.manifests.clone(),
-        };
+        let image = self.image.open(self.platform.as_ref(), &self.registries, trust)?;
+        let report = progress::show("reading the layers", |_| image_report(&image))?;
+        let explanation = Explanation::new(self.image.to_string(), &image, &report);
+        if let Some(html) = &self.html {
+            page::write(html, &explanation)?;
+        }
+        match (self.size, self.json) {
+            (_, true) => out::print_json(&explanation.with_files(|file| file))?,
+            (true, false) => size::draw(&explanation, self.files)?,
+            (false, false) => {}
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn show_layout(&self, named: &LayoutTag, pool: &Pool, trust: &Trust) -> Result<ExitCode> {
+        let _lock = named.lock();
+        let layout = trust.open(&named.layout)?;
+        let mut entries: Vec<_> = layout.index()?.manifests.iter().map(Cow::Borrowed).collect();
+        if let Some(tag) = &named.tag {
+            entries.retain(|entry| image_name(entry) == Some(tag));
+        }
+        if self.platform.is_some() || (entries.is_empty() && named.tag.is_some()) {
+            let image = layout.image(named.tag.as_deref(), self.platform.as_ref())?;
+            entries = vec![Cow::Owned(image.descriptor().clone())];
+        }
         let inspection =
-            progress::show("reading the layers", |_| Inspection::new(&layout, &entries, pool));
-        if self.json { out::print_json(&inspection) } else { tree::draw(&inspection, out::print) }
+            progress::show("reading the layers", |_| Inspection::new(&layout, entries, pool));
+        self.show(&inspection)
+    }
+
+    /// Prints what was found. The exit code is 1 if a part of it cannot be read.
+    fn show(&self, inspection: &Inspection<'_>) -> Result<ExitCode> {
+        match self.json {
+            true => out::print_json(inspection)?,
+            false => overview::draw(inspection, out::print)?,
+        }
+        let is_whole = inspection.images.iter().all(|entry| entry.what.is_readable())
+            && inspection.layers.values().all(Contents::is_readable);
+        Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
@@ -108,17 +189,38 @@ enum What {
     },
 }
 
+impl What {
+    /// Whether all documents can be read, except for those that are absent.
+    fn is_readable(&self) -> bool {
+        match self {
+            Self::Index { images } => images.iter().all(|entry| entry.what.is_readable()),
+            Self::Image { error, .. } => error.is_none(),
+            Self::Unreadable { .. } => false,
+            Self::Artifact { .. } | Self::Other | Self::Absent => true,
+        }
+    }
+}
+
 impl<'a> Inspection<'a> {
-    fn new(layout: &'a ImageLayout, entries: &'a [Descriptor], pool: &Pool) -> Self {
+    fn new(layout: &ImageLayout, entries: Vec<Cow<'a, Descriptor>>, pool: &Pool) -> Self {
         let mut documents = Documents { layout, seen: HashMap::new(), layers: BTreeMap::new() };
-        let images = entries.iter().map(|entry| documents.entry(Cow::Borrowed(entry), 0)).collect();
+        let images = entries.into_iter().map(|entry| documents.entry(entry, 0)).collect();
         let layers = documents.layers.into_values();
         let contents = pool.map(layers, |layer| (layer.digest, contents(&*layout.blob(&layer))));
-        Self {
-            layout: layout.path().display().to_string(),
-            images,
-            layers: contents.into_iter().collect(),
-        }
+        let layers = contents.into_iter().collect();
+        Self { layout: layout.path().display().to_string(), images, layers }
+    }
+
+    /// An image without the contents of its layers.
+    #[cfg(feature = "registry")]
+    fn of_image(name: String, image: &'a PlatformImage) -> Self {
+        let what = What::Image {
+            manifest: image.manifest().clone(),
+            configuration: Some(Box::new(image.configuration().clone())),
+            error: None,
+        };
+        let entry = Entry { descriptor: Cow::Borrowed(image.descriptor()), what: Arc::new(what) };
+        Self { layout: name, images: vec![entry], layers: BTreeMap::new() }
     }
 }
 

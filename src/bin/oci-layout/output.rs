@@ -25,7 +25,10 @@ use signal_hook::{
     iterator::Signals,
 };
 
-pub(crate) use self::{claim::settled, file::write_tar};
+pub(crate) use self::{
+    claim::settled,
+    file::{OutputFile, write_tar},
+};
 use self::{
     claim::{Claim, Found},
     leftovers::{CLAIM, Leftovers},

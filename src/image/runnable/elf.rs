@@ -1,7 +1,8 @@
 //! What an ELF file needs to start: its loader and its shared libraries.
 
 use std::{
-    io::{self, Read, Seek, SeekFrom},
+    io::{Read, Seek},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -9,8 +10,6 @@ use object::{
     Endianness, FileKind, ReadCache, ReadRef, StringTable, elf,
     read::elf::{Dyn, FileHeader, ProgramHeader},
 };
-
-use crate::layer::entry::Content;
 
 /// A program or a shared library.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,12 +26,7 @@ pub(crate) struct Elf {
 
 impl Elf {
     /// Reads the contents of a file. `None` if they are damaged.
-    pub(crate) fn read(content: &Content) -> Option<Self> {
-        Self::of(ContentReader { content, at: 0 })
-    }
-
-    /// As [`Elf::read`], for a file of this machine.
-    pub(crate) fn of(file: impl Read + Seek) -> Option<Self> {
+    pub(crate) fn read(file: impl Read + Seek) -> Option<Self> {
         let data = ReadCache::new(file);
         match FileKind::parse(&data).ok()? {
             FileKind::Elf32 => parse::<elf::FileHeader32<Endianness>>(&data),
@@ -117,6 +111,23 @@ fn parse<'a, H: FileHeader<Endian = Endianness>>(data: impl ReadRef<'a>) -> Opti
     Some(found)
 }
 
+/// Where the beginning of a program says that its dynamic table is.
+pub(crate) fn dynamic_segment(head: &[u8]) -> Option<Range<u64>> {
+    fn find<H: FileHeader<Endian = Endianness>>(head: &[u8]) -> Option<Range<u64>> {
+        let header = H::parse(head).ok()?;
+        let endian = header.endian().ok()?;
+        let mut segments = header.program_headers(endian, head).ok()?.iter();
+        let segment = segments.find(|segment| segment.p_type(endian) == elf::PT_DYNAMIC)?;
+        let start = segment.p_offset(endian).into();
+        Some(start..start.saturating_add(segment.p_filesz(endian).into()))
+    }
+    match FileKind::parse(head).ok()? {
+        FileKind::Elf32 => find::<elf::FileHeader32<Endianness>>(head),
+        FileKind::Elf64 => find::<elf::FileHeader64<Endianness>>(head),
+        _ => None,
+    }
+}
+
 /// The architecture of a program by the name that images use.
 fn architecture<H: FileHeader<Endian = Endianness>>(
     header: &H,
@@ -135,33 +146,4 @@ fn architecture<H: FileHeader<Endian = Endianness>>(
         (elf::EM_LOONGARCH, _) => "loong64",
         _ => return None,
     })
-}
-
-/// The contents of a file of a layer.
-struct ContentReader<'a> {
-    content: &'a Content,
-    at: u64,
-}
-
-impl Read for ContentReader<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let rest = self.content.size().saturating_sub(self.at);
-        let length = (buffer.len() as u64).min(rest) as usize;
-        self.content.read_at(self.at, &mut buffer[..length]).map_err(io::Error::other)?;
-        self.at += length as u64;
-        Ok(length)
-    }
-}
-
-impl Seek for ContentReader<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let (from, by) = match to {
-            SeekFrom::Start(at) => (at, 0),
-            SeekFrom::End(by) => (self.content.size(), by),
-            SeekFrom::Current(by) => (self.at, by),
-        };
-        let at = from.checked_add_signed(by);
-        self.at = at.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-        Ok(self.at)
-    }
 }

@@ -37,7 +37,7 @@ impl Libraries {
             if self.found.contains_key(&path) {
                 return Some((path, false));
             }
-            let Some(elf) = File::open(&path).ok().and_then(Elf::of) else { continue };
+            let Some(elf) = File::open(&path).ok().and_then(Elf::read) else { continue };
             if elf.architecture == user.architecture {
                 self.found.insert(path.clone(), elf);
                 return Some((path, true));

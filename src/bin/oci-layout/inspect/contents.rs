@@ -22,6 +22,12 @@ pub(super) enum Contents {
     },
 }
 
+impl Contents {
+    pub(super) fn is_readable(&self) -> bool {
+        matches!(self, Self::Read { .. })
+    }
+}
+
 /// A path, with the entries and bytes at and below it.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Part {
@@ -72,11 +78,11 @@ impl Node {
             path.split(|&byte| byte == b'/').filter(|name| !name.is_empty() && *name != b".");
         for name in names.take(DEEPEST) {
             node.entries += 1;
-            node.size += size;
+            node.size = node.size.saturating_add(size);
             node = node.below.entry(name.to_vec()).or_default();
         }
         node.entries += 1;
-        node.size += size;
+        node.size = node.size.saturating_add(size);
     }
 
     /// Returns the root, but replaces every directory that holds more than half of all bytes with

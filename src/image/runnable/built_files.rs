@@ -1,0 +1,148 @@
+//! The files of layers that were just made, and of the base below them.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Read, Seek, SeekFrom},
+    sync::Mutex,
+};
+
+use crate::{
+    basics::{Error, Result},
+    image::runnable::{
+        files::{At, Files},
+        needs::Needs,
+    },
+    layer::{
+        base::stack::{Lookup, Lower, Stack},
+        entry::{Content, Kind},
+        layer_tar::TarLayer,
+        stream::EntryAt,
+    },
+    pool::{Pool, lock},
+    recipe::BaseFiles,
+    tarfile::LayerPath,
+};
+
+/// Layers, whose contents are read from their sources, above a base, of which only the list of
+/// files is known.
+pub(crate) struct BuiltFiles<'a> {
+    /// Topmost first.
+    layers: Vec<&'a TarLayer>,
+    base: Stack,
+    lookup: Mutex<Lookup>,
+}
+
+/// A file of the image.
+enum Found {
+    Layer(EntryAt),
+    Base(Lower),
+}
+
+impl<'a> BuiltFiles<'a> {
+    pub(crate) fn new(
+        layers: &'a [TarLayer],
+        base: Option<&BaseFiles>,
+        pool: &Pool,
+    ) -> Result<Self> {
+        let base = match base {
+            Some(base) => base.stack(pool)?,
+            None => Stack::new(Vec::new()),
+        };
+        Ok(Self { layers: layers.iter().rev().collect(), base, lookup: Mutex::default() })
+    }
+
+    fn find(&self, path: &LayerPath) -> Option<Found> {
+        for layer in &self.layers {
+            if let Some(at) = layer.stream().find(path) {
+                return Some(Found::Layer(at));
+            }
+            // A whiteout, or something that is not a directory, hides what is below.
+            let is_hidden = |above: &LayerPath| {
+                layer.stream().find(&above.whiteout()).is_some()
+                    || layer.stream().find(&above.parent().opaque_whiteout()).is_some()
+                    || (above != path
+                        && layer
+                            .stream()
+                            .find(above)
+                            .is_some_and(|at| at.entry().kind != Kind::Directory))
+            };
+            let mut above = path.ancestors().filter(|above| !above.is_root());
+            if !path.is_root() && (is_hidden(path) || above.any(|above| is_hidden(&above))) {
+                return None;
+            }
+        }
+        lock(&self.lookup).find(&self.base, path).map(Found::Base)
+    }
+}
+
+impl Files for BuiltFiles<'_> {
+    fn at(&self, path: &LayerPath) -> Option<At> {
+        let file = |path: &LayerPath, mode| At::File { path: path.clone(), mode };
+        Some(match self.find(path)? {
+            Found::Layer(at) => match &at.entry().kind {
+                Kind::Directory => At::Directory,
+                Kind::Symlink(target) => At::Symlink(target.clone()),
+                Kind::HardLink(target) => file(target, Some(at.entry().mode)),
+                _ => file(path, Some(at.entry().mode)),
+            },
+            Found::Base(Lower::Directory(_)) => At::Directory,
+            Found::Base(Lower::Symlink(target)) => At::Symlink(target),
+            Found::Base(Lower::File) => file(path, None),
+        })
+    }
+
+    fn needs(&self, path: &LayerPath) -> Result<Option<Needs>> {
+        let Some(Found::Layer(at)) = self.find(path) else { return Ok(None) };
+        let Kind::File(content) = &at.entry().kind else { return Ok(None) };
+        let failed = |cause: io::Error| cause.downcast().unwrap_or_else(Error::sink);
+        Needs::read(ContentReader { content, at: 0 }).map_err(failed)
+    }
+
+    fn executables(&self) -> BTreeSet<LayerPath> {
+        let mut paths = BTreeSet::new();
+        for layer in &self.layers {
+            layer.stream().first_with(|entry| {
+                if matches!(entry.kind, Kind::File(_)) && entry.mode & 0o111 != 0 {
+                    paths.insert(entry.path.clone());
+                }
+                None::<()>
+            });
+        }
+        paths.retain(|path| matches!(self.find(path), Some(Found::Layer(_))));
+        paths
+    }
+
+    /// The base may have any.
+    fn may_have(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// The contents of a file of a layer.
+struct ContentReader<'a> {
+    content: &'a Content,
+    at: u64,
+}
+
+impl Read for ContentReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let rest = self.content.size().saturating_sub(self.at);
+        let length = (buffer.len() as u64).min(rest) as usize;
+        self.content.read_at(self.at, &mut buffer[..length]).map_err(io::Error::other)?;
+        self.at += length as u64;
+        Ok(length)
+    }
+}
+
+impl Seek for ContentReader<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let (from, by) = match to {
+            SeekFrom::Start(at) => (at, 0),
+            SeekFrom::End(by) => (self.content.size(), by),
+            SeekFrom::Current(by) => (self.at, by),
+        };
+        let at = from.checked_add_signed(by);
+        self.at = at.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.at)
+    }
+}

@@ -1,0 +1,62 @@
+//! The files of layers that were read, for the check whether a container can start.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    os::unix::ffi::OsStrExt,
+};
+
+use crate::{
+    basics::Result,
+    image::runnable::{
+        files::{At, Files},
+        needs::Needs,
+    },
+    report::{image_report::Fate, scan::Scan},
+    rootfs::entry::FileKind,
+    tarfile::LayerPath,
+};
+
+pub(crate) struct ScannedFiles<'a> {
+    scan: &'a Scan,
+    /// The last components of all paths.
+    names: HashSet<Vec<u8>>,
+}
+
+impl Files for ScannedFiles<'_> {
+    fn at(&self, path: &LayerPath) -> Option<At> {
+        let entry = &self.scan.merge.files().get(path)?.entry;
+        Some(match &entry.kind {
+            FileKind::Directory => At::Directory,
+            FileKind::Symlink { target } => At::Symlink(target.as_encoded_bytes().to_vec()),
+            _ => At::File { path: self.first_name(path), mode: Some(entry.mode) },
+        })
+    }
+
+    fn needs(&self, path: &LayerPath) -> Result<Option<Needs>> {
+        let number = self.scan.names.get(path);
+        Ok(number.and_then(|number| self.scan.needs.get(number).cloned()))
+    }
+
+    fn executables(&self) -> BTreeSet<LayerPath> {
+        let executables = self.scan.files.iter().filter(|file| file.mode & 0o111 != 0);
+        let visible = executables.filter(|file| file.fate == Fate::Visible);
+        visible.filter_map(|file| LayerPath::parse(&file.path).ok()).collect()
+    }
+
+    fn may_have(&self, name: &str) -> bool {
+        self.names.contains(name.as_bytes())
+    }
+}
+
+impl<'a> ScannedFiles<'a> {
+    pub(crate) fn new(scan: &'a Scan) -> Self {
+        let name = |path: &LayerPath| Some(path.to_path().file_name()?.as_bytes().to_vec());
+        Self { scan, names: scan.names.keys().filter_map(name).collect() }
+    }
+
+    /// The name under which a file with several names is reported.
+    fn first_name(&self, path: &LayerPath) -> LayerPath {
+        let file = self.scan.names.get(path).map(|number| &self.scan.files[*number].path);
+        file.and_then(|first| LayerPath::parse(first).ok()).unwrap_or_else(|| path.clone())
+    }
+}
