@@ -329,7 +329,8 @@ pub enum Warning {
     /// The program of an image is not in the image.
     #[error(
         "the program {program:?}, which a container starts, is not in the image: add it, or \
-         correct the entry point"
+         correct the entry point{}",
+        if program.contains(' ') { "; each argument is a text of its own" } else { "" }
     )]
     ProgramMissing {
         /// The program, as the configuration names it.

@@ -38,8 +38,9 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// lowest first.
 ///
 /// Reads the beginning of every executable file of the layers, and nothing of the base but its
-/// list of files: a program of the base counts as complete. An image without a program, or for
-/// another system than Linux, has no warnings.
+/// list of files: a program of the base counts as complete. In an image without an entry point
+/// or command, only programs are checked, and no scripts. An image for another system than Linux
+/// has no warnings.
 ///
 /// # Errors
 ///
@@ -156,12 +157,18 @@ impl<'a> Check<'a> {
 
     /// Checks all executable files whose contents are known.
     fn executables(&mut self) -> Result<()> {
-        if self.document.config.as_ref().is_none_or(|config| {
-            config.entrypoint.iter().flatten().chain(config.cmd.iter().flatten()).next().is_none()
-        }) {
-            return Ok(());
+        let config = self.document.config.iter();
+        let words = config.flat_map(|config| [&config.entrypoint, &config.cmd]).flatten().flatten();
+        let has_program = words.count() > 0;
+        for path in self.files.executables() {
+            // An image of files alone may have scripts for another image.
+            let is_program =
+                |needs: &Needs| matches!(needs, Needs::Elf(elf) if elf.loader.is_some());
+            if has_program || self.files.needs(&path)?.as_ref().is_some_and(is_program) {
+                self.file(&path)?;
+            }
         }
-        self.files.executables().iter().try_for_each(|path| self.file(path))
+        Ok(())
     }
 
     /// Checks a script, program or library.

@@ -156,6 +156,13 @@ impl Rules {
         self.0.iter().map(|(_, globs)| globs)
     }
 
+    /// Whether a rule sets the mode of this path.
+    pub(crate) fn sets_mode(&self, path: &LayerPath) -> bool {
+        let path = path.to_path();
+        let path = path.strip_prefix("/").unwrap_or(&path);
+        self.0.iter().any(|(rule, globs)| rule.mode.is_some() && globs.is_match(path))
+    }
+
     /// Applies the rules to an entry whose path matches. If the base moved the entry, the given
     /// path counts. Links have no mode, and the attributes of whiteouts are never read.
     pub(crate) fn apply(&self, entry: &mut Entry, given: Option<&LayerPath>) {

@@ -183,7 +183,7 @@ impl<'a> Looking<'a> {
         }
         if now.is_file() {
             noticed.file(*index, source, found.path(), &stat);
-            noticed.mode(mapping, found.path(), attributes.mode);
+            noticed.mode(mapping, found.path(), &path, attributes.mode);
         }
         Ok((path, kind(found.into_path(), &stat)?, attributes))
     }

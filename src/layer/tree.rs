@@ -163,7 +163,7 @@ impl<'a> Tree<'a> {
             self.noticed.overlay_mark(index, source, mark);
         }
         if matches!(kind, Kind::File(_)) {
-            self.noticed.mode(mapping, source, found.mode);
+            self.noticed.mode(mapping, source, &path, found.mode);
         }
         self.add(index, path, kind, found)
     }

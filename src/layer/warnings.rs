@@ -25,8 +25,6 @@ use crate::{
 pub(crate) struct Noticed {
     /// Whether to warn about hard links of folders that become copies.
     count_hard_links: bool,
-    /// Whether no permission rule sets modes.
-    watches_modes: bool,
     optional_globs: Vec<String>,
     state: Mutex<State>,
 }
@@ -83,7 +81,6 @@ impl Noticed {
         let state = State { shared: shared.into_iter().collect(), ..State::default() };
         Self {
             count_hard_links: options.hard_links.is_none(),
-            watches_modes: options.permissions.iter().all(|rule| rule.mode.is_none()),
             optional_globs: options.optional_globs.clone(),
             state: Mutex::new(state),
         }
@@ -120,7 +117,7 @@ impl Noticed {
             }
             match state.shared.get_mut(&(list, at)) {
                 Some((_, matched)) if at < shared => *matched |= glob.is_used(),
-                _ if glob.is_used() => {}
+                _ if glob.is_used() || self.optional_globs.iter().any(|g| g == glob.text()) => {}
                 _ => state
                     .warnings
                     .push((mapping, Warning::GlobUnmatched { of, glob: glob.text().to_owned() })),
@@ -152,15 +149,18 @@ impl Noticed {
         }
     }
 
-    /// Records a regular file whose mode in the layer is the default.
-    pub(crate) fn mode(&self, mapping: &FileMapping, path: &Path, mode: u32) {
+    /// Records a regular file, whose mode in the layer is the default unless a rule sets it.
+    pub(crate) fn mode(&self, mapping: &FileMapping, path: &Path, place: &LayerPath, mode: u32) {
         let lost = match mode {
-            _ if !self.watches_modes || mapping.attributes.mode != Attribute::Normal => return,
+            _ if mapping.attributes.mode != Attribute::Normal => return,
             mode if mode & 0o6000 != 0 => LostMode::SetId,
             mode if mode & 0o077 == 0 => LostMode::Private,
             _ => return,
         };
         let mut state = lock(&self.state);
+        if state.rules.as_ref().is_some_and(|rules| rules.sets_mode(place)) {
+            return;
+        }
         let new = || (path.to_owned(), mode, 0);
         let (first, first_mode, count) = state.lost_modes.entry(lost).or_insert_with(new);
         *count += 1;

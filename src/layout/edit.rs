@@ -260,7 +260,7 @@ pub(super) fn check_names(old: &Descriptor, new: &Descriptor) -> Result<()> {
         [Some(first), Some(second)] if first != second => Err(Error::Images {
             first: first.clone(),
             second: second.clone(),
-            reason: "have one tag, by which podman and others find only one of them: give the \
+            reason: "have the same tag, and podman and others find only one image by it: give the \
                      new one another tag, or remove the old one"
                 .to_owned(),
         }),

@@ -202,13 +202,6 @@ impl LayerOptions {
         self
     }
 
-    /// Adds a glob to [`LayerOptions::exclude`] that may match nothing without a warning.
-    pub fn ignore(mut self, glob: impl Into<String>) -> Self {
-        let glob = glob.into();
-        self.optional_globs.push(glob.clone());
-        self.exclude(glob)
-    }
-
     /// Sets how to treat files with several names.
     pub fn hard_links(self, hard_links: HardLinks) -> Self {
         Self { hard_links: Some(hard_links), ..self }

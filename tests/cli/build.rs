@@ -73,6 +73,14 @@ fn ignore_files_exclude_without_warnings() {
     fs::write(room.path("p/.gitignore"), "# built\ntarget/\n*.o\n!keep.o\n/nothing\n").unwrap();
     fs::write(room.path("p/.dockerignore"), "# built\n\ntarget\n**/*.o\n!**/keep.o\nnone\n")
         .unwrap();
+    // A file that is not named is not used.
+    let unused = room.run(["build", "-f", "p:/", "-o", "all"]);
+    let warning = "oci-layout: warning: \"p/.dockerignore\" is not used: add it with --ignore-file \
+                   p/.dockerignore, or exclude it\n";
+    assert_eq!((unused.code, &*unused.err), (Some(0), warning));
+    // Globs are relative to the folder of the file.
+    room.ok("build -f p/src:/ --ignore-file p/.dockerignore -o below");
+    assert_eq!(paths(&layers(&room, "below")[0]), ["a.rs", "keep.o"]);
     room.ok("build -f p:/ --ignore-file p/.gitignore --exclude .*ignore -o git");
     let kept = |layout| paths(&layers(&room, layout)[0]).into_iter().map(str::to_owned).collect();
     let expected: Vec<String> = kept("git");
@@ -184,7 +192,7 @@ fn force_replaces_only_layouts() {
     let before = room.files("image");
     room.fails(
         "build -f assets -o image",
-        "\"image\" is not empty: empty it, or choose another folder for the output",
+        "\"image\" is not empty: replace it with --force, or choose another folder for the output",
     );
     // A failure leaves the old layout as it was.
     assert_eq!(room.run("build -f nothing -o image --force".split(' ')).code, Some(1));
@@ -288,6 +296,13 @@ fn a_file_has_the_options_of_the_command_line() {
             r#""x.toml", layers[0]: unknown member "env"; expected one of file, text, dir, symlink, tar, spec, layer"#,
         ),
         ("user = ['a']", r#""x.toml", user: expected one text or number"#),
+        ("chmod = 0o644", r#""x.toml", chmod: expected a text: write the value in quotes"#),
+        (
+            "chmod = { tmp = 0o1777 }",
+            r#""x.toml", chmod.tmp: expected a text: write the value in quotes"#,
+        ),
+        ("env = { A = true }", r#""x.toml", env.A: expected a text: write the value in quotes"#),
+        ("a = 'b'\nchmod = 0755", r#""x.toml": not TOML, in line 2: "#),
         ("sparse = 'yes'", r#""x.toml", sparse: expected true or false"#),
         ("exclude = { a = 'b' }", r#""x.toml", exclude: expected a list of texts"#),
         ("layers = 1", r#""x.toml": layers: expected a list of objects, one per layer"#),
@@ -297,7 +312,10 @@ fn a_file_has_the_options_of_the_command_line() {
         ),
     ] {
         fs::write(room.path("x.toml"), file).unwrap();
-        room.fails("build x.toml -o out", sentence);
+        let run = room.run(["build", "x.toml", "-o", "out"]);
+        let error = format!("oci-layout: error: {sentence}");
+        assert!(run.code == Some(1) && run.err.starts_with(&error), "{file}: {}", run.err);
+        assert_eq!(run.err.lines().count(), 1, "{}", run.err);
     }
     room.fails(
         "build -f app other -o out",
@@ -362,6 +380,17 @@ fn mistakes_that_keep_a_container_from_starting_are_warnings() {
              such scripts: 1): add it, or choose a base image that has it"
         ))
     );
+    // A link of a folder above is not a link of the program, and a text is one argument.
+    room.ok("build --dir /usr/bin --symlink /bin=usr/bin -o merged");
+    assert_eq!(
+        warned("--base merged --entrypoint node"),
+        [
+            "the program \"node\", which a container starts, is not in the image: add it, or correct \
+          the entry point"
+        ]
+    );
+    let run = room.run(["build", "-f", "app:/app", "--cmd", "/app --x", "-o", "words"]);
+    assert!(run.err.contains("entry point; each argument is a text of its own"), "{}", run.err);
     assert_eq!(
         warned("-f plain:/app --entrypoint node"),
         [
@@ -408,4 +437,17 @@ fn mistakes_that_keep_a_container_from_starting_are_warnings() {
     );
     assert_eq!(warned("-f app:/x/app -f plain:/x/plain --chmod keep"), [""; 0]);
     assert_eq!(warned("-f app:/x/app -f plain:/x/plain --chmod **=0644"), [""; 0]);
+    assert_eq!(warned("-f app:/x/app -f plain:/x/plain --chmod x/app=0755").len(), 1);
+}
+
+#[test]
+fn the_output_is_not_the_name_of_an_image() {
+    let room = Room::new();
+    for output in ["docker://ghcr.io/me/app:1", "oci:image:1.0", "localhost:5000/app"] {
+        let run = room.run(["build", "-f", "app", "-o", output]);
+        let reason = "is the name of an image, and the output is a folder";
+        assert!(run.code == Some(1) && run.err.contains(reason), "{}", run.err);
+    }
+    let left = fs::read_dir(room.path("")).unwrap().count();
+    assert_eq!(left, 2);
 }

@@ -82,7 +82,7 @@ fn each_error_is_one_sentence() {
         ),
         (
             "build -f app --extra-config {} -o image",
-            "\"image\" is not empty: empty it, or choose another folder for the output",
+            "\"image\" is not empty: replace it with --force, or choose another folder for the output",
         ),
         ("build -f app -o app", "\"app\" is not a folder: choose another path for the output"),
         ("build -f .:/app -o out", in_itself),

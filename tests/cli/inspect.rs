@@ -103,7 +103,7 @@ fn an_image_with_several_names_is_shown_once() {
 fn an_empty_layout_has_no_images() {
     let room = Room::new();
     room.ok("build -f app:/app --tag v1 -o image");
-    assert_eq!(room.run(["remove", "image:v1"]).code, Some(0));
+    assert_eq!(room.run(["delete", "image:v1"]).code, Some(0));
     assert_eq!(room.ok("inspect image"), "image\n└─ no images\n");
 }
 

@@ -70,7 +70,8 @@ fn a_full_name_does_not_replace_another_image() {
     let before = fs::read(dir.path().join("index.json")).unwrap();
     let message = layout.append([db], &Pool::new(1)).unwrap_err().to_string();
     assert!(
-        message.starts_with("images ghcr.io/me/app:latest and ghcr.io/me/db:latest have one tag"),
+        message
+            .starts_with("images ghcr.io/me/app:latest and ghcr.io/me/db:latest have the same tag"),
         "{message}"
     );
     assert_eq!(fs::read(dir.path().join("index.json")).unwrap(), before);

@@ -54,8 +54,8 @@ A file with options has the same names as the command line; --schema prints its 
   entrypoint = [\"/bin/app\"]
   output = \"image\"")]
 pub(crate) struct Build {
-    /// TOML or JSON file with options, in front of those of the command line, which replace or
-    /// extend them. Paths in it are relative to the current directory
+    /// File with options (TOML or JSON). An option on the command line replaces that of the file;
+    /// one that may be repeated is added to it. Paths are relative to the current directory
     #[arg(value_name = "FILE")]
     options: Option<PathBuf>,
 
@@ -142,7 +142,8 @@ impl Build {
         if self.options.is_some() {
             self.config.replace_earlier();
         }
-        let plans = self.order.plan(&self.layer);
+        self.layer.warn_of_unused_ignore_files(warnings)?;
+        let plans = self.order.plan(&self.layer)?;
         let platforms = platforms(&self.platform);
         let has_files = !plans.is_empty() || platforms.iter().any(|own| !own.files.is_empty());
         if !has_files && self.base.base.is_none() {
@@ -150,7 +151,7 @@ impl Build {
                 "the image has no files: add some with -f, or name an image to change with --base",
             );
         }
-        let platforms_with_files = platforms.iter().filter(|own| !own.files.is_empty()).count();
+        let has_own_files = platforms.iter().any(|own| !own.files.is_empty());
         let mut images = Vec::new();
         let mut locks = Vec::new();
         for own in platforms {
@@ -173,7 +174,7 @@ impl Build {
             above: self.above,
             compression: self.compression,
             lazy: self.sparse,
-            several: plans.len() + platforms_with_files > 1,
+            several: plans.len() + usize::from(has_own_files) > 1,
             dir: output.dir(),
             write,
             pool,
@@ -192,7 +193,8 @@ impl Build {
                 None => packer.pack(&plans, base.as_ref())?,
             };
             if !own.files.is_empty() {
-                let files = own.files.into_iter().map(|file| self.layer.with_attributes(file));
+                let ignore = self.layer.ignore_files()?;
+                let files = own.files.into_iter().map(|file| self.layer.complete(file, &ignore));
                 packer.add(&Plan::Files(files.collect()), base.as_ref(), &mut layers)?;
             }
             if self.with_libraries {

@@ -251,7 +251,9 @@ impl Running {
         thread::Builder::new().spawn(forward).map_err(|cause| failed(cause.to_string()))?;
         let client = command.spawn().map_err(|cause| match cause.kind() {
             io::ErrorKind::NotFound => failed(
-                "not found: install it, or give its path with --skopeo or --docker".to_owned(),
+                "not found: install it, give its path with --skopeo or --docker, or use \
+                 `oci-layout push`, which sends to registries by itself"
+                    .to_owned(),
             ),
             _ => failed(cause.to_string()),
         })?;

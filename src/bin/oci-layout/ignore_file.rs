@@ -1,13 +1,67 @@
 //! Files with globs to exclude: `.dockerignore` and `.gitignore`.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use oci_layout::Result;
 
 use crate::errors;
 
+/// The globs of a file, which are relative to its folder.
+pub(crate) struct IgnoreFile {
+    folder: PathBuf,
+    globs: Vec<String>,
+}
+
+impl IgnoreFile {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let globs = read(path)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let folder = fs::canonicalize(folder).map_err(errors::read(folder))?;
+        Ok(Self { folder, globs })
+    }
+
+    /// Returns the globs for a source, in the form of `--exclude`. A source in another folder is
+    /// taken for the folder of the file.
+    pub(crate) fn for_source(&self, source: &Path) -> Vec<String> {
+        let whole = fs::canonicalize(source).unwrap_or_default();
+        let Some(prefix) = whole.strip_prefix(&self.folder).ok().and_then(Path::to_str) else {
+            return self.globs.clone();
+        };
+        let prefix: Vec<_> = prefix.split('/').filter(|name| !name.is_empty()).collect();
+        self.globs.iter().filter_map(|glob| below(glob, &prefix)).collect()
+    }
+}
+
+/// What a glob means below a folder. `None` if it matches nothing there.
+fn below(glob: &str, prefix: &[&str]) -> Option<String> {
+    let (not, pattern) = match glob.strip_prefix('!') {
+        Some(pattern) => ("!", pattern.trim_start()),
+        None => ("", glob),
+    };
+    let mut names = pattern.split('/').filter(|name| !name.is_empty() && *name != ".").peekable();
+    for folder in prefix {
+        match names.peek() {
+            // It matches a folder above.
+            None => return Some(format!("{not}**")),
+            Some(&"**") => break,
+            Some(name) if is_match(name, folder) => names.next(),
+            Some(_) => return None,
+        };
+    }
+    let rest = names.collect::<Vec<_>>().join("/");
+    Some(format!("{not}{}", if rest.is_empty() { "**" } else { &rest }))
+}
+
+fn is_match(glob: &str, name: &str) -> bool {
+    globset::Glob::new(glob).is_ok_and(|glob| glob.compile_matcher().is_match(name))
+}
+
 /// Returns the globs in this file, in the form of `--exclude`.
-pub(crate) fn read(path: &Path) -> Result<Vec<String>> {
+fn read(path: &Path) -> Result<Vec<String>> {
     let text = fs::read_to_string(path).map_err(errors::read(path))?;
     Ok(match path.file_name().is_some_and(|name| name == ".gitignore") {
         true => [".git".to_owned()].into_iter().chain(text.lines().filter_map(of_git)).collect(),
@@ -75,6 +129,22 @@ mod tests {
             ("**/*.o", Some("**/*.o")),
         ] {
             assert_eq!(of_docker(line).as_deref(), glob, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn globs_are_relative_to_the_folder_of_the_file() {
+        for (glob, prefix, inside) in [
+            ("src/test", &["src"][..], Some("test")),
+            ("src/test", &[], Some("src/test")),
+            ("src/test", &["src", "test"], Some("**")),
+            ("src", &["src", "deep"], Some("**")),
+            ("other/test", &["src"], None),
+            ("!s*/keep", &["src"], Some("!keep")),
+            ("**/*.o", &["src"], Some("**/*.o")),
+            ("/src/", &["src"], Some("**")),
+        ] {
+            assert_eq!(below(glob, prefix).as_deref(), inside, "{glob} in {prefix:?}");
         }
     }
 

@@ -133,6 +133,14 @@ pub(crate) fn local_layout(text: &OsStr) -> Result<LayoutTag, String> {
     }
 }
 
+/// As [`ImageArg::parse`], but a path that exists is not split at a colon.
+pub(crate) fn layout_or_image(text: &OsStr) -> Result<ImageArg, String> {
+    match Path::new(text).exists() {
+        true => Ok(ImageArg::Layout(LayoutTag { layout: PathBuf::from(text), tag: None })),
+        false => ImageArg::parse(text),
+    }
+}
+
 fn local(text: &OsStr) -> Result<LayoutTag, String> {
     let other = |(transport, _): &&(&str, &str)| after(text, transport).is_some();
     if let Some((transport, advice)) = OTHERS.iter().find(other) {

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 use oci_layout::{
-    Attribute, Attributes, FileMapping, HardLinks, LayerOptions, OnConflict, PermissionRule, Result,
+    Attribute, Attributes, FileMapping, HardLinks, LayerOptions, OnConflict, PermissionRule,
+    Result, Source,
 };
 
-use crate::{args, ignore_file};
+use crate::{Warnings, args, ignore_file::IgnoreFile};
 
 /// The files of a layer and their attributes.
 #[derive(Args, Clone)]
@@ -26,8 +27,9 @@ pub(crate) struct LayerArgs {
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
 
-    /// File with globs to exclude from every folder, such as .dockerignore. A file with the name
-    /// .gitignore is read by git's rules, and excludes .git too. May be repeated
+    /// File with globs to exclude, such as .dockerignore. They are relative to the file's folder for
+    /// sources in that folder, and to the source for others. A file with the name .gitignore is
+    /// read by git's rules, and excludes .git too. May be repeated
     #[arg(long, value_name = "FILE")]
     ignore_file: Vec<PathBuf>,
 
@@ -133,12 +135,45 @@ pub(crate) fn at<T>(matches: &ArgMatches, option: &str, values: Vec<T>) -> Vec<(
 
 impl LayerArgs {
     /// Returns the files in order.
-    pub(crate) fn mappings(&self) -> Vec<FileMapping> {
-        self.files.0.iter().map(|(_, file)| self.with_attributes(file.clone())).collect()
+    pub(crate) fn mappings(&self) -> Result<Vec<FileMapping>> {
+        let ignore = self.ignore_files()?;
+        let complete = |(_, file): &(_, FileMapping)| self.complete(file.clone(), &ignore);
+        Ok(self.files.0.iter().map(complete).collect())
+    }
+
+    pub(crate) fn ignore_files(&self) -> Result<Vec<IgnoreFile>> {
+        self.ignore_file.iter().map(|file| IgnoreFile::read(file)).collect()
+    }
+
+    /// Returns the file with the attributes and globs that apply to it.
+    pub(crate) fn complete(&self, file: FileMapping, ignore: &[IgnoreFile]) -> FileMapping {
+        let file = self.with_attributes(file);
+        let Source::Path(source) = &file.source else { return file };
+        let globs: Vec<_> = ignore.iter().flat_map(|ignore| ignore.for_source(source)).collect();
+        globs.into_iter().fold(file, FileMapping::exclude)
+    }
+
+    /// Warns of a .dockerignore that is not used.
+    pub(crate) fn warn_of_unused_ignore_files(&self, warnings: Warnings) -> Result<()> {
+        if !self.ignore_file.is_empty() || !self.exclude.is_empty() {
+            return Ok(());
+        }
+        for (_, file) in &self.files.0 {
+            let Source::Path(source) = &file.source else { continue };
+            let unused = source.join(".dockerignore");
+            if unused.is_file() {
+                let reason = format!(
+                    "is not used: add it with --ignore-file {}, or exclude it",
+                    unused.display()
+                );
+                warnings.say(&unused, &reason)?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the file with the attributes that apply to all files.
-    pub(crate) fn with_attributes(&self, file: FileMapping) -> FileMapping {
+    fn with_attributes(&self, file: FileMapping) -> FileMapping {
         let owner = for_all(&self.chown).cloned().unwrap_or_default();
         let attributes = Attributes {
             mode: for_all(&self.chmod).copied().unwrap_or_default(),
@@ -156,8 +191,11 @@ impl LayerArgs {
             .on_conflict(self.on_conflict.unwrap_or_default())
             .keep_directory_links(self.keep_directory_links);
         options.include.clone_from(&self.include);
-        for file in &self.ignore_file {
-            options = ignore_file::read(file)?.into_iter().fold(options, LayerOptions::ignore);
+        for (_, file) in &self.files.0 {
+            let Source::Path(source) = &file.source else { continue };
+            let ignored = self.ignore_files()?;
+            let globs = ignored.iter().flat_map(|ignored| ignored.for_source(source));
+            options.optional_globs.extend(globs);
         }
         options.exclude.extend_from_slice(&self.exclude);
         options.hard_links = self.hard_links;

@@ -51,6 +51,7 @@ mod write_args;
 use std::{
     env,
     ffi::{OsStr, OsString},
+    path::Path,
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
 };
@@ -112,6 +113,18 @@ impl Warnings {
             return Err(Error::Warning(warning.clone()));
         }
         self.print(warnings);
+        Ok(())
+    }
+
+    /// Prints a warning of the program itself. With `--strict`, returns it as an error.
+    pub(crate) fn say(self, path: &Path, reason: &str) -> Result<()> {
+        if self.strict {
+            let reason = format!("{reason} (strict: warnings are errors)");
+            return Err(errors::invalid(format!("{path:?}"), reason));
+        }
+        if !self.quiet {
+            say(format_args!("oci-layout: warning: {path:?} {reason}"));
+        }
         Ok(())
     }
 

@@ -54,6 +54,7 @@ impl Output {
     /// Creates the folder, which must not exist or must be empty. Leftovers of a killed run of this
     /// program are removed.
     pub(crate) fn claim(dir: &Path, write: WriteOptions) -> Result<Self> {
+        refuse_image_name(dir)?;
         let shared = Arc::new(Shared::default());
         // A signal that arrives now waits until it is known what to remove.
         let mut undo = shared.undo();
@@ -69,7 +70,15 @@ impl Output {
     /// [`Output::keep`] exchanges them.
     pub(crate) fn claim_or_replace(dir: &Path, write: WriteOptions, force: bool) -> Result<Self> {
         let is_used = || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
-        if !force || !is_used() {
+        if !is_used() {
+            return Self::claim(dir, write);
+        }
+        if !force && dir.join("index.json").exists() && !dir.join(CLAIM).exists() {
+            let reason = "is not empty: replace it with --force, or choose another folder for the \
+                          output";
+            return Err(errors::output_exists(dir, reason));
+        }
+        if !force {
             return Self::claim(dir, write);
         }
         let is_layout = settled(dir, write)? && dir.join("index.json").is_file();
@@ -218,6 +227,26 @@ impl Folder {
         let _ = self.claim.end();
         remove_folders(&self.dir, self.made.as_deref());
     }
+}
+
+/// Refuses the name of an image as a folder: `docker://…`, `oci:…` or `localhost:5000/…`.
+fn refuse_image_name(dir: &Path) -> Result<()> {
+    let text = dir.to_string_lossy();
+    let has_transport = ["docker://", "docker:/", "oci:", "oci-archive:", "docker-archive:"]
+        .iter()
+        .any(|transport| text.starts_with(transport));
+    let is_host = |first: &str| {
+        first.split_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    };
+    let has_host = text.split_once('/').is_some_and(|(first, _)| is_host(first));
+    if dir.exists() || !(has_transport || has_host) {
+        return Ok(());
+    }
+    let reason = "is the name of an image, and the output is a folder: give a folder, name the \
+                  image with --tag, and send it with push";
+    Err(errors::invalid(format!("{dir:?}"), reason))
 }
 
 /// Removes a layout, but no files of other origin.

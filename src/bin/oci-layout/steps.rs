@@ -104,10 +104,11 @@ const WHAT: [&str; 6] = ["files", "text", "dir", "symlink", "tar", "spec"];
 
 impl LayerTar {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        self.layer.warn_of_unused_ignore_files(warnings)?;
         let LayerSpec { files, options } = match &self.spec {
             Some(spec) => read_spec(spec)?,
             None => LayerSpec {
-                files: self.layer.mappings(),
+                files: self.layer.mappings()?,
                 options: self.layer.apply(LayerOptions::default())?,
             },
         };

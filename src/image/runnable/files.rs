@@ -64,6 +64,11 @@ impl dyn Files + '_ {
         let mut last_target = None;
         let followed = follow(&start, &LayerPath::root(), |path| {
             let Some(At::Symlink(target)) = self.at(path) else { return Ok(None) };
+            // A link of a parent directory is not what the path names.
+            let is_named = path.to_path().file_name() == start.to_path().file_name();
+            if last_target.is_none() && !is_named {
+                return Ok(Some(target));
+            }
             last_target = Some(path.parent().to_path().join(OsStr::from_bytes(&target)));
             Ok::<_, LinkFault>(Some(target))
         });

@@ -81,12 +81,13 @@ impl Args for LayerOrder {
 
 impl LayerOrder {
     /// Returns the layers, lowest first. Files without a layer before them begin one.
-    pub(super) fn plan(&self, args: &LayerArgs) -> Vec<Plan> {
+    pub(super) fn plan(&self, args: &LayerArgs) -> Result<Vec<Plan>> {
+        let ignore = args.ignore_files()?;
         let files = args
             .files
             .0
             .iter()
-            .map(|(at, file)| (*at, Plan::Files(vec![args.with_attributes(file.clone())])));
+            .map(|(at, file)| (*at, Plan::Files(vec![args.complete(file.clone(), &ignore)])));
         let is_new = |plan: &Plan| matches!(plan, Plan::Files(files) if files.is_empty());
         let mut all: Vec<_> = self.0.iter().cloned().chain(files).collect();
         all.sort_by_key(|(at, _)| *at);
@@ -100,7 +101,7 @@ impl LayerOrder {
             }
         }
         plans.retain(|plan| !is_new(plan));
-        plans
+        Ok(plans)
     }
 }
 
@@ -185,7 +186,8 @@ impl Packer<'_> {
             // A glob may match in another layer.
             let rules = options.permissions.iter().map(|rule| &rule.glob);
             let globs = options.include.iter().chain(&options.exclude).chain(rules);
-            options.optional_globs = globs.cloned().collect();
+            let globs: Vec<_> = globs.cloned().collect();
+            options.optional_globs.extend(globs);
         }
         let options = options.compression(compression).write(self.write).pool(self.pool);
         let layer = pack(files, options, self.lazy, self.dir, self.warnings)?;

@@ -45,6 +45,13 @@ pub(crate) fn overriding(build: Command) -> Command {
 fn read(path: &Path, build: &Command) -> Result<Vec<OsString>> {
     let what = format!("{path:?}");
     let is_named = path.extension().is_some_and(|end| end == "toml" || end == "json");
+    if path.is_dir() {
+        let reason = format!(
+            "is a folder, and not a file with options: to pack it, write -f {}:/DEST",
+            path.display()
+        );
+        return Err(errors::invalid(what, reason));
+    }
     if path.as_os_str() != "-" && !is_named && !path.exists() {
         let reason = "there is no such file with options: name it image.toml or image.json, or give \
                       each file of the image its own -f";
@@ -59,7 +66,7 @@ fn read(path: &Path, build: &Command) -> Result<Vec<OsString>> {
         true => serde_json::from_str(&text)
             .map_err(|error| errors::invalid(&what, format!("not JSON: {error}")))?,
         false => toml::from_str(&text)
-            .map_err(|error| errors::invalid(&what, format!("not TOML: {error}")))?,
+            .map_err(|error| errors::invalid(&what, not_toml(&error, &text)))?,
     };
     let Ordered::Table(members) = file else {
         return Err(errors::invalid(what, "expected an object with options as members"));
@@ -73,6 +80,13 @@ fn read(path: &Path, build: &Command) -> Result<Vec<OsString>> {
         }
     }
     Ok(arguments)
+}
+
+/// The line and the reason.
+fn not_toml(error: &toml::de::Error, text: &str) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+    format!("not TOML, in line {line}: {}", error.message())
 }
 
 /// Adds the options of each layer after `--new-layer`.
@@ -115,7 +129,19 @@ fn option(
     };
     let refuse = |expected: &str| errors::invalid(format!("{what}, {name}"), expected);
     let takes_values = option.get_action().takes_values();
+    let is_mode = option.get_value_names().is_some_and(|form| form[0].contains("MODE"));
     let mut add = |value: String| arguments.push(format!("--{name}={value}").into());
+    let file = what;
+    let text = |value: Ordered, key: Option<&str>| match value {
+        Ordered::Text(text) => Ok(text),
+        // 0o644 would arrive as a decimal number.
+        Ordered::Number(number) if !is_mode => Ok(number),
+        _ => {
+            let what = key.map_or(String::new(), |key| format!(".{key}"));
+            let reason = "expected a text: write the value in quotes";
+            Err(errors::invalid(format!("{file}, {name}{what}"), reason))
+        }
+    };
     match value {
         Ordered::Bool(given) if !takes_values => {
             if given {
@@ -124,25 +150,20 @@ fn option(
         }
         _ if !takes_values => return Err(refuse("expected true or false")),
         Ordered::Bool(given) => add(given.to_string()),
-        Ordered::Text(text) => add(text),
+        value @ (Ordered::Text(_) | Ordered::Number(_)) => add(text(value, None)?),
         Ordered::List(_) | Ordered::Table(_) if !is_repeated(option) => {
             return Err(refuse("expected one text or number"));
         }
         Ordered::List(values) => {
             for value in values {
-                let Ordered::Text(text) = value else {
-                    return Err(refuse("expected a list of texts"));
-                };
-                add(text);
+                add(text(value, None)?);
             }
         }
         Ordered::Table(pairs) => {
             let (separator, is_path) =
                 separator(option).ok_or_else(|| refuse("expected a list of texts"))?;
             for (key, value) in pairs {
-                let Ordered::Text(text) = value else {
-                    return Err(refuse("expected an object of texts"));
-                };
+                let text = text(value, Some(&key))?;
                 // Only paths can have an escaped separator.
                 let escape = |text: String| match is_path {
                     true => text.replace('\\', r"\\").replace(separator, &format!(r"\{separator}")),
@@ -204,7 +225,11 @@ pub(super) fn schema() -> Value {
 }
 
 fn schema_of(option: &Arg) -> Value {
-    let text = json!({ "type": ["string", "number"] });
+    let is_mode = option.get_value_names().is_some_and(|form| form[0].contains("MODE"));
+    let text = match is_mode {
+        true => json!({ "type": "string" }),
+        false => json!({ "type": ["string", "number"] }),
+    };
     let types = match (option.get_action().takes_values(), is_repeated(option)) {
         (false, _) => json!([{ "type": "boolean" }]),
         (true, false) => json!([{ "type": ["string", "number", "boolean"] }]),
@@ -223,8 +248,9 @@ fn schema_of(option: &Arg) -> Value {
 /// A value of TOML or JSON. Members keep their order, because a variable can refer to earlier ones.
 enum Ordered {
     Bool(bool),
-    /// A text, a number or a time.
+    /// A text or a time.
     Text(String),
+    Number(String),
     List(Vec<Ordered>),
     Table(Vec<(String, Ordered)>),
 }
@@ -249,15 +275,15 @@ impl<'de> Visitor<'de> for OrderedVisitor {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Ordered, E> {
-        Ok(Ordered::Text(value.to_string()))
+        Ok(Ordered::Number(value.to_string()))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Ordered, E> {
-        Ok(Ordered::Text(value.to_string()))
+        Ok(Ordered::Number(value.to_string()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Ordered, E> {
-        Ok(Ordered::Text(value.to_string()))
+        Ok(Ordered::Number(value.to_string()))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Ordered, E> {
