@@ -32,20 +32,18 @@ impl Image {
         images.collect()
     }
 
-    /// The image with a change for each platform, or for the one in `only`, as
-    /// [`PlatformImage::squashed`]. Attestations of a changed image are removed from its index. The
-    /// names stay.
+    /// The image with a change for each platform, as [`PlatformImage::squashed`] makes it.
+    /// Attestations of a changed image are removed from its index. The names stay.
     ///
     /// # Errors
     ///
-    /// Those of `change`, [`Error::PlatformNotFound`](crate::Error::PlatformNotFound) if the image
-    /// is not for the platform, and the errors of reading the documents.
+    /// Those of `change`, [`Error::PlatformNotFound`](crate::Error::PlatformNotFound) for an
+    /// artifact, and the errors of reading the documents.
     pub fn map_platforms(
         &self,
-        only: Option<&Platform>,
         mut change: impl FnMut(PlatformImage) -> Result<PlatformImage>,
     ) -> Result<Self> {
-        with_each_platform(self, only, |image| {
+        with_each_platform(self, None, |image| {
             let Self { descriptor, blobs, .. } = change(image)?.into();
             Ok((descriptor, blobs))
         })

@@ -56,6 +56,7 @@ pub fn unpack<B: Blob>(
 
 /// Options of [`unpack`]. A pool alone is enough.
 #[derive(Clone, Debug)]
+#[must_use]
 #[non_exhaustive]
 pub struct UnpackOptions {
     /// Writes small files.

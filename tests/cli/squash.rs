@@ -89,7 +89,7 @@ fn all_platforms_and_the_names_stay() {
     room.ok("image-layout x=base-amd64 x=base-arm64 -o base");
     room.ok("image-layout ghcr.io/me/app:1.0=amd64 ghcr.io/me/app:1.0=arm64 -o image");
     let names = |layout: &str| {
-        let index = room.json(&format!("{layout}/index.json"));
+        let index = room.json(format!("{layout}/index.json"));
         assert_eq!(index["manifests"].as_array().unwrap().len(), 1, "{index}");
         index["manifests"][0]["annotations"].clone()
     };

@@ -80,11 +80,11 @@ impl Diff {
     /// Whether the images are the same.
     fn compare(self, pool: &Pool, trust: &Trust) -> Result<bool> {
         let _locks = [self.old.lock(), self.new.lock()];
-        let (old, new) = (self.images(&self.old, trust)?, self.images(&self.new, trust)?);
-        let compare = |(_, old): &OfPlatform, (_, new): &OfPlatform| {
+        let (old, mut new) = (self.images(&self.old, trust)?, self.images(&self.new, trust)?);
+        let compare = |old: &PlatformImage, new: &PlatformImage| {
             progress::show("comparing the images", |_| image_diff(old, new, pool))
         };
-        if let ([old], [new]) = (&*old, &*new) {
+        if let ([(_, old)], [(_, new)]) = (&*old, &*new) {
             let diff = compare(old, new)?;
             match self.json {
                 true => out::print_json(&diff)?,
@@ -93,17 +93,21 @@ impl Diff {
             return Ok(diff.is_empty());
         }
         let mut platforms = Vec::new();
-        for pair in pairs(old, new) {
-            platforms.push(match &pair {
-                Pair::Both(old, new) => PlatformDiff {
-                    platform: new.0.to_string(),
+        for (platform, old) in old {
+            let is_same = |(other, _): &OfPlatform| {
+                platform.accepts(other) && platform.os_version == other.os_version
+            };
+            platforms.push(match new.iter().position(is_same) {
+                Some(at) => PlatformDiff {
+                    platform: platform.to_string(),
                     change: FileChange::Changed,
-                    diff: Some(compare(old, new)?),
+                    diff: Some(compare(&old, &new.remove(at).1)?),
                 },
-                Pair::Old((platform, _)) => PlatformDiff::only(platform, FileChange::Removed),
-                Pair::New((platform, _)) => PlatformDiff::only(platform, FileChange::Added),
+                None => PlatformDiff::only(&platform, FileChange::Removed),
             });
         }
+        let added = |(platform, _): &OfPlatform| PlatformDiff::only(platform, FileChange::Added);
+        platforms.extend(new.iter().map(added));
         platforms.retain(|found| found.diff.as_ref().is_none_or(|diff| !diff.is_empty()));
         match self.json {
             true => out::print_json(&json!({ "platforms": platforms }))?,
@@ -126,28 +130,6 @@ impl Diff {
 }
 
 type OfPlatform = (Platform, PlatformImage);
-
-/// The images for one platform.
-enum Pair {
-    Both(OfPlatform, OfPlatform),
-    Old(OfPlatform),
-    New(OfPlatform),
-}
-
-fn pairs(old: Vec<OfPlatform>, mut new: Vec<OfPlatform>) -> Vec<Pair> {
-    let mut pairs = Vec::new();
-    for old in old {
-        let is_same = |(platform, _): &OfPlatform| {
-            old.0.accepts(platform) && old.0.os_version == platform.os_version
-        };
-        pairs.push(match new.iter().position(is_same) {
-            Some(at) => Pair::Both(old, new.remove(at)),
-            None => Pair::Old(old),
-        });
-    }
-    pairs.extend(new.into_iter().map(Pair::New));
-    pairs
-}
 
 /// What differs for one platform of images for several.
 #[derive(Serialize)]

@@ -143,7 +143,7 @@ impl NewImage {
         let write = self.write.options();
         let output = Output::claim_or_replace(&self.output, write, self.force)?;
         let digest = progress::show(doing, |_| {
-            let new = old.map_platforms(None, |image| change(image, output.dir()))?;
+            let new = old.map_platforms(|image| change(image, output.dir()))?;
             let digest = new.digest();
             let new = match self.tag.is_empty() {
                 true => new,
