@@ -7,6 +7,7 @@ pub(crate) mod config_members;
 pub(crate) mod config_options;
 pub(crate) mod containers;
 pub(crate) mod draft;
+pub(crate) mod each_platform;
 pub(crate) mod environment;
 pub(crate) mod existing;
 pub(crate) mod graph;

@@ -21,5 +21,5 @@ pub use crate::rootfs::{
     image_files::ImageFiles,
     layer_diff::layer_diff,
     search::FileSearch,
-    unpack::{Skipped, unpack},
+    unpack::{Skipped, UnpackOptions, unpack},
 };

@@ -3,24 +3,19 @@
 mod layers;
 mod options;
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use self::layers::Stack;
 pub use self::options::MutateOptions;
 use crate::{
-    basics::{Digest, Error, Result, Warning, json},
+    basics::{Error, Result, Warning, json},
     blob::{Blob, Layer, MemoryBlob},
-    document::{
-        Configuration, Descriptor, Index, Manifest, MediaType, Platform, configuration, manifest,
-    },
+    document::{Configuration, Descriptor, Manifest, MediaType, configuration, manifest},
     image::{
-        config_changes::ConfigChanges,
-        containers::{Container, Graph, no_platform},
-        graph::Image,
-        manifest::many_layers,
-        platform_image::PlatformImage,
+        config_changes::ConfigChanges, each_platform::with_each_platform, graph::Image,
+        manifest::many_layers, platform_image::PlatformImage,
     },
 };
 
@@ -31,10 +26,6 @@ const IMAGE: &str = "the image";
 /// keys](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md#pre-defined-annotation-keys).
 const BASE_NAME: &str = "org.opencontainers.image.base.name";
 const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
-
-/// The annotation by which BuildKit's attestations name the manifest that they describe:
-/// <https://docs.docker.com/build/metadata/attestations/attestation-storage/>
-const DESCRIBES: &str = "vnd.docker.reference.digest";
 
 /// Changes an image: its configuration, its annotations, and the list of its layers. Reads no
 /// layer. Unknown members of all documents stay, and so do the names of the image.
@@ -65,68 +56,39 @@ const DESCRIBES: &str = "vnd.docker.reference.digest";
 /// the documents. [`Error::Warning`] if `strict` is set in the options of the configuration and
 /// there is a [`Warning`].
 pub fn mutate(image: &Image, options: &MutateOptions) -> Result<Image> {
-    let containers = Container::all(image)?;
-    let is_wanted =
-        |platform: &Platform| options.only.as_ref().is_none_or(|only| only.accepts(platform));
-    if !containers.iter().any(|container| is_wanted(&container.platform)) {
-        let of = format!("image {}", image.digest());
-        let wanted = options.only.clone().unwrap_or_default();
-        return Err(no_platform(of, &wanted, containers.iter().map(|it| &it.platform)));
-    }
-    let mut mutation = Mutation { image, options, warnings: Vec::new(), changed: Vec::new() };
-    for container in containers.into_iter().filter(|it| is_wanted(&it.platform)) {
-        let old = container.descriptor.clone();
-        let (new, blobs) = mutation.of_platform(container)?;
-        mutation.changed.push(Changed { old: old.digest, new, blobs });
-    }
+    let mut mutation = Mutation { options, warnings: Vec::new() };
+    let mut changed =
+        with_each_platform(image, options.only.as_ref(), |image| mutation.of_platform(&image))?;
     Error::refuse_warnings(&mutation.warnings, options.config.strict)?;
-    let mut warnings = image.warnings().to_vec();
     // The same mistake for each platform is one mistake.
-    for warning in std::mem::take(&mut mutation.warnings) {
-        if !warnings.contains(&warning) {
-            warnings.push(warning);
+    for warning in mutation.warnings {
+        if !changed.warnings.contains(&warning) {
+            changed.warnings.push(warning);
         }
     }
-    let (descriptor, mut blobs) = mutation.below(image.descriptor())?;
-    let mut seen = HashSet::new();
-    blobs.retain(|blob| seen.insert(blob.descriptor().digest));
-    Ok(Image { descriptor, blobs, names: image.names().to_vec(), warnings })
+    Ok(changed)
 }
 
 /// A change in progress.
 struct Mutation<'a> {
-    image: &'a Image,
     options: &'a MutateOptions,
     warnings: Vec<Warning>,
-    changed: Vec<Changed>,
-}
-
-/// An image that was changed.
-struct Changed {
-    old: Digest,
-    new: Descriptor,
-    blobs: Vec<Arc<dyn Blob>>,
 }
 
 impl Mutation<'_> {
     /// Changes the image for one platform. Returns its new descriptor and blobs.
-    fn of_platform(&mut self, container: Container) -> Result<(Descriptor, Vec<Arc<dyn Blob>>)> {
-        let Container { descriptor, manifest, .. } = container;
-        let configuration: Configuration = self.image.read(&manifest.config)?;
-        let image = PlatformImage::new(descriptor, manifest, configuration, |blob| {
-            self.image.blob(blob).map(Arc::clone)
-        })?;
-        let mut stack = Stack::of(&image);
+    fn of_platform(&mut self, image: &PlatformImage) -> Result<(Descriptor, Vec<Arc<dyn Blob>>)> {
+        let mut stack = Stack::of(image);
         if let Some((old, new)) = &self.options.rebase {
             let platform = image.configuration().platform();
             let base = |base| PlatformImage::of(base, Some(&platform));
             stack.rebase(&base(old)?, &base(new)?)?;
         }
         stack.drop(self.options.drop_layers)?;
-        let configuration = self.configuration(&image, &mut stack)?;
+        let configuration = self.configuration(image, &mut stack)?;
         let layers = stack.layers;
         let config = MemoryBlob::new(MediaType::CONFIG, json::to_bytes(&configuration));
-        let manifest = self.manifest(&image, config.descriptor(), &layers)?;
+        let manifest = self.manifest(image, config.descriptor(), &layers)?;
         let bytes = MemoryBlob::new(manifest.media_type()?, json::to_bytes(&manifest));
         let said = image.descriptor().clone();
         let descriptor = Descriptor {
@@ -199,61 +161,5 @@ impl Mutation<'_> {
         value["layers"] = layers.iter().map(|layer| json::to_value(layer.descriptor())).collect();
         self.warnings.extend(many_layers(layers.len()));
         json::from_value("image manifest", value)
-    }
-
-    /// Returns what the image has in place of this manifest or index, with its blobs.
-    fn below(&self, old: &Descriptor) -> Result<(Descriptor, Vec<Arc<dyn Blob>>)> {
-        if let Some(changed) = self.changed.iter().find(|changed| changed.old == old.digest) {
-            // One image may have several entries with different annotations.
-            let mut new = changed.new.clone();
-            new.annotations.clone_from(&old.annotations);
-            return Ok((new, changed.blobs.clone()));
-        }
-        if !old.media_type.is_index() {
-            return Ok((old.clone(), self.unchanged(old)?));
-        }
-        let mut index: Index = self.image.read(old)?;
-        let mut blobs = Vec::new();
-        let mut entries = Vec::new();
-        for entry in &index.manifests {
-            let described = entry.annotations.get(DESCRIBES);
-            let is_changed = |it: &Changed| {
-                described.is_some_and(|digest| *digest == it.old.to_string())
-                    && it.new.digest != it.old
-            };
-            if self.changed.iter().any(is_changed) {
-                continue;
-            }
-            if self.image.blob(entry).is_err() {
-                // An index may name an image that is stored elsewhere.
-                entries.push(entry.clone());
-                continue;
-            }
-            let (entry, below) = self.below(entry)?;
-            entries.push(entry);
-            blobs.extend(below);
-        }
-        index.manifests = entries;
-        index.media_type = Some(MediaType::INDEX);
-        let bytes = MemoryBlob::new(MediaType::INDEX, json::to_bytes(&index));
-        let descriptor = Descriptor {
-            annotations: old.annotations.clone(),
-            artifact_type: index.artifact_type,
-            extra: old.extra.clone(),
-            ..bytes.descriptor().clone()
-        };
-        blobs.push(Arc::new(bytes));
-        Ok((descriptor, blobs))
-    }
-
-    /// Returns the blobs of a manifest that is not changed.
-    fn unchanged(&self, descriptor: &Descriptor) -> Result<Vec<Arc<dyn Blob>>> {
-        let mut named = vec![descriptor.clone()];
-        if descriptor.media_type.is_manifest() {
-            let manifest: Manifest = self.image.read(descriptor)?;
-            named = manifest.layers.into_iter().chain([manifest.config]).chain(named).collect();
-        }
-        // A layer may be stored elsewhere.
-        Ok(named.iter().filter_map(|blob| self.image.blob(blob).ok().cloned()).collect())
     }
 }

@@ -69,11 +69,16 @@ impl PlatformImage {
     /// [`Error::PlatformNotFound`] if there is no image for the platform, and the errors of reading
     /// manifest, index and configuration.
     pub fn of(image: &Image, platform: Option<&Platform>) -> Result<Self> {
-        let Container { descriptor, manifest, .. } = Container::choose(image, platform)?
-            .ok_or_else(|| {
-                let of = format!("image {}", image.digest());
-                no_platform(of, &platform.cloned().unwrap_or_default(), iter::empty())
-            })?;
+        let container = Container::choose(image, platform)?.ok_or_else(|| {
+            let of = format!("image {}", image.digest());
+            no_platform(of, &platform.cloned().unwrap_or_default(), iter::empty())
+        })?;
+        Self::of_container(image, container)
+    }
+
+    /// Returns the image whose manifest is in this image.
+    pub(crate) fn of_container(image: &Image, container: Container) -> Result<Self> {
+        let Container { descriptor, manifest, .. } = container;
         let configuration = image.read(&manifest.config)?;
         Self::new(descriptor, manifest, configuration, |descriptor| {
             image.blob(descriptor).map(Arc::clone)
@@ -98,6 +103,11 @@ impl PlatformImage {
     /// The blob of the configuration.
     pub(crate) fn configuration_blob(&self) -> &Arc<dyn Blob> {
         &self.blobs[self.layers.len()]
+    }
+
+    /// The blob of the manifest.
+    pub(crate) fn manifest_blob(&self) -> &Arc<dyn Blob> {
+        &self.blobs[self.layers.len() + 1]
     }
 
     /// The layers, lowest first. Media types of Docker are replaced by their OCI equivalents, which

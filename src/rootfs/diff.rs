@@ -22,8 +22,7 @@ pub struct ImageDiff {
     pub configuration: Vec<MemberDiff>,
     /// Layers that differ.
     pub layers: Vec<LayerDiff>,
-    /// Files that differ, by path. Layers that both images have at their bottom or top are not
-    /// read: a file is added or removed as the other layers say.
+    /// Files that differ, by path. Layers that both images have at their top count as absent.
     pub files: Vec<FileDiff>,
 }
 

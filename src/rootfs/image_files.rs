@@ -51,7 +51,7 @@ pub struct ImageFiles {
     pub(crate) merge: Merge,
     pub(crate) skipped: Vec<Skipped>,
     /// For each layer, the digests of contents by the offset of the entry, if they were asked for.
-    pub(crate) digests: Vec<HashMap<u64, Digest>>,
+    pub(crate) digests: Vec<Arc<HashMap<u64, Digest>>>,
     /// The whiteouts of all layers, and the topmost layer that has each.
     pub(crate) whiteouts: BTreeMap<LayerPath, usize>,
 }
@@ -68,7 +68,7 @@ impl ImageFiles {
         layers: impl IntoIterator<Item = B>,
         pool: &Pool,
     ) -> Result<Self> {
-        Self::read(layers, pool, 0, false)
+        Self::read(layers, pool, false)
     }
 
     /// The same with the digests of all contents, for [`layer_diff`](crate::rootfs::layer_diff()).
@@ -80,44 +80,41 @@ impl ImageFiles {
         layers: impl IntoIterator<Item = B>,
         pool: &Pool,
     ) -> Result<Self> {
-        Self::read(layers, pool, 0, true)
-    }
-
-    /// The same, where the lowest of these layers has this number.
-    pub(crate) fn with_digests<B: Blob + 'static>(
-        layers: impl IntoIterator<Item = B>,
-        pool: &Pool,
-        lowest: usize,
-    ) -> Result<Self> {
-        Self::read(layers, pool, lowest, true)
+        Self::read(layers, pool, true)
     }
 
     fn read<B: Blob + 'static>(
         layers: impl IntoIterator<Item = B>,
         pool: &Pool,
-        lowest: usize,
         has_digests: bool,
     ) -> Result<Self> {
         let layers = layers.into_iter().map(|layer| Arc::new(layer) as Arc<dyn Blob>);
         let layers: Vec<_> = layers.collect();
+        let entries = read_layers(&layers, pool, has_digests)?;
+        Ok(Self { layers, ..Self::merged(&entries, 0) })
+    }
+
+    /// The files of layers that were read, without the layers. The lowest has this number.
+    pub(crate) fn merged<'a>(
+        layers: impl IntoIterator<Item = &'a LayerEntries>,
+        lowest: usize,
+    ) -> Self {
         let (mut merge, skipped) = (Merge::default(), SkippedList::default());
-        let (mut digests, mut whiteouts) = (vec![HashMap::new(); lowest], BTreeMap::new());
-        let read = pool.map_parts(&layers, |layer| read_entries(&**layer, has_digests));
-        for (number, read) in (lowest..).zip(read) {
+        let (mut digests, mut whiteouts) = (vec![Arc::default(); lowest], BTreeMap::new());
+        for (number, layer) in (lowest..).zip(layers) {
             merge.begin(number);
-            let (entries, of_layer) = read?;
-            digests.push(of_layer);
-            for entry in entries {
+            digests.push(Arc::clone(&layer.digests));
+            for entry in &layer.entries {
                 match LayerPath::parse_member(&entry.path) {
                     Ok(path) if path.is_whiteout() => drop(whiteouts.insert(path, number)),
                     _ => {}
                 }
-                if let Err(reason) = merge.apply(&entry) {
+                if let Err(reason) = merge.apply(entry) {
                     skipped.add(&bytes_path(&entry.path), reason);
                 }
             }
         }
-        Ok(Self { layers, merge, skipped: skipped.into_list(), digests, whiteouts })
+        Self { layers: Vec::new(), merge, skipped: skipped.into_list(), digests, whiteouts }
     }
 
     /// The digest of the contents of a regular file, if they were asked for.
@@ -219,12 +216,24 @@ impl ImageFiles {
     }
 }
 
-/// The entries of a layer, which is read to its end, and the digests of contents if they are asked
-/// for.
-fn read_entries(
-    layer: &dyn Blob,
+/// The entries of a layer.
+pub(crate) struct LayerEntries {
+    pub(crate) entries: Vec<TarEntry>,
+    /// The digests of contents by the offset of the entry, if they were asked for.
+    digests: Arc<HashMap<u64, Digest>>,
+}
+
+/// Reads layers to their ends. The pool reads several at the same time.
+pub(crate) fn read_layers<B: Blob>(
+    layers: &[B],
+    pool: &Pool,
     has_digests: bool,
-) -> Result<(Vec<TarEntry>, HashMap<u64, Digest>)> {
+) -> Result<Vec<LayerEntries>> {
+    let read = pool.map_parts(layers, |layer| read_entries(layer, has_digests));
+    read.into_iter().collect()
+}
+
+fn read_entries(layer: &dyn Blob, has_digests: bool) -> Result<LayerEntries> {
     let digest = layer.descriptor().digest;
     chunks::verified(layer, |blob| {
         let mut tar = TarReader::new(unpacked(blob).map_err(|cause| Error::blob(digest, cause))?);
@@ -238,7 +247,7 @@ fn read_entries(
             entry.extents = Vec::new();
             entries.push(entry);
         }
-        Ok((entries, digests))
+        Ok(LayerEntries { entries, digests: Arc::new(digests) })
     })
 }
 

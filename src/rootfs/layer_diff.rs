@@ -50,7 +50,7 @@ pub fn layer_diff(old: &ImageFiles, new: &ImageFiles, options: LayerOptions) -> 
         let reason = "it is written in one pass: set the folder that stores it";
         return Err(Error::invalid("a layer of a difference", reason));
     };
-    let (found, _) = differences_of_files(old, new, false);
+    let (found, _) = differences_of_files(old, new);
     let (mut kept, mut mappings) = (HashSet::new(), Vec::new());
     let mut removed: Option<LayerPath> = None;
     for difference in found {

@@ -12,12 +12,11 @@ use crate::{
     basics::error::{Error, Result},
     blob::traits::Blob,
     image::platform_image::PlatformImage,
-    pool::Pool,
     rootfs::{
         contents::{copy_contents, copy_from},
         entry::{FileEntry, FileKind},
         layer_stream::Fault,
-        unpack::{Skipped, unpack_below},
+        unpack::{Skipped, UnpackOptions, unpack_below},
     },
     tarfile::{
         decompress::unpacked,
@@ -99,11 +98,11 @@ impl FileSearch {
         &mut self,
         path: impl AsRef<Path>,
         directory: impl AsRef<Path>,
-        pool: &Pool,
+        options: impl Into<UnpackOptions>,
     ) -> Result<Vec<Skipped>> {
         let (root, _) = self.resolve(path.as_ref())?;
         let layers = self.0.iter().map(|layer| Arc::clone(&layer.blob));
-        unpack_below(layers, &root, directory.as_ref(), pool)
+        unpack_below(layers, &root, directory.as_ref(), &options.into())
     }
 
     fn resolve(&mut self, path: &Path) -> Result<(LayerPath, Arc<FileEntry>)> {

@@ -34,7 +34,8 @@ const SMALL: u64 = 1 << 20;
 ///
 /// Whiteouts remove what lower layers contain. Permissions, times, owners, extended attributes,
 /// hard links (also to files of lower layers), devices and holes of sparse files are restored as
-/// far as this process may: what is left out is returned, and is no error. Nothing is written
+/// far as this process may: what is left out is returned, and is no error. A file whose owner cannot
+/// be set does not get its setuid and setgid bits either. Nothing is written
 /// outside of the directory, whatever the layers contain: symbolic links are never followed, and a
 /// directory replaces a link that is in the way.
 ///
@@ -48,9 +49,35 @@ const SMALL: u64 = 1 << 20;
 pub fn unpack<B: Blob>(
     layers: impl IntoIterator<Item = B>,
     directory: impl AsRef<Path>,
-    pool: &Pool,
+    options: impl Into<UnpackOptions>,
 ) -> Result<Vec<Skipped>> {
-    unpack_below(layers, &LayerPath::root(), directory.as_ref(), pool)
+    unpack_below(layers, &LayerPath::root(), directory.as_ref(), &options.into())
+}
+
+/// Options of [`unpack`]. A pool alone is enough.
+#[derive(Clone, Debug)]
+#[must_use]
+#[non_exhaustive]
+pub struct UnpackOptions {
+    /// Writes small files.
+    pub pool: Pool,
+    /// Whether owners are set: [`UnpackOptions::same_owner`].
+    pub same_owner: bool,
+}
+
+impl UnpackOptions {
+    /// Sets whether owners are set, which takes root. If not, all files belong to the user of this
+    /// process, and have no setuid and setgid bits. The default is `true`.
+    pub fn same_owner(mut self, same_owner: bool) -> Self {
+        self.same_owner = same_owner;
+        self
+    }
+}
+
+impl From<&Pool> for UnpackOptions {
+    fn from(pool: &Pool) -> Self {
+        Self { pool: pool.clone(), same_owner: true }
+    }
 }
 
 /// Unpacks what lies below one directory of the image.
@@ -58,11 +85,11 @@ pub(crate) fn unpack_below<B: Blob>(
     layers: impl IntoIterator<Item = B>,
     root: &LayerPath,
     directory: &Path,
-    pool: &Pool,
+    options: &UnpackOptions,
 ) -> Result<Vec<Skipped>> {
-    let target = Target::new(directory)?;
+    let target = Target::new(directory, options.same_owner)?;
     let mut merge = Merge::default();
-    Writers::with(pool.threads(), &target, |writers| {
+    Writers::with(options.pool.threads(), &target, |writers| {
         for (number, layer) in layers.into_iter().enumerate() {
             merge.begin(number);
             let mut unpacking = Unpacking { target: &target, writers, root, merge: &mut merge };

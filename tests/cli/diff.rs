@@ -17,7 +17,7 @@ fn diff_prints_what_differs_and_exits_as_diff_does() {
     let lines: Vec<_> = run.out.lines().collect();
     assert_eq!(lines.len(), 3, "{run:?}");
     assert_eq!(lines[0], r#"configuration config.Env: none -> ["A=1"]"#);
-    assert!(lines[1].starts_with("layer 0: sha256:"), "{run:?}");
+    assert!(lines[1].starts_with("layer 1: sha256:"), "{run:?}");
     assert_eq!(lines[2], "changed /bin/app: size 19 -> 3, contents");
     let run = room.run(["diff", "--json", "old", "new"]);
     assert_eq!(run.code, Some(1), "{run:?}");
@@ -31,4 +31,62 @@ fn diff_prints_what_differs_and_exits_as_diff_does() {
     let run = room.run(["diff", "old", "absent"]);
     assert_eq!(run.code, Some(2), "{run:?}");
     assert!(run.err.starts_with("oci-layout: error: \"absent\" does not exist"), "{run:?}");
+}
+
+#[test]
+fn a_file_of_the_base_is_changed_and_ports_are_shown() {
+    let room = Room::new();
+    room.ok("build --text /etc/os-release=debian --text /etc/other=1 -o base");
+    room.ok("build --base base --text /etc/os-release=X --expose 80 --volume /data -o new");
+    let run = room.run(["diff", "base", "new"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let is_file = |line: &&str| !line.starts_with("configuration ") && !line.starts_with("layer ");
+    let files: Vec<_> = run.out.lines().filter(is_file).collect();
+    assert_eq!(files, ["changed /etc/os-release: size 6 -> 1, contents"]);
+    for line in [
+        "configuration config.ExposedPorts.80/tcp: none -> {}",
+        "configuration config.Volumes./data: none -> {}",
+    ] {
+        assert!(run.out.lines().any(|found| found == line), "{run:?}");
+    }
+}
+
+#[test]
+fn all_platforms_are_compared() {
+    let room = Room::new();
+    for (image, text) in [("old", "1"), ("new", "2")] {
+        room.ok(&format!("build --text /a=1 --platform linux/amd64 -o {image}-amd64"));
+        room.ok(&format!("build --text /a={text} --platform linux/arm64 -o {image}-arm64"));
+    }
+    room.ok("build --text /a=1 --platform linux/arm/v7 -o new-arm");
+    room.ok("image-layout x=old-amd64 x=old-arm64 -o old");
+    room.ok("image-layout x=new-amd64 x=new-arm64 x=new-arm -o new");
+    let run = room.run(["diff", "old", "new"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let lines: Vec<_> = run.out.lines().collect();
+    assert_eq!(lines.len(), 4, "{run:?}");
+    assert_eq!(lines[0], "platform linux/arm64:");
+    assert!(lines[1].starts_with("layer 1: "), "{run:?}");
+    assert_eq!(lines[2..], ["changed /a: contents", "added platform linux/arm/v7"]);
+    let run = room.run(["diff", "--json", "new", "old"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let found: Value = serde_json::from_str(&run.out).unwrap();
+    let found = found["platforms"].as_array().unwrap();
+    assert_eq!(found.len(), 2, "{run:?}");
+    assert_eq!(found[0]["platform"], "linux/arm64");
+    assert_eq!(found[0]["diff"]["files"][0]["path"], "/a");
+    assert_eq!(found[1], serde_json::json!({ "platform": "linux/arm/v7", "change": "removed" }));
+    // One platform of both.
+    let run = room.run(["diff", "old", "new", "--platform", "linux/amd64"]);
+    assert_eq!((run.code, &*run.out), (Some(0), ""), "{run:?}");
+    let run = room.run(["diff", "old", "new", "--platform", "linux/arm64"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert!(run.out.ends_with("changed /a: contents\n"), "{run:?}");
+    let run = room.run(["diff", "old", "new", "--platform", "linux/arm/v7"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    let run = room.run(["diff", "old", "old"]);
+    assert_eq!((run.code, &*run.out), (Some(0), ""), "{run:?}");
+    // One image has one platform.
+    let run = room.run(["diff", "old-amd64", "old"]);
+    assert_eq!((run.code, &*run.out), (Some(1), "added platform linux/arm64\n"), "{run:?}");
 }

@@ -38,7 +38,8 @@ fn ls_lists_what_a_container_sees() {
     assert_eq!(room.ok("ls image"), "/bin\n/bin/app\n/etc\n/etc/motd\n/settings\n");
     assert_eq!(room.ok("ls image:v1 etc"), "/etc\n/etc/motd\n");
     assert_eq!(room.ok("ls oci:image /*/*p"), "/bin/app\n");
-    assert_eq!(room.ok("ls --layers image **/app"), "  1 /bin/app\n");
+    assert_eq!(room.ok("ls --layers image **/app"), "  2 /bin/app\n");
+    assert!(room.ok("ls --json image **/app").contains("\"layer\": 1"));
     assert_eq!(
         room.ok("ls -l image settings"),
         "lrwxrwxrwx     0     0          0 1970-01-01 00:00 /settings -> etc\n"
@@ -165,4 +166,62 @@ fn a_user_without_root_gets_the_permitted_attributes() {
     let run = Run::of(&mut as_nobody(&mut command, &room.path("")));
     assert_eq!(run.code, Some(1), "{run:?}");
     assert!(!room.path("strict").exists());
+    let mut command = room.command(["--strict", "unpack", "image", "--no-same-owner", "-o", "own"]);
+    let run = Run::of(&mut as_nobody(&mut command, &room.path("")));
+    assert!(run.code == Some(0) && !run.err.contains("does not have"), "{run:?}");
+    assert_eq!(fs::metadata(room.path("own/bin/app")).unwrap().uid(), 65534);
+}
+
+/// A layout `image` with setuid and setgid files.
+fn set_ids(room: &Room) {
+    let file = |path: &str, mode: &str| serde_json::json!({ "source": "app", "destination": path, "mode": mode });
+    let directory =
+        serde_json::json!({ "directory": true, "destination": "/bin/group", "mode": "2755" });
+    let files = [file("/bin/su", "4755"), file("/bin/both", "6711"), file("/bin/app", "0755")];
+    let files: Vec<_> = files.into_iter().chain([directory]).collect();
+    fs::write(room.path("spec"), serde_json::json!({ "files": files }).to_string()).unwrap();
+    room.ok("layer-tar --spec spec -o layer");
+    room.ok("image-manifest --layer layer -o manifest");
+    room.ok("image-layout v1=manifest -o image");
+}
+
+#[test]
+fn setuid_bits_are_dropped_with_the_owner() {
+    let room = Room::new();
+    set_ids(&room);
+    let modes = |root: &str| {
+        ["su", "both", "app", "group"]
+            .map(|name| fs::metadata(room.path(root).join(name)).unwrap().mode() & 0o7777)
+    };
+    let without = [0o755, 0o711, 0o755, 0o755];
+    room.ok("--strict unpack image --no-same-owner -o own");
+    assert_eq!(modes("own/bin"), without);
+    if !is_root() {
+        return;
+    }
+    room.ok("--strict unpack image -o root");
+    assert_eq!(modes("root/bin"), [0o4755, 0o6711, 0o755, 0o2755]);
+    fs::set_permissions(room.path(""), fs::Permissions::from_mode(0o777)).unwrap();
+    for (args, root) in [("unpack image -o user", "user/bin"), ("cp image:/bin bin", "bin")] {
+        let mut command = room.command(args.split(' '));
+        let run = Run::of(&mut as_nobody(&mut command, &room.path("")));
+        assert_eq!(run.code, Some(0), "{run:?}");
+        assert_eq!(modes(root), without, "{run:?}");
+        let warnings: Vec<_> = run.err.lines().filter(|line| line.contains("setuid")).collect();
+        assert_eq!(warnings.len(), 1, "{run:?}");
+        assert!(warnings[0].ends_with("(and 2 more)"), "{run:?}");
+        assert_eq!(run.err.matches("does not have").count(), 2, "{run:?}");
+    }
+}
+
+#[test]
+fn cp_writes_a_file_to_standard_output() {
+    let room = room();
+    assert_eq!(room.ok("cp image:/bin/app -"), "new\n");
+    assert!(!room.path("-").exists());
+    let run = room.run(["cp", "image:/bin", "-"]);
+    assert_eq!((run.code, &*run.out), (Some(1), ""), "{run:?}");
+    assert!(run.err.contains("use `oci-layout unpack --tar -`"), "{run:?}");
+    let run = room.run(["cp", "image:/absent", "-"]);
+    assert_eq!((run.code, &*run.out), (Some(1), ""), "{run:?}");
 }

@@ -77,3 +77,51 @@ fn layer_diff_compares_images_and_folders() {
         assert_eq!(digest("layer-of-folders"), digest("layer"));
     }
 }
+
+#[test]
+fn all_platforms_and_the_names_stay() {
+    let room = Room::new();
+    for platform in ["amd64", "arm64"] {
+        let of = format!("--platform linux/{platform}");
+        room.ok(&format!("build --text /a={platform} {of} -o base-{platform}"));
+        room.ok(&format!("build --text /b={platform} --base base-{platform} {of} -o {platform}"));
+    }
+    room.ok("image-layout x=base-amd64 x=base-arm64 -o base");
+    room.ok("image-layout ghcr.io/me/app:1.0=amd64 ghcr.io/me/app:1.0=arm64 -o image");
+    let names = |layout: &str| {
+        let index = room.json(format!("{layout}/index.json"));
+        assert_eq!(index["manifests"].as_array().unwrap().len(), 1, "{index}");
+        index["manifests"][0]["annotations"].clone()
+    };
+    assert_eq!(names("image")["org.opencontainers.image.ref.name"], "1.0");
+    for args in ["squash image", "squash image --above base", "recompress image --compression zstd"]
+    {
+        room.ok(&format!("{args} -o new"));
+        assert_eq!(names("new"), names("image"), "{args}");
+        room.ok("verify new --strict");
+        for platform in ["amd64", "arm64"] {
+            let of = format!("--platform linux/{platform}");
+            assert_eq!(
+                room.ok(&format!("cat new:1.0 /a /b {of}")),
+                format!("{platform}{platform}")
+            );
+        }
+        // The new image is for one platform, and keeps the names too.
+        room.ok(&format!("{args} --platform linux/arm64 -o new --force"));
+        assert_eq!(names("new"), names("image"), "{args}");
+        assert_eq!(room.ok("cat new:1.0 /a"), "arm64", "{args}");
+        let run = room.run(["cat", "new:1.0", "/a", "--platform", "linux/amd64"]);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        // Other names replace them.
+        let run = room.run(format!("{args} -t v2 -o new").split(' '));
+        assert_eq!(run.code, Some(1), "{run:?}");
+        room.ok(&format!("{args} -t v2 -o new --force"));
+        let v2 = serde_json::json!({ "org.opencontainers.image.ref.name": "v2" });
+        assert_eq!(names("new"), v2, "{args}");
+        let run = room.run(format!("{args} --platform linux/riscv64 -o absent").split(' '));
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.err.contains("linux/arm64"), "{run:?}");
+        assert!(!room.path("absent").exists());
+        fs::remove_dir_all(room.path("new")).unwrap();
+    }
+}

@@ -187,21 +187,83 @@ fn shared_layers_are_not_read() {
     let base = RawLayer::of([FileMapping::text("1", "/a"), FileMapping::text("1", "/b")]);
     let top = RawLayer::of([FileMapping::text("1", "/top")]);
     let old = RawLayer::of([FileMapping::text("1", "/c"), FileMapping::whiteout("/a")]);
-    let new = RawLayer::of([FileMapping::text("2", "/c"), FileMapping::whiteout("/b")]);
+    let new = RawLayer::of([FileMapping::text("2", "/c"), FileMapping::whiteout("/a")]);
     let found =
         diff(&[base.clone(), old.clone(), top.clone()], &[base.clone(), new.clone(), top.clone()]);
-    assert_eq!(files(&found), ["+/a", "-/b", "~/c contents"]);
+    assert_eq!(files(&found), ["~/c contents"]);
     assert_eq!(found.layers.len(), 1);
     assert_eq!(found.layers[0].old.as_ref().unwrap().number, 1);
     assert_eq!([base.opened(), old.opened(), new.opened(), top.opened()], [0, 1, 1, 0]);
-    // One layer more.
-    let found = diff(&[base.clone(), top.clone()], &[base.clone(), new.clone(), top.clone()]);
-    assert_eq!(files(&found), ["-/b", "+/c"]);
-    assert!(found.layers[0].old.is_none());
+    // Only the layer at the top is shared.
+    let found = diff(&[base.clone(), top.clone()], &[old.clone(), top.clone()]);
+    assert_eq!(files(&found), ["-/a", "-/b", "+/c"]);
+    assert_eq!([base.opened(), old.opened(), top.opened()], [1, 1, 0]);
     // Nothing differs.
     let found = diff(&[base.clone(), old.clone()], &[base.clone(), old.clone()]);
     assert!(found.is_empty(), "{found:?}");
     assert_eq!([base.opened(), old.opened()], [0, 0]);
+}
+
+#[test]
+fn a_shared_layer_is_read_if_its_files_matter() {
+    let base = RawLayer::of([
+        FileMapping::text("1", "/etc/a"),
+        FileMapping::text("1", "/etc/b"),
+        FileMapping::text("1", "/dir/a"),
+        FileMapping::text("1", "/dir/b"),
+    ]);
+    let top = RawLayer::of([FileMapping::text("1", "/top")]);
+    let compare = |old: &[RawLayer], new: &[RawLayer]| {
+        let with_others = |layers: &[RawLayer]| {
+            [std::slice::from_ref(&base), layers, std::slice::from_ref(&top)].concat()
+        };
+        let found = diff(&with_others(old), &with_others(new));
+        assert_eq!([base.opened(), top.opened()], [1, 0]);
+        assert!(found.layers.iter().all(|layer| layer.bytes.is_empty()), "{found:?}");
+        files(&found)
+    };
+    let file = |text: &str, path: &str| RawLayer::of([FileMapping::text(text, path)]);
+    // One layer more, whose directory is that of the layer below.
+    assert_eq!(compare(&[], &[file("22", "/etc/a")]), [r#"~/etc/a size "1" "2" contents"#]);
+    assert_eq!(compare(&[file("2", "/etc/a")], &[]), ["~/etc/a contents"]);
+    assert_eq!(compare(&[], &[file("1", "/etc/a")]), [""; 0]);
+    assert_eq!(compare(&[], &[file("1", "/etc/c")]), ["+/etc/c"]);
+    assert_eq!(compare(&[file("1", "/new/c")], &[]), ["-/new", "-/new/c"]);
+    assert_eq!(
+        compare(&[file("2", "/etc/a")], &[file("2", "/etc/b")]),
+        ["~/etc/a contents", "~/etc/b contents"]
+    );
+    // Whiteouts remove all that is below a directory, and a file in its place does too.
+    let without = |path: &str| RawLayer::of([FileMapping::whiteout(path)]);
+    assert_eq!(compare(&[], &[without("/dir")]), ["-/dir", "-/dir/a", "-/dir/b"]);
+    assert_eq!(compare(&[without("/dir/a")], &[without("/dir/b")]), ["+/dir/a", "-/dir/b"]);
+    assert_eq!(compare(&[], &[without("/absent")]), [""; 0]);
+    assert_eq!(
+        compare(&[], &[file("1", "/dir")]),
+        [r#"~/dir type "directory" "file" mode "0755" "0644""#, "-/dir/a", "-/dir/b"]
+    );
+    let opaque = python(
+        "with tarfile.open(fileobj=out, mode='w|') as tar:
+    for name in ['dir/b', 'dir/.wh..wh..opq']:
+        member = tarfile.TarInfo(name)
+        member.size, member.mtime = 1, 1
+        tar.addfile(member, io.BytesIO(b'1'))
+",
+    );
+    assert_eq!(compare(&[file("1", "/dir/b")], &[RawLayer::tar(opaque)]), ["-/dir/a"]);
+    // A hard link to a file of the layer below.
+    let link = |target: &str| {
+        RawLayer::tar(python(&format!(
+            "with tarfile.open(fileobj=out, mode='w|') as tar:
+    member = tarfile.TarInfo('link')
+    member.type, member.linkname = b'1', '{target}'
+    tar.addfile(member)
+"
+        )))
+    };
+    let names = ["etc/a", "etc/b"].map(link);
+    let found = diff(&[base.clone(), names[0].clone()], &[base.clone(), names[1].clone()]);
+    assert_eq!(files(&found), [r#"~/link hard link "/etc/a" "/etc/b""#]);
 }
 
 #[test]
@@ -282,4 +344,23 @@ fn configurations_differ_by_member() {
     ];
     assert_eq!(lines, wanted);
     assert_eq!((&*found.layers, &*found.files), (&[][..], &[][..]));
+}
+
+#[test]
+fn ports_and_volumes_differ() {
+    let layers = [RawLayer::of([FileMapping::text("1", "/a")])];
+    let old = json!({ "config": { "User": "me", "Volumes": { "/old": {} } } });
+    let new = json!({ "config": { "User": "me", "ExposedPorts": { "80/tcp": {} } } });
+    let (old, new) = (image(&layers, old), image(&layers, new));
+    let found = image_diff(&old, &new, &Pool::new(1)).unwrap();
+    let members: Vec<_> = found
+        .configuration
+        .iter()
+        .map(|found| (&*found.member, found.old.clone(), found.new.clone()))
+        .collect();
+    let wanted = [
+        ("config.ExposedPorts.80/tcp", None, Some(json!({}))),
+        ("config.Volumes./old", Some(json!({})), None),
+    ];
+    assert_eq!(members, wanted);
 }

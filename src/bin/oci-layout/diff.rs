@@ -1,20 +1,22 @@
 //! `diff`: what differs between two images.
 
-use std::process::ExitCode;
+use std::{iter, process::ExitCode};
 
 use clap::Args;
 use oci_layout::{
-    Pool, Result,
+    PlatformImage, Pool, Result,
+    document::Platform,
     rootfs::{
         BytesDiff, DiffLayer, FieldDiff, FileChange, FileDiff, ImageDiff, LayerDiff, MemberDiff,
         image_diff,
     },
 };
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::{
     args,
-    image_arg::{ImageArg, ImageOptions},
+    image_arg::{ImageArg, Registries},
     out::{self, print},
     progress,
     trust::Trust,
@@ -22,9 +24,14 @@ use crate::{
 
 /// Compares two images: configurations by member, layers, and files.
 ///
-/// Layers that both images have at their bottom or top are not read: a file counts as added or
-/// removed as the other layers say. If layers differ although their files are the same, the fields
-/// of the compression and of the tar headers that differ are shown.
+/// Images for several platforms are compared for all of them, unless --platform selects one. A
+/// platform that only one image has is a difference. If both images have one platform, they are
+/// compared even if it is not the same.
+///
+/// Layers that both images have at their top are not read. Those that both have at their bottom are
+/// read only if the layers above add, replace or remove other paths in one image than in the other.
+/// If layers differ although their files are the same, the fields of the compression and of the tar
+/// headers that differ are shown. Layers count from 1 here, and from 0 with --json.
 ///
 /// The exit code is 0 if the images are the same, 1 if they differ, and 2 after an error.
 #[derive(Args)]
@@ -42,10 +49,15 @@ pub(crate) struct Diff {
     #[arg(value_name = "NEW", value_parser = args::os(ImageArg::parse))]
     new: ImageArg,
 
-    #[command(flatten)]
-    options: ImageOptions,
+    /// Compare one platform of images for several platforms [default: all]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
 
-    /// Print everything as JSON
+    #[command(flatten)]
+    registries: Registries,
+
+    /// Print everything as JSON. Images for several platforms have a list of `platforms`, each with
+    /// its `diff`
     #[arg(long)]
     json: bool,
 }
@@ -67,15 +79,82 @@ impl Diff {
 
     /// Whether the images are the same.
     fn compare(self, pool: &Pool, trust: &Trust) -> Result<bool> {
-        let (old, _old_lock) = self.options.open(&self.old, trust)?;
-        let (new, _new_lock) = self.options.open(&self.new, trust)?;
-        let diff = progress::show("comparing the images", |_| image_diff(&old, &new, pool))?;
-        if self.json {
-            out::print_json(&diff)?;
-        } else {
-            lines(&diff).try_for_each(print)?;
+        let _locks = [self.old.lock(), self.new.lock()];
+        let (old, mut new) = (self.images(&self.old, trust)?, self.images(&self.new, trust)?);
+        let compare = |old: &PlatformImage, new: &PlatformImage| {
+            progress::show("comparing the images", |_| image_diff(old, new, pool))
+        };
+        if let ([(_, old)], [(_, new)]) = (&*old, &*new) {
+            let diff = compare(old, new)?;
+            match self.json {
+                true => out::print_json(&diff)?,
+                false => lines(&diff).try_for_each(print)?,
+            }
+            return Ok(diff.is_empty());
         }
-        Ok(diff.is_empty())
+        let mut platforms = Vec::new();
+        for (platform, old) in old {
+            let is_same = |(other, _): &OfPlatform| {
+                platform.accepts(other) && platform.os_version == other.os_version
+            };
+            platforms.push(match new.iter().position(is_same) {
+                Some(at) => PlatformDiff {
+                    platform: platform.to_string(),
+                    change: FileChange::Changed,
+                    diff: Some(compare(&old, &new.remove(at).1)?),
+                },
+                None => PlatformDiff::only(&platform, FileChange::Removed),
+            });
+        }
+        let added = |(platform, _): &OfPlatform| PlatformDiff::only(platform, FileChange::Added);
+        platforms.extend(new.iter().map(added));
+        platforms.retain(|found| found.diff.as_ref().is_none_or(|diff| !diff.is_empty()));
+        match self.json {
+            true => out::print_json(&json!({ "platforms": platforms }))?,
+            false => platforms.iter().flat_map(PlatformDiff::lines).try_for_each(print)?,
+        }
+        Ok(platforms.is_empty())
+    }
+
+    /// The image for each platform, or for the one that is selected.
+    fn images(&self, image: &ImageArg, trust: &Trust) -> Result<Vec<OfPlatform>> {
+        if self.platform.is_none() {
+            let images = image.whole(&self.registries, trust)?.platform_images()?;
+            if !images.is_empty() {
+                return Ok(images);
+            }
+        }
+        let image = image.open(self.platform.as_ref(), &self.registries, trust)?;
+        Ok(vec![(image.configuration().platform(), image)])
+    }
+}
+
+type OfPlatform = (Platform, PlatformImage);
+
+/// What differs for one platform of images for several.
+#[derive(Serialize)]
+struct PlatformDiff {
+    platform: String,
+    /// Whether only one image has the platform.
+    change: FileChange,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diff: Option<ImageDiff>,
+}
+
+impl PlatformDiff {
+    fn only(platform: &Platform, change: FileChange) -> Self {
+        Self { platform: platform.to_string(), change, diff: None }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let Self { platform, change, diff } = self;
+        match (change, diff) {
+            (_, Some(diff)) => {
+                iter::once(format!("platform {platform}:")).chain(lines(diff)).collect()
+            }
+            (FileChange::Added, None) => vec![format!("added platform {platform}")],
+            (_, None) => vec![format!("removed platform {platform}")],
+        }
     }
 }
 
@@ -103,7 +182,7 @@ fn member(of: &str, MemberDiff { member, old, new, .. }: &MemberDiff) -> String 
 }
 
 fn layer(LayerDiff { old, new, bytes, .. }: &LayerDiff) -> Vec<String> {
-    let number = old.as_ref().or(new.as_ref()).map_or(0, |layer| layer.number);
+    let number = old.as_ref().or(new.as_ref()).map_or(0, |layer| layer.number) + 1;
     let shown = |layer: &Option<DiffLayer>| match layer {
         None => "none".to_owned(),
         Some(DiffLayer { digest, size, media_type, .. }) => {

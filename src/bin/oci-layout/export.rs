@@ -74,7 +74,7 @@ pub(crate) struct Export {
     #[arg(long, value_name = "NAME", value_parser = args::name)]
     tag: Vec<String>,
 
-    /// The file to write, or - for standard output
+    /// The file to write, or - for standard output. An existing file is replaced
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 

@@ -42,11 +42,11 @@ pub(crate) struct Ls {
     #[arg(short, long)]
     long: bool,
 
-    /// Show the number of the layer that contains each file; the lowest is 0
+    /// Show the number of the layer that contains each file; the lowest is 1
     #[arg(long)]
     layers: bool,
 
-    /// Print everything as JSON
+    /// Print everything as JSON, where the lowest layer is 0
     #[arg(long, conflicts_with_all = ["long", "layers"])]
     json: bool,
 }
@@ -62,7 +62,7 @@ impl Ls {
             return out::print_json(&list);
         }
         for (path, file) in found {
-            let layer = if self.layers { format!("{:>3} ", file.layer) } else { String::new() };
+            let layer = if self.layers { format!("{:>3} ", file.layer + 1) } else { String::new() };
             match self.long {
                 true => print(format_args!("{layer}{}", long(&path, file)))?,
                 false => print(format_args!("{layer}{}", path.display()))?,
@@ -178,16 +178,16 @@ impl Cat {
     pub(crate) fn run(self, trust: &Trust) -> Result<()> {
         let (image, _lock) = self.image.open(trust)?;
         let mut files = FileSearch::of(&image);
-        for path in self.paths {
-            match files.copy(path, &mut io::stdout()) {
-                // A reader may stop early.
-                Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => {
-                    return Ok(());
-                }
-                copied => copied?,
-            }
-        }
-        Ok(())
+        self.paths.iter().try_for_each(|path| print_file(&mut files, path))
+    }
+}
+
+/// Writes a file to standard output.
+pub(crate) fn print_file(files: &mut FileSearch, path: &Path) -> Result<()> {
+    match files.copy(path, &mut io::stdout()) {
+        // A reader may stop early.
+        Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        copied => copied,
     }
 }
 

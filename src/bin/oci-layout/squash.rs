@@ -9,8 +9,8 @@ use oci_layout::{
 };
 
 use crate::{
-    args,
-    image_arg::{ImageArg, OneImage},
+    Warnings, args,
+    image_arg::{ImageArg, WholeImage},
     out::print,
     output::Output,
     progress,
@@ -22,7 +22,8 @@ use crate::{
 ///
 /// Files that a container does not see, because a higher layer replaces or removes them, are gone.
 /// The layers below stay as they are. The history keeps all entries and gets one for the new layer.
-/// Prints the digest of the image.
+/// An image for several platforms is changed for all of them; with --platform, the new image is for
+/// that one only. Prints the digest of the image.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -30,7 +31,7 @@ Example:
   oci-layout squash image --layers 3 --tag 1.0 -o small")]
 pub(crate) struct Squash {
     #[command(flatten)]
-    image: OneImage,
+    image: WholeImage,
 
     /// The base image, whose layers are kept: LAYOUT[:TAG] or docker://REGISTRY/PATH[:TAG]
     /// [default: none, so that all layers are merged]
@@ -50,19 +51,21 @@ pub(crate) struct Squash {
 }
 
 impl Squash {
-    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
-        let (image, _lock) = self.image.open(trust)?;
-        let layers = match (&self.above, self.layers) {
-            (Some(base), _) => {
-                let (base, _lock) = self.image.options.open(base, trust)?;
-                image.layers_above(&base)?
-            }
-            (None, Some(layers)) => layers,
-            (None, None) => image.layers().len(),
-        };
-        let write = self.new.write.options();
-        self.new.make(pool, "merging the layers", |layout| {
-            let options = LayerOptions::from(self.compression).pool(pool).write(write);
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        let Self { image, above, layers, compression, new } = self;
+        let _lock = above.as_ref().and_then(ImageArg::lock);
+        let above = above.map(|base| base.whole(&image.registries, trust)).transpose()?;
+        let write = new.write.options();
+        new.make(&image, "merging the layers", (pool, warnings, trust), |image, layout| {
+            let layers = match (&above, layers) {
+                (Some(base), _) => {
+                    let platform = image.configuration().platform();
+                    image.layers_above(&PlatformImage::of(base, Some(&platform))?)?
+                }
+                (None, Some(layers)) => layers,
+                (None, None) => image.layers().len(),
+            };
+            let options = LayerOptions::from(compression).pool(pool).write(write);
             image.squashed(layers, options.store(layout))
         })
     }
@@ -70,14 +73,15 @@ impl Squash {
 
 /// Changes the compression of all layers, and writes a new layout.
 ///
-/// Diff IDs and the configuration stay as they are. Prints the digest of the image.
+/// Diff IDs and the configuration stay as they are. An image for several platforms is changed for
+/// all of them; with --platform, the new image is for that one only. Prints the digest of the image.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout recompress image --compression zstd -o smaller")]
 pub(crate) struct Recompress {
     #[command(flatten)]
-    image: OneImage,
+    image: WholeImage,
 
     /// The new compression: gzip, zstd or none, with an optional level (zstd:9)
     #[arg(long, value_name = "NAME")]
@@ -88,11 +92,11 @@ pub(crate) struct Recompress {
 }
 
 impl Recompress {
-    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
-        let (image, _lock) = self.image.open(trust)?;
-        let write = self.new.write.options();
-        self.new.make(pool, "compressing the layers", |layout| {
-            image.recompressed(self.compression, layout, write, pool)
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
+        let Self { image, compression, new } = self;
+        let write = new.write.options();
+        new.make(&image, "compressing the layers", (pool, warnings, trust), |image, layout| {
+            image.recompressed(compression, layout, write, pool)
         })
     }
 }
@@ -100,8 +104,8 @@ impl Recompress {
 /// The layout that a changed image is written to.
 #[derive(Args)]
 struct NewImage {
-    /// Name of the image in the layout: a tag (1.0) or a full name (ghcr.io/me/app:1.0). May be
-    /// repeated [default: none, which is enough for a layout with one image]
+    /// Name of the new image: a tag (1.0) or a full name (ghcr.io/me/app:1.0). May be repeated
+    /// [default: the names of the image]
     #[arg(short, long, value_name = "NAME", value_parser = args::name)]
     tag: Vec<String>,
 
@@ -109,27 +113,57 @@ struct NewImage {
     #[arg(short, long, value_name = "LAYOUT")]
     output: PathBuf,
 
+    /// Replace the output if it is an image layout. Nothing else is replaced, and the old layout
+    /// stays until the new one is complete
+    #[arg(long)]
+    force: bool,
+
     #[command(flatten)]
     write: WriteArgs,
 }
 
 impl NewImage {
+    /// Writes the image as `change` returns it for each platform, with its names or new ones.
     fn make(
         self,
-        pool: &Pool,
+        image: &WholeImage,
         doing: &'static str,
-        change: impl FnOnce(&Path) -> Result<PlatformImage>,
+        (pool, warnings, trust): (&Pool, Warnings, &Trust),
+        mut change: impl FnMut(PlatformImage, &Path) -> Result<PlatformImage>,
     ) -> Result<()> {
-        let output = Output::claim(&self.output, self.write.options())?;
+        let WholeImage { image, platform, registries } = image;
+        let _lock = image.lock();
+        let mut old = image.whole(registries, trust)?;
+        if let Some(platform) = platform {
+            let names = names(&old);
+            old = PlatformImage::of(&old, Some(platform))?.into();
+            old = names.into_iter().fold(old, Image::tagged);
+        }
+        warnings.report(old.warnings())?;
+        let write = self.write.options();
+        let output = Output::claim_or_replace(&self.output, write, self.force)?;
         let digest = progress::show(doing, |_| {
-            let image = change(output.dir())?;
-            let digest = image.descriptor().digest;
-            let image = self.tag.into_iter().fold(Image::from(image), Image::tagged);
-            let options = LayoutOptions::default().write(self.write.options()).pool(pool);
-            image_layout(output.dir(), [image], options)?;
+            let new = old.map_platforms(|image| change(image, output.dir()))?;
+            let digest = new.digest();
+            let new = match self.tag.is_empty() {
+                true => new,
+                false => self.tag.into_iter().fold(new.without_names(), Image::tagged),
+            };
+            let options = LayoutOptions::default().write(write).pool(pool);
+            image_layout(output.dir(), [new], options)?;
             Ok::<_, Error>(digest)
         })?;
         print(digest)?;
         output.keep()
     }
+}
+
+/// The names of an image: those that were added, or that in its layout.
+fn names(image: &Image) -> Vec<String> {
+    if !image.names().is_empty() {
+        return image.names().to_vec();
+    }
+    let annotations = &image.descriptor().annotations;
+    let keys = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
+    keys.iter().find_map(|key| annotations.get(*key)).cloned().into_iter().collect()
 }

@@ -10,12 +10,12 @@ use std::{
 use clap::Args;
 use oci_layout::{
     Pool, Result, WriteOptions,
-    rootfs::{FileSearch, ImageFiles, Skipped, unpack},
+    rootfs::{FileSearch, ImageFiles, Skipped, UnpackOptions, unpack},
 };
 
 use crate::{
     Warnings, args, errors,
-    files::report,
+    files::{print_file, report},
     image_arg::{ImageArg, ImageOptions, OneImage},
     output::write_tar,
     progress,
@@ -25,7 +25,7 @@ use crate::{
 /// Copies a file or directory out of an image.
 ///
 /// Into an existing folder, a file is copied under its own name. A directory is copied with
-/// everything below it, to a path that does not exist.
+/// everything below it and all attributes, as by unpack, to a path that does not exist.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -36,7 +36,7 @@ pub(crate) struct Cp {
     #[arg(value_name = "IMAGE:PATH", value_parser = args::os(FileOfImage::parse))]
     source: FileOfImage,
 
-    /// The file or folder to create
+    /// The file or folder to create, or - for standard output
     #[arg(value_name = "DEST")]
     destination: PathBuf,
 
@@ -72,6 +72,17 @@ impl Cp {
         let Self { source: FileOfImage { image, path }, mut destination, options } = self;
         let (image, _lock) = options.open(&image, trust)?;
         let mut files = FileSearch::of(&image);
+        if destination == Path::new("-") {
+            let is_dir = files.get(&path)?.is_dir();
+            return match is_dir {
+                true => {
+                    let reason = "is a directory, and only a file is written to standard output: \
+                                  use `oci-layout unpack --tar -`";
+                    Err(errors::invalid(format!("{path:?}"), reason))
+                }
+                false => print_file(&mut files, &path),
+            };
+        }
         if destination.is_dir() {
             destination.push(path.file_name().unwrap_or_default());
         }
@@ -97,9 +108,9 @@ impl Cp {
 /// Unpacks the files of an image into a folder, or writes them as one tar.
 ///
 /// Restores permissions, times, links, owners, devices and extended attributes as far as you may:
-/// owners and devices take root. What is left out is a warning. Nothing is written outside of the
-/// folder, whatever the layers contain. A tar has them all, and the same image always gives the
-/// same bytes.
+/// owners and devices take root. A file whose owner is not set does not get its setuid and setgid
+/// bits either. What is left out is a warning. Nothing is written outside of the folder, whatever
+/// the layers contain. A tar has them all, and the same image always gives the same bytes.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -112,16 +123,21 @@ pub(crate) struct Unpack {
 
     #[command(flatten)]
     to: UnpackTo,
+
+    /// Do not set owners: all files are yours, without setuid and setgid bits, and this is no
+    /// warning
+    #[arg(long, conflicts_with = "tar")]
+    no_same_owner: bool,
 }
 
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct UnpackTo {
-    /// The folder to create
+    /// The folder to create. An existing folder must be empty
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
 
-    /// The tar to write, or - for standard output
+    /// The tar to write, or - for standard output. An existing file is replaced
     #[arg(long, value_name = "FILE")]
     tar: Option<PathBuf>,
 }
@@ -140,7 +156,8 @@ impl Unpack {
         // One of both is required.
         let output = self.to.output.unwrap_or_default();
         into_place(&output, warnings, |new| {
-            progress::show("unpacking", |_| unpack(image.layers().iter().cloned(), new, pool))
+            let options = UnpackOptions::from(pool).same_owner(!self.no_same_owner);
+            progress::show("unpacking", |_| unpack(image.layers().iter().cloned(), new, options))
         })
     }
 }

@@ -12,13 +12,9 @@ use crate::{
 };
 
 /// The files that differ, and the layers of the old and new image that such a file is in.
-///
-/// `has_lower` if lower layers exist, which both images share. A whiteout then removes a file that
-/// is not among the files.
 pub(crate) fn differences_of_files(
     old: &ImageFiles,
     new: &ImageFiles,
-    has_lower: bool,
 ) -> (Vec<FileDiff>, [BTreeSet<usize>; 2]) {
     let mut found = BTreeMap::new();
     let mut changed = [BTreeSet::new(), BTreeSet::new()];
@@ -29,10 +25,6 @@ pub(crate) fn differences_of_files(
         let sides = [(old, &first_names[0]), (new, &first_names[1])]
             .map(|(files, names)| Some(Side { files, entry: files.entry(path)?, names, path }));
         let difference = match &sides {
-            // A lower layer may have the directory.
-            [None, Some(only)] | [Some(only), None] if has_lower && only.entry.offset.is_none() => {
-                None
-            }
             [None, _] => Some((FileChange::Added, Vec::new())),
             [_, None] => Some((FileChange::Removed, Vec::new())),
             [Some(old), Some(new)] => {
@@ -46,32 +38,14 @@ pub(crate) fn differences_of_files(
         }
         found.insert(path.clone(), (change, fields));
     }
-    if has_lower {
-        for (files, other, change) in
-            [(old, new, FileChange::Added), (new, old, FileChange::Removed)]
-        {
-            for (whiteout, layer) in &files.whiteouts {
-                if other.whiteouts.contains_key(whiteout) {
-                    continue;
-                }
-                // An opaque whiteout removes what is below a directory.
-                let path = whiteout.removed();
-                let change = if path.is_some() { change } else { FileChange::Changed };
-                let path = path.unwrap_or_else(|| whiteout.parent());
-                if [old, new].iter().all(|files| files.entry(&path).is_none())
-                    || change == FileChange::Changed
-                {
-                    let side = usize::from(change == FileChange::Removed);
-                    changed[side].insert(*layer);
-                    let [is_old, is_new] = [old, new].map(|it| it.whiteouts.contains_key(whiteout));
-                    let fields = match change {
-                        FileChange::Changed => {
-                            vec![FieldDiff::new("opaque", is_old.to_string(), is_new.to_string())]
-                        }
-                        _ => Vec::new(),
-                    };
-                    found.entry(path).or_insert((change, Vec::new())).1.extend(fields);
-                }
+    for (at, files, other) in [(0, old, new), (1, new, old)] {
+        for (whiteout, layer) in &files.whiteouts {
+            let removed = whiteout.removed().unwrap_or_else(|| whiteout.parent());
+            let mut below = found
+                .range(&removed..)
+                .take_while(|(path, _)| **path == removed || path.is_below(&removed));
+            if !other.whiteouts.contains_key(whiteout) && below.next().is_some() {
+                changed[at].insert(*layer);
             }
         }
     }

@@ -2,25 +2,38 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use serde_json::Value;
+use tar::EntryType;
+
 use crate::{
-    basics::{error::Result, json},
-    blob::traits::Layer,
+    basics::{
+        error::{Error, Result},
+        json,
+    },
+    blob::{
+        chunks,
+        traits::{Blob, Layer},
+    },
+    document::descriptor::Descriptor,
     image::platform_image::PlatformImage,
     pool::Pool,
     rootfs::{
         diff::{
-            DiffLayer, ImageDiff, LayerDiff, MemberDiff, bytes::differences_of_bytes,
+            DiffLayer, FileDiff, ImageDiff, LayerDiff, MemberDiff, bytes::differences_of_bytes,
             files::differences_of_files, members::compare,
         },
-        image_files::ImageFiles,
+        image_files::{ImageFiles, LayerEntries, read_layers},
     },
+    tarfile::path::LayerPath,
 };
 
 /// Compares two images: their manifests and configurations by member, their layers, and the files
 /// of these.
 ///
-/// Layers that both images have at their bottom or top are not read. All others are read once, and
-/// once more if their files are the same but not their bytes.
+/// Layers that both images have at their top are not read. Those that both have at their bottom are
+/// read only if the layers above them have other paths in one image than in the other, so that the
+/// files below matter. All others are read once, and once more if their files are the same but not
+/// their bytes.
 ///
 /// ```
 /// use oci_layout::{FileMapping, ImageManifest, LayerOptions, PlatformImage, Pool};
@@ -41,8 +54,8 @@ use crate::{
 /// Those of reading the layers.
 pub fn image_diff(old: &PlatformImage, new: &PlatformImage, pool: &Pool) -> Result<ImageDiff> {
     let mut configuration = compare(
-        json::to_value(old.configuration()),
-        json::to_value(new.configuration()),
+        document(old.configuration_blob())?,
+        document(new.configuration_blob())?,
         &["rootfs"],
     );
     let digests = [old, new].map(|image| image.manifest().config.digest);
@@ -51,8 +64,8 @@ pub fn image_diff(old: &PlatformImage, new: &PlatformImage, pool: &Pool) -> Resu
         configuration.push(MemberDiff::of_bytes(digests));
     }
     let mut manifest = compare(
-        json::to_value(old.manifest()),
-        json::to_value(new.manifest()),
+        document(old.manifest_blob())?,
+        document(new.manifest_blob())?,
         &["config", "layers"],
     );
     let apart = Apart::of(old.layers(), new.layers());
@@ -61,9 +74,6 @@ pub fn image_diff(old: &PlatformImage, new: &PlatformImage, pool: &Pool) -> Resu
     if is_same && digests[0] != digests[1] {
         manifest.push(MemberDiff::of_bytes(digests));
     }
-    let files = |layers: &[Arc<dyn Layer>]| {
-        ImageFiles::with_digests(layers.iter().cloned(), pool, apart.below)
-    };
     let same_files = apart
         .old
         .iter()
@@ -71,16 +81,24 @@ pub fn image_diff(old: &PlatformImage, new: &PlatformImage, pool: &Pool) -> Resu
         .eq(apart.new.iter().map(|layer| layer.diff_id()));
     let (files, changed) = match same_files {
         true => (Vec::new(), [BTreeSet::new(), BTreeSet::new()]),
-        false => differences_of_files(&files(apart.old)?, &files(apart.new)?, apart.below > 0),
+        false => apart.files(pool)?,
     };
     let layers = apart.layers(&changed)?;
     Ok(ImageDiff { manifest, configuration, layers, files })
 }
 
+/// A document as it is: the members that the specification defines have no difference between an
+/// empty and an absent value.
+fn document(blob: &Arc<dyn Blob>) -> Result<Value> {
+    let Descriptor { media_type, digest, .. } = blob.descriptor();
+    let value = json::from_slice(&chunks::read_document(blob.as_ref())?);
+    value.map_err(|error| Error::invalid(format!("{media_type} {digest}"), error))
+}
+
 /// The layers that two images do not share at their bottom and top.
 struct Apart<'a> {
-    /// The number of layers below.
-    below: usize,
+    /// The layers that both images have at their bottom.
+    shared: &'a [Arc<dyn Layer>],
     old: &'a [Arc<dyn Layer>],
     new: &'a [Arc<dyn Layer>],
     /// The number of positions.
@@ -93,10 +111,25 @@ impl<'a> Apart<'a> {
             old.descriptor().digest == new.descriptor().digest
         };
         let below = old.iter().zip(new).take_while(is_same).count();
-        let (old, new) = (&old[below..], &new[below..]);
+        let (shared, old) = old.split_at(below);
+        let new = &new[below..];
         let above = old.iter().rev().zip(new.iter().rev()).take_while(is_same).count();
         let (old, new) = (&old[..old.len() - above], &new[..new.len() - above]);
-        Self { below, old, new, pairs: old.len().max(new.len()) }
+        Self { shared, old, new, pairs: old.len().max(new.len()) }
+    }
+
+    /// The files that differ, and the layers that they are in. The shared layers are read if the
+    /// others say too little.
+    fn files(&self, pool: &Pool) -> Result<(Vec<FileDiff>, [BTreeSet<usize>; 2])> {
+        let read = |layers: &[Arc<dyn Layer>]| read_layers(layers, pool, true);
+        let (old, new) = (read(self.old)?, read(self.new)?);
+        let shared = match self.shared.is_empty() || effect(&old) == effect(&new) {
+            true => Vec::new(),
+            false => read(self.shared)?,
+        };
+        let lowest = self.shared.len() - shared.len();
+        let files = |above: &[LayerEntries]| ImageFiles::merged(shared.iter().chain(above), lowest);
+        Ok(differences_of_files(&files(&old), &files(&new)))
     }
 
     /// The layers in pairs. `changed` has the numbers of the old and new layers with a file that
@@ -105,7 +138,7 @@ impl<'a> Apart<'a> {
         let mut layers = Vec::new();
         for at in 0..self.pairs {
             let (old, new) = (self.old.get(at), self.new.get(at));
-            let number = self.below + at;
+            let number = self.shared.len() + at;
             let has_changed = changed.iter().any(|changed| changed.contains(&number));
             let bytes = match (old, new) {
                 (Some(old), Some(new)) if old.descriptor().digest == new.descriptor().digest => {
@@ -119,4 +152,16 @@ impl<'a> Apart<'a> {
         }
         Ok(layers)
     }
+}
+
+/// What layers do to the files below them: the paths that they put something at or remove, whether
+/// each is a directory, and the targets of hard links, which may be files below.
+fn effect(layers: &[LayerEntries]) -> BTreeSet<(LayerPath, bool, &[u8])> {
+    let entries = layers.iter().flat_map(|layer| &layer.entries);
+    let effect = entries.filter_map(|entry| {
+        let path = LayerPath::parse_member(&entry.path).ok()?;
+        let link = if entry.kind.is_hard_link() { &*entry.link } else { &[] };
+        Some((path, entry.kind == EntryType::Directory, link))
+    });
+    effect.collect()
 }

@@ -39,6 +39,8 @@ pub(crate) struct Target {
     /// The directory that was opened last: files of one directory follow each other.
     last: Mutex<Option<(LayerPath, Arc<OwnedFd>)>>,
     pub(crate) skipped: SkippedList,
+    /// Whether owners are set.
+    same_owner: bool,
 }
 
 /// A file to be written, with all of its contents.
@@ -60,12 +62,16 @@ impl Writing {
 
 /// What a process that is not root may not do, in words that follow a path.
 const NO_OWNER: &str = "does not have its owner: only root can set it";
+const NO_SET_IDS: &str = "does not have its setuid and setgid bits, because it has another owner";
+
+/// The setuid and setgid bits of a mode.
+const SET_IDS: u32 = 0o6000;
 
 impl Target {
     /// # Errors
     ///
     /// [`Error::OutputExists`] if the directory is not empty.
-    pub(crate) fn new(path: &Path) -> Result<Self> {
+    pub(crate) fn new(path: &Path, same_owner: bool) -> Result<Self> {
         match fs::create_dir(path) {
             Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
                 let mut entries = fs::read_dir(path).map_err(Error::write(path))?;
@@ -80,7 +86,8 @@ impl Target {
         let root = retry_on_intr(|| openat(CWD, path, flags, Mode::empty()));
         let root = root.map_err(|cause| Error::write(path)(cause.into()))?;
         let (path, root) = (path.to_owned(), Arc::new(root));
-        Ok(Self { path, root, last: Mutex::default(), skipped: SkippedList::default() })
+        let (last, skipped) = (Mutex::default(), SkippedList::default());
+        Ok(Self { path, root, last, skipped, same_owner })
     }
 
     /// Where a path of the image lies.
@@ -190,9 +197,8 @@ impl Target {
 
     /// Owner first: a change of it clears setuid bits and capabilities.
     fn set_open(&self, file: &File, path: &LayerPath, entry: &FileEntry) -> io::Result<()> {
-        let (uid, gid) = owner(entry);
-        self.allowed(fchown(file, uid, gid), path, NO_OWNER)?;
-        fchmod(file, Mode::from_raw_mode(entry.mode))?;
+        let mode = self.set_owner(path, entry, |uid, gid| fchown(file, uid, gid))?;
+        fchmod(file, mode)?;
         for (name, value) in &entry.xattrs {
             let set = fsetxattr(file, OsStr::from_bytes(name), value, XattrFlags::empty());
             self.set_xattr(set, path, name)?;
@@ -249,10 +255,11 @@ impl Target {
             }
             made => made?,
         }
-        let (uid, gid) = owner(entry);
-        self.allowed(chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW), path, NO_OWNER)?;
+        let mode = self.set_owner(path, entry, |uid, gid| {
+            chownat(parent, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
+        })?;
         if !is_link {
-            rustix::fs::chmodat(parent, name, Mode::from_raw_mode(entry.mode), AtFlags::empty())?;
+            rustix::fs::chmodat(parent, name, mode, AtFlags::empty())?;
         }
         for (key, value) in &entry.xattrs {
             // There is no call for a name in an open directory.
@@ -263,6 +270,29 @@ impl Target {
         Ok(utimensat(parent, name, &times(entry), AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
+    /// Sets the owner, and returns the mode to set next. For another owner, the setuid and setgid
+    /// bits would grant the rights of the wrong user.
+    fn set_owner(
+        &self,
+        path: &LayerPath,
+        entry: &FileEntry,
+        set: impl FnOnce(Option<Uid>, Option<Gid>) -> rustix::io::Result<()>,
+    ) -> io::Result<Mode> {
+        let without_bits = entry.mode & !SET_IDS;
+        if !self.same_owner {
+            return Ok(Mode::from_raw_mode(without_bits));
+        }
+        let (uid, gid) = owner(entry);
+        if self.allowed(set(uid, gid), path, NO_OWNER)? {
+            return Ok(Mode::from_raw_mode(entry.mode));
+        }
+        let is_link = matches!(entry.kind, FileKind::Symlink { .. });
+        if without_bits != entry.mode && !is_link {
+            self.skipped.add(&path.to_path(), NO_SET_IDS.to_owned());
+        }
+        Ok(Mode::from_raw_mode(without_bits))
+    }
+
     fn set_xattr(
         &self,
         set: rustix::io::Result<()>,
@@ -270,22 +300,23 @@ impl Target {
         name: &[u8],
     ) -> io::Result<()> {
         let name = String::from_utf8_lossy(name);
-        self.allowed(set, path, &format!("does not have its extended attribute {name:?}"))
+        self.allowed(set, path, &format!("does not have its extended attribute {name:?}")).map(drop)
     }
 
-    /// What a process may not do, or a file system cannot hold, is left out.
+    /// What a process may not do, or a file system cannot hold, is left out. Returns whether it was
+    /// done.
     fn allowed(
         &self,
         done: rustix::io::Result<()>,
         path: &LayerPath,
         otherwise: &str,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         match done {
             Err(Errno::PERM | Errno::OPNOTSUPP | Errno::INVAL) => {
                 self.skipped.add(&path.to_path(), otherwise.to_owned());
-                Ok(())
+                Ok(false)
             }
-            done => Ok(done?),
+            done => Ok(done.map(|()| true)?),
         }
     }
 }
