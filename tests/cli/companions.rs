@@ -7,7 +7,7 @@ use crate::{cli::room::Room, common::run};
 /// The commands in the program's help.
 fn commands(room: &Room) -> Vec<String> {
     let help = room.ok("--help");
-    let list = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+    let (list, _) = help.split_once("\nOptions:").unwrap();
     let command = |line: &str| Some(line.strip_prefix("  ")?.split(' ').next()?.to_owned());
     list.lines().filter_map(command).filter(|command| !command.is_empty()).collect()
 }

@@ -176,9 +176,7 @@ enum Command {
     #[cfg(feature = "registry")]
     Serve(serve::Serve),
     Nix(nix::Nix),
-    #[command(hide = true)]
     Completions(companions::Completions),
-    #[command(hide = true)]
     Man(companions::Man),
 }
 
