@@ -148,13 +148,13 @@ fn the_output_and_exit_code_of_skopeo_and_docker_are_passed_on() {
     for (args, sentence) in [
         (
             "image dir:x --skopeo bin/none",
-            "program \"bin/none\": not found: install it, or give its path with --skopeo or \
-             --docker",
+            "program \"bin/none\": not found: install it, give its path with --skopeo or \
+             --docker, or use `oci-layout push`, which sends to registries by itself",
         ),
         (
             "image docker-daemon:x --docker bin/none",
-            "program \"bin/none\": not found: install it, or give its path with --skopeo or \
-             --docker",
+            "program \"bin/none\": not found: install it, give its path with --skopeo or \
+             --docker, or use `oci-layout push`, which sends to registries by itself",
         ),
         (
             "image somewhere",
