@@ -12,35 +12,39 @@ use crate::errors;
 
 /// Asks for a line of text.
 pub(crate) fn line(question: &str) -> Result<String> {
-    ask(question, |terminal| read(terminal, |_| {}))
+    ask(|terminal| {
+        write!(terminal, "{question}")?;
+        read(terminal, |_| {})
+    })
 }
 
 /// Asks for a line of text that is not shown.
 pub(crate) fn secret(question: &str) -> Result<String> {
-    ask(question, |terminal| {
+    ask(|terminal| {
         let before = tcgetattr(&*terminal)?;
         let mut hidden = before.clone();
         // Signals are off too: one of them would leave the terminal without an echo.
         hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+        // Discards what was typed so far. The question comes later, so that no answer is lost.
         tcsetattr(&*terminal, OptionalActions::Flush, &hidden)?;
-        let said = read(terminal, |line| {
-            line.pop();
+        let said = write!(terminal, "{question}").and_then(|()| {
+            read(terminal, |line| {
+                line.pop();
+            })
         });
-        tcsetattr(&*terminal, OptionalActions::Flush, &before)?;
+        tcsetattr(&*terminal, OptionalActions::Drain, &before)?;
         writeln!(terminal)?;
         said
     })
 }
 
-fn ask(question: &str, answer: impl FnOnce(&mut File) -> io::Result<String>) -> Result<String> {
+fn ask(answer: impl FnOnce(&mut File) -> io::Result<String>) -> Result<String> {
     let terminal = File::options().read(true).write(true).open("/dev/tty");
     let mut terminal = terminal.map_err(|_| {
         let reason = "there is no terminal to ask on: use --username and --password-stdin";
         errors::invalid("login", reason)
     })?;
-    write!(terminal, "{question}")
-        .and_then(|()| answer(&mut terminal))
-        .map_err(errors::read("/dev/tty"))
+    answer(&mut terminal).map_err(errors::read("/dev/tty"))
 }
 
 /// Reads bytes up to the end of a line. `erase` handles the backspace key, where the terminal does
