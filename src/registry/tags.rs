@@ -42,7 +42,7 @@ impl Client {
 
 /// Lists the
 /// [tags](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-tags);
-/// `None` if there is no such repository.
+/// `None` if the repository does not exist.
 fn tags(session: &Session) -> Result<Option<Vec<String>>> {
     let mut path = "tags/list".to_owned();
     let mut all: Vec<String> = Vec::new();

@@ -34,7 +34,7 @@ impl Contents {
 
     /// The next part, and its place in the file.
     pub(crate) fn add(&mut self, at: u64, bytes: &[u8]) {
-        // After a hole, there is no digest, so that no time is spent on zeros without end.
+        // A file with holes has no digest: hashing its zeros could take any amount of time.
         if at == self.hasher.size() {
             self.hasher.update(bytes);
         }

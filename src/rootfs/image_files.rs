@@ -160,7 +160,7 @@ impl ImageFiles {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if there is no such file, or if a link on the way leads nowhere.
+    /// [`Error::Invalid`] if the file does not exist, or if a link on the way leads nowhere.
     pub fn get(&self, path: impl AsRef<Path>) -> Result<&FileEntry> {
         self.find(path.as_ref()).map(|(_, entry)| entry)
     }

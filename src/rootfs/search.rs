@@ -67,7 +67,7 @@ impl FileSearch {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if there is no such file, or if a link on the way leads nowhere, and the
+    /// [`Error::Invalid`] if the file does not exist, or if a link on the way leads nowhere, and the
     /// errors of reading the layers.
     pub fn get(&mut self, path: impl AsRef<Path>) -> Result<Arc<FileEntry>> {
         self.resolve(path.as_ref()).map(|(_, entry)| entry)

@@ -319,7 +319,7 @@ fn a_file_has_the_options_of_the_command_line() {
     }
     room.fails(
         "build -f app other -o out",
-        "\"other\": there is no such file with options: name it image.toml or image.json, or give \
+        "\"other\": the file with options does not exist: name it image.toml or image.json, or give \
          each file of the image its own -f",
     );
     let run = room.run(["build", "missing.toml", "-o", "out"]);

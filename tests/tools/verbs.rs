@@ -210,7 +210,7 @@ fn other_programs_read_a_login() {
     assert_eq!(said, format!("logged out of {address}; removed from {}\n", file.display()));
     let now: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     assert_eq!(now, before);
-    assert!(fails(home.path(), &format!("logout {address}")).contains("there is no login in"));
+    assert!(fails(home.path(), &format!("logout {address}")).contains("no login is stored in"));
 }
 
 /// Pushes an image with the stored login.

@@ -145,13 +145,12 @@ impl Build {
         self.layer.warn_of_unused_ignore_files(warnings)?;
         let plans = self.order.plan(&self.layer)?;
         let platforms = platforms(&self.platform);
-        let has_files = !plans.is_empty() || platforms.iter().any(|own| !own.files.is_empty());
-        if !has_files && self.base.base.is_none() {
+        let has_own_files = platforms.iter().any(|own| !own.files.is_empty());
+        if plans.is_empty() && !has_own_files && self.base.base.is_none() {
             usage_error(
                 "the image has no files: add some with -f, or name an image to change with --base",
             );
         }
-        let has_own_files = platforms.iter().any(|own| !own.files.is_empty());
         let mut images = Vec::new();
         let mut locks = Vec::new();
         for own in platforms {

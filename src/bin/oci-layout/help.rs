@@ -3,7 +3,8 @@
 use std::io;
 
 use clap::{Command, builder::StyledStr};
-use rustix::termios::tcgetwinsize;
+
+use crate::out::columns;
 
 /// The commands by what they are for.
 const GROUPS: [(&str, &[&str]); 5] = [
@@ -86,8 +87,7 @@ fn entry(command: &Command, width: usize) -> String {
 
 /// The number of columns of the terminal that help is written to.
 fn width() -> usize {
-    let columns = tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-    if columns == 0 { 100 } else { columns.clamp(40, WIDEST) }
+    columns(io::stdout()).map_or(100, |columns| columns.clamp(40, WIDEST))
 }
 
 #[cfg(test)]

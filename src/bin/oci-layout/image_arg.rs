@@ -141,6 +141,11 @@ pub(crate) fn layout_or_image(text: &OsStr) -> Result<ImageArg, String> {
     }
 }
 
+/// Whether the text begins with a transport of images.
+pub(crate) fn has_transport(text: &OsStr) -> bool {
+    LOCAL.iter().chain([&DOCKER]).any(|transport| after(text, transport).is_some())
+}
+
 fn local(text: &OsStr) -> Result<LayoutTag, String> {
     let other = |(transport, _): &&(&str, &str)| after(text, transport).is_some();
     if let Some((transport, advice)) = OTHERS.iter().find(other) {
@@ -182,7 +187,7 @@ fn named_registry(text: &OsStr) -> Option<ImageArg> {
     }
 }
 
-/// Says how to name an image of a registry if there is no such layout.
+/// Says how to name an image of a registry if the layout does not exist.
 #[cfg(feature = "registry")]
 fn or_registry(error: Error, layout: &LayoutTag) -> Error {
     let text = layout.to_text().filter(|text| !layout.layout.exists() && reference(text).is_ok());

@@ -191,9 +191,9 @@ impl LayerArgs {
             .on_conflict(self.on_conflict.unwrap_or_default())
             .keep_directory_links(self.keep_directory_links);
         options.include.clone_from(&self.include);
+        let ignored = self.ignore_files()?;
         for (_, file) in &self.files.0 {
             let Source::Path(source) = &file.source else { continue };
-            let ignored = self.ignore_files()?;
             let globs = ignored.iter().flat_map(|ignored| ignored.for_source(source));
             options.optional_globs.extend(globs);
         }

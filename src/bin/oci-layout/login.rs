@@ -113,7 +113,7 @@ impl Logout {
             true => Ok(()),
             false => {
                 let files: Vec<_> = files.iter().map(|file| format!("{file:?}")).collect();
-                let reason = format!("there is no login in {}", files.join(", "));
+                let reason = format!("no login is stored in {}", files.join(", "));
                 Err(errors::invalid(format!("registry {registry}"), reason))
             }
         }

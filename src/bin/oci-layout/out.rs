@@ -8,11 +8,13 @@ use std::{
     ffi::OsString,
     fmt::Display,
     io::{self, IsTerminal, Write},
+    os::fd::AsFd,
     process,
 };
 
 use clap::{Command, FromArgMatches, error::ErrorKind};
 use oci_layout::{Error, Printable, PrintableJson, Report, Result};
+use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
 use crate::errors;
@@ -36,6 +38,12 @@ fn error_prefix() -> &'static str {
         true => "oci-layout: \u{1b}[1m\u{1b}[31merror:\u{1b}[0m ",
         false => "oci-layout: error: ",
     }
+}
+
+/// The number of columns of a terminal.
+pub(crate) fn columns(terminal: impl AsFd) -> Option<usize> {
+    let size = tcgetwinsize(terminal).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Whether standard error is a terminal whose user [wants colours](https://no-color.org).

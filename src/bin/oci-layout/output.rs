@@ -33,7 +33,7 @@ use self::{
     claim::{Claim, Found},
     leftovers::{CLAIM, Leftovers},
 };
-use crate::errors;
+use crate::{errors, image_arg::has_transport};
 
 /// The folder in which a layout is written again if its folder has a complete layout of a killed
 /// run.
@@ -66,7 +66,7 @@ impl Output {
         Ok(Self { folder: dir.to_owned(), dir: made_in, replaces: None, shared })
     }
 
-    /// With `force`, an existing layout is no obstacle: the output is a folder beside it, and
+    /// With `force`, replaces an existing layout: the output is a folder beside it, and
     /// [`Output::keep`] exchanges them.
     pub(crate) fn claim_or_replace(dir: &Path, write: WriteOptions, force: bool) -> Result<Self> {
         let is_used = || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
@@ -232,16 +232,13 @@ impl Folder {
 /// Refuses the name of an image as a folder: `docker://…`, `oci:…` or `localhost:5000/…`.
 fn refuse_image_name(dir: &Path) -> Result<()> {
     let text = dir.to_string_lossy();
-    let has_transport = ["docker://", "docker:/", "oci:", "oci-archive:", "docker-archive:"]
-        .iter()
-        .any(|transport| text.starts_with(transport));
     let is_host = |first: &str| {
         first.split_once(':').is_some_and(|(host, port)| {
             !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
         })
     };
     let has_host = text.split_once('/').is_some_and(|(first, _)| is_host(first));
-    if dir.exists() || !(has_transport || has_host) {
+    if dir.exists() || !(has_transport(dir.as_os_str()) || has_host) {
         return Ok(());
     }
     let reason = "is the name of an image, and the output is a folder: give a folder, name the \

@@ -13,7 +13,8 @@ use std::{
 
 use indicatif::{ProgressBar, ProgressStyle};
 use oci_layout::Progress;
-use rustix::termios::tcgetwinsize;
+
+use crate::out::columns;
 
 /// The number of bytes done, and their total as far as it is known.
 #[derive(Clone, Default)]
@@ -50,7 +51,7 @@ pub(crate) fn show<T>(doing: &'static str, work: impl FnOnce(&Bytes) -> T) -> T 
 const STILL: Duration = Duration::from_secs(3);
 
 /// The width that the bar with sizes needs.
-const WIDE: u16 = 72;
+const WIDE: usize = 72;
 
 fn draw(doing: &'static str, Bytes(bytes): &Bytes, ended: &Receiver<()>) {
     let goes_on = |time| ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
@@ -66,7 +67,7 @@ fn draw(doing: &'static str, Bytes(bytes): &Bytes, ended: &Receiver<()>) {
         let total = bytes.1.load(Ordering::Relaxed);
         if total > 0 && bar.length().is_none() {
             // A line that wraps could not be cleared.
-            bar.set_style(style(match width() >= WIDE {
+            bar.set_style(style(match columns(io::stderr()).unwrap_or(80) >= WIDE {
                 true => "{msg} {wide_bar} {decimal_bytes}/{decimal_total_bytes}, {eta} to go",
                 false => "{msg} {percent}%",
             }));
@@ -88,9 +89,4 @@ fn draw(doing: &'static str, Bytes(bytes): &Bytes, ended: &Receiver<()>) {
             return bar.finish_and_clear();
         }
     }
-}
-
-/// The number of columns of the terminal, or of an old one.
-fn width() -> u16 {
-    tcgetwinsize(io::stderr()).map_or(80, |size| size.ws_col)
 }

@@ -41,7 +41,8 @@ pub(crate) fn secret(question: &str) -> Result<String> {
 fn ask(answer: impl FnOnce(&mut File) -> io::Result<String>) -> Result<String> {
     let terminal = File::options().read(true).write(true).open("/dev/tty");
     let mut terminal = terminal.map_err(|_| {
-        let reason = "there is no terminal to ask on: use --username and --password-stdin";
+        let reason =
+            "it needs a terminal to ask for the password: use --username and --password-stdin";
         errors::invalid("login", reason)
     })?;
     answer(&mut terminal).map_err(errors::read("/dev/tty"))

@@ -40,7 +40,7 @@ pub(crate) enum At {
     },
 }
 
-/// Why there is no file at a path.
+/// Why a path does not lead to a file.
 pub(crate) enum Broken {
     Missing,
     /// A link leads to a path without a file.

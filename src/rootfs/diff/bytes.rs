@@ -174,7 +174,7 @@ fn compare_tars(old: &dyn Layer, new: &dyn Layer, found: &mut Found) -> Result<(
             return Ok(());
         };
         let path = Path::new(OsStr::from_bytes(&one.path));
-        // A slash at the end is no other name.
+        // Names with and without a slash at the end are equal.
         if path != Path::new(OsStr::from_bytes(&other.path)) {
             found.add(Some(path), "order of entries", shown(&one.path), shown(&other.path));
             return Ok(());

@@ -53,7 +53,7 @@ fn read(path: &Path, build: &Command) -> Result<Vec<OsString>> {
         return Err(errors::invalid(what, reason));
     }
     if path.as_os_str() != "-" && !is_named && !path.exists() {
-        let reason = "there is no such file with options: name it image.toml or image.json, or give \
+        let reason = "the file with options does not exist: name it image.toml or image.json, or give \
                       each file of the image its own -f";
         return Err(errors::invalid(what, reason));
     }
@@ -129,17 +129,15 @@ fn option(
     };
     let refuse = |expected: &str| errors::invalid(format!("{what}, {name}"), expected);
     let takes_values = option.get_action().takes_values();
-    let is_mode = option.get_value_names().is_some_and(|form| form[0].contains("MODE"));
     let mut add = |value: String| arguments.push(format!("--{name}={value}").into());
-    let file = what;
     let text = |value: Ordered, key: Option<&str>| match value {
         Ordered::Text(text) => Ok(text),
         // 0o644 would arrive as a decimal number.
-        Ordered::Number(number) if !is_mode => Ok(number),
+        Ordered::Number(number) if !is_mode(option) => Ok(number),
         _ => {
-            let what = key.map_or(String::new(), |key| format!(".{key}"));
+            let member = key.map_or(String::new(), |key| format!(".{key}"));
             let reason = "expected a text: write the value in quotes";
-            Err(errors::invalid(format!("{file}, {name}{what}"), reason))
+            Err(errors::invalid(format!("{what}, {name}{member}"), reason))
         }
     };
     match value {
@@ -190,6 +188,11 @@ fn separator(option: &Arg) -> Option<(&'static str, bool)> {
     }
 }
 
+/// Whether the values are octal modes, for which TOML and JSON have no literals.
+fn is_mode(option: &Arg) -> bool {
+    option.get_value_names().is_some_and(|form| form[0].contains("MODE"))
+}
+
 fn is_repeated(option: &Arg) -> bool {
     matches!(option.get_action(), ArgAction::Append)
 }
@@ -225,8 +228,7 @@ pub(super) fn schema() -> Value {
 }
 
 fn schema_of(option: &Arg) -> Value {
-    let is_mode = option.get_value_names().is_some_and(|form| form[0].contains("MODE"));
-    let text = match is_mode {
+    let text = match is_mode(option) {
         true => json!({ "type": "string" }),
         false => json!({ "type": ["string", "number"] }),
     };
