@@ -82,7 +82,9 @@ impl Mutation<'_> {
         if let Some((old, new)) = &self.options.rebase {
             let platform = image.configuration().platform();
             let base = |base| PlatformImage::of(base, Some(&platform));
-            stack.rebase(&base(old)?, &base(new)?)?;
+            let old = base(old)?;
+            image.layers_above(&old)?;
+            stack.rebase(&old, &base(new)?);
         }
         stack.drop(self.options.drop_layers)?;
         let configuration = self.configuration(image, &mut stack)?;

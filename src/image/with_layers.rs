@@ -74,18 +74,24 @@ impl PlatformImage {
     ///
     /// [`Error::Invalid`] if the layers of the other image are not the lowest of this one.
     pub fn layers_above(&self, base: &Self) -> Result<usize> {
-        let diff_ids =
-            |image: &Self| image.layers().iter().map(|layer| layer.diff_id()).collect::<Vec<_>>();
-        match diff_ids(self).strip_prefix(&*diff_ids(base)) {
-            Some(above) => Ok(above.len()),
-            None => Err(Error::invalid(
-                format!("base image {}", base.descriptor().digest),
-                format!(
-                    "its layers are not the lowest layers of image {}: give the image that it was \
-                     built on",
-                    self.descriptor().digest
-                ),
-            )),
+        for (at, below) in base.layers().iter().enumerate() {
+            let found = self.layers().get(at).map(|layer| layer.diff_id());
+            if found == Some(below.diff_id()) {
+                continue;
+            }
+            let has = match found {
+                Some(found) => format!("has the diff ID {found}"),
+                None => "does not exist".to_owned(),
+            };
+            let reason = format!(
+                "its layers are not the lowest layers of image {}: layer {} of the image {has}, \
+                 and that of the base has {}; give the image that it was built on",
+                self.descriptor().digest,
+                at + 1,
+                below.diff_id()
+            );
+            return Err(Error::invalid(format!("base image {}", base.descriptor().digest), reason));
         }
+        Ok(self.layers().len() - base.layers().len())
     }
 }

@@ -172,9 +172,10 @@ fn a_rebase_replaces_the_layers_of_the_base() {
     room.fails(
         "mutate image --rebase old new",
         &format!(
-            "old base {}: is not the base of this image: layer 1 of the image has the diff ID {}, \
-             and that of the base has {}; give the image on which this one was built",
+            "base image {}: its layers are not the lowest layers of image {}: layer 1 of the image \
+             has the diff ID {}, and that of the base has {}; give the image that it was built on",
             text(&old),
+            text(&room.json("image/index.json")["manifests"][0]["digest"]),
             text(&found),
             text(&base)
         ),
