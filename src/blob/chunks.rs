@@ -64,6 +64,24 @@ impl Chunks {
         Ok(())
     }
 
+    /// The next chunk of a file, if it can be returned without waiting for a disk.
+    #[cfg(feature = "registry")]
+    pub(crate) fn next_cached(&mut self) -> Option<Result<Vec<u8>>> {
+        let Source::Checked(file) = &mut self.source else { return None };
+        if self.is_over {
+            return None;
+        }
+        let Descriptor { digest, size, .. } = self.descriptor;
+        let left = size - self.at;
+        let mut bytes = vec![0; left.min(CHUNK) as usize];
+        let read = file.read_cached(&mut bytes).map_err(|cause| Error::blob(digest, cause));
+        if !matches!(read, Ok(false)) {
+            self.at += bytes.len() as u64;
+            self.is_over = self.at == size || read.is_err();
+        }
+        read.map(|is_read| is_read.then_some(bytes)).transpose()
+    }
+
     /// All bytes that are left.
     fn bytes(self) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -78,13 +96,15 @@ impl Chunks {
         let left = size - self.at;
         let length = left.min(CHUNK);
         let read = |cause| Error::blob(digest, cause);
-        let mut bytes = Vec::with_capacity(usize::try_from(length).expect("a chunk is in memory"));
+        let mut bytes = Vec::new();
         match &mut self.source {
             Source::Checked(file) => {
-                file.take(length).read_to_end(&mut bytes).map_err(read)?;
+                bytes.resize(length as usize, 0);
+                file.read_exact(&mut bytes).map_err(read)?;
                 self.is_over = length == left;
             }
             Source::Unchecked(reader, hasher) => {
+                bytes.reserve_exact(length as usize);
                 reader.take(length).read_to_end(&mut bytes).map_err(read)?;
                 hasher.update(&bytes);
                 if length == left || (bytes.len() as u64) < length {
@@ -202,6 +222,29 @@ mod tests {
             let chunks: Vec<_> = Chunks::open(&blob).unwrap().map(Result::unwrap).collect();
             assert_eq!(chunks.len() as u64, size.div_ceil(CHUNK).max(1));
             assert_eq!(chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>(), size);
+        }
+    }
+
+    #[cfg(feature = "registry")]
+    #[test]
+    fn chunks_in_memory_are_those_that_any_reader_returns() {
+        use crate::store::{FileBytes, KnownFiles};
+
+        for size in [1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
+            let bytes: Vec<u8> = (0..size).map(|at| (at / 7) as u8).collect();
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("blob");
+            std::fs::write(&path, &bytes).unwrap();
+            let descriptor = Descriptor::of(MediaType::LAYER, &bytes);
+            let file = FileBytes::open(&path).unwrap();
+            let file = KnownFiles::default().check(file, &descriptor).unwrap();
+            let mut chunks = Chunks::of(&descriptor, Source::Checked(file));
+            let mut read = Vec::new();
+            // A file system may not tell what is in memory: the other way must then continue.
+            while let Some(chunk) = chunks.next_cached().or_else(|| chunks.next()) {
+                read.append(&mut chunk.unwrap());
+            }
+            assert!(read == bytes, "{size}");
         }
     }
 

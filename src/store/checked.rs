@@ -13,6 +13,9 @@ use std::{
     sync::Arc,
 };
 
+#[cfg(feature = "registry")]
+use rustix::io::ReadWriteFlags;
+
 use crate::{
     basics::{Error, HashRead, Result},
     document::Descriptor,
@@ -37,6 +40,20 @@ impl CheckedFile {
     pub fn seek(&mut self, at: u64) {
         self.bytes.at = at;
     }
+
+    /// Fills the buffer if the system has these bytes in memory. Otherwise returns `false` at once,
+    /// and stays at the same offset.
+    #[cfg(feature = "registry")]
+    pub(crate) fn read_cached(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
+        Ok(self.bytes.read_cached(buffer) && self.is_unchanged().map(|()| true)?)
+    }
+
+    fn is_unchanged(&self) -> io::Result<()> {
+        match Stamp::of(&self.bytes.file)? == self.stamp {
+            true => Ok(()),
+            false => Err(Error::read(&self.bytes.path)(io::Error::other(CHANGED)).into()),
+        }
+    }
 }
 
 impl fmt::Debug for CheckedFile {
@@ -48,10 +65,7 @@ impl fmt::Debug for CheckedFile {
 impl Read for CheckedFile {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.bytes.read(buffer)?;
-        match Stamp::of(&self.bytes.file)? == self.stamp {
-            true => Ok(read),
-            false => Err(Error::read(&self.bytes.path)(io::Error::other(CHANGED)).into()),
-        }
+        self.is_unchanged().map(|()| read)
     }
 }
 
@@ -104,6 +118,24 @@ impl FileBytes {
     /// The offset of the first byte.
     pub(crate) fn offset(&self) -> u64 {
         self.extents.first().map_or(0, |extent| extent.offset)
+    }
+
+    /// Fills the buffer if the system has these bytes in memory. Otherwise, or if the file system
+    /// cannot tell, returns `false` at once, and stays at the same offset.
+    #[cfg(feature = "registry")]
+    fn read_cached(&mut self, buffer: &mut [u8]) -> bool {
+        let (length, end) = (buffer.len(), self.at + buffer.len() as u64);
+        // Only a sparse member of an archive has several extents.
+        let [extent] = &*self.extents else { return false };
+        if self.at < extent.at || extent.at + extent.length < end {
+            return false;
+        }
+        let offset = extent.offset + (self.at - extent.at);
+        let buffers = &mut [io::IoSliceMut::new(buffer)];
+        let is_read =
+            rustix::io::preadv2(&self.file, buffers, offset, ReadWriteFlags::NOWAIT) == Ok(length);
+        self.at = if is_read { end } else { self.at };
+        is_read
     }
 
     /// Hashes all bytes.

@@ -111,14 +111,17 @@ pub(crate) fn read_extents(
     at: u64,
     buffer: &mut [u8],
 ) -> io::Result<()> {
-    buffer.fill(0);
     let end = at + buffer.len() as u64;
+    let mut filled = 0;
     let first = extents.partition_point(|extent| extent.at + extent.length <= at);
     for extent in extents[first..].iter().take_while(|extent| extent.at < end) {
         let (from, to) = (extent.at.max(at), (extent.at + extent.length).min(end));
-        let part = &mut buffer[(from - at) as usize..(to - at) as usize];
-        tar.read_exact_at(part, extent.offset + (from - extent.at))?;
+        let (begin, until) = ((from - at) as usize, (to - at) as usize);
+        buffer[filled..begin].fill(0);
+        tar.read_exact_at(&mut buffer[begin..until], extent.offset + (from - extent.at))?;
+        filled = until;
     }
+    buffer[filled..].fill(0);
     Ok(())
 }
 

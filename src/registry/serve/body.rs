@@ -83,6 +83,12 @@ impl BlobBody {
     }
 
     async fn read(&mut self) -> Result<Bytes, Arc<Error>> {
+        // Another thread would take longer than bytes that are in memory already.
+        if let Source::AtHand(chunks) = &mut self.source
+            && let Some(chunk) = chunks.next_cached()
+        {
+            return Ok(chunk?.into());
+        }
         let (source, blob) =
             (std::mem::replace(&mut self.source, Source::None), Arc::clone(&self.blob));
         let first = self.next.max(self.range.start / CHUNK);

@@ -366,3 +366,18 @@ fn endings_are_distinguished() {
     assert_eq!(ending(&[&[0; 100_000][..], b"x"].concat()), Ok((2, Some(101_024))));
     assert_eq!(ending(&[0; 100]).unwrap_err().offset, 1124);
 }
+
+#[test]
+fn what_is_in_the_buffer_never_remains_between_extents() {
+    let mut tar = tempfile::tempfile().unwrap();
+    tar.write_all(b"abcdef").unwrap();
+    let extents = [Extent { at: 2, length: 2, offset: 0 }, Extent { at: 6, length: 3, offset: 3 }];
+    let whole = b"\0\0ab\0\0def\0\0";
+    for at in 0..whole.len() {
+        for end in at..=whole.len() {
+            let mut buffer = vec![b'x'; end - at];
+            read_extents(&tar, &extents, at as u64, &mut buffer).unwrap();
+            assert_eq!(buffer, whole[at..end], "{at}..{end}");
+        }
+    }
+}
