@@ -1,10 +1,13 @@
 //! Tars: their headers and paths, a reader for tars of other programs, and compression.
 
+pub(crate) mod block_reader;
+pub(crate) mod blocks;
 pub(crate) mod codec;
 pub(crate) mod compression;
 pub(crate) mod decompress;
 pub(crate) mod follow;
 pub(crate) mod header;
+pub(crate) mod label;
 pub(crate) mod path;
 pub(crate) mod read_ahead;
 pub(crate) mod reader;

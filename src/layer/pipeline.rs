@@ -1,8 +1,8 @@
 //! Reads, hashes and compresses a tar that does not exist yet, in parallel, and optionally writes
 //! the blob.
 //!
-//! The tar is cut into blocks, whose size depends only on the compression. Threads read and
-//! compress blocks in any order. One thread at a time hashes the blocks, and hashes and writes
+//! The tar is cut into blocks, whose ends depend only on the tar and the compression. Threads read
+//! and compress blocks in any order. One thread at a time hashes the blocks, and hashes and writes
 //! their compressed form, in order. The bytes therefore do not depend on the number of threads, and
 //! the memory not on the size of the tar.
 
@@ -10,6 +10,7 @@ mod queue;
 
 use std::{
     io::Write,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -56,11 +57,11 @@ pub(crate) fn pass<'a>(
     each_block: &'a mut EachBlock<'a>,
 ) -> Result<Pass> {
     let codec = tar.compression.codec()?;
-    let block_size = tar.compression.block_size();
+    let limit = tar.compression.block_limit();
     let pipeline = Pipeline {
         tar,
-        block_size,
-        room: room(tar.pool.threads(), block_size),
+        limit,
+        room: room(tar.pool.threads(), limit),
         progress,
         compresses: codec.is_some(),
         writes: sink.is_some(),
@@ -69,16 +70,22 @@ pub(crate) fn pass<'a>(
         diff_id: Mutex::new((Hasher::default(), each_block)),
         blob: Mutex::new((Hasher::default(), sink)),
     };
-    let blocks = pipeline.count().and_then(|count| usize::try_from(count).ok());
+    let blocks = tar.stream.total().and_then(|size| usize::try_from(size.div_ceil(limit)).ok());
     tar.pool.run(&pipeline, blocks.unwrap_or(usize::MAX));
     if let Some(error) = inner(pipeline.queue).failed {
         return Err(error);
     }
     let (diff_id, tar_size) = inner(pipeline.diff_id).0.finish();
-    let (digest, size) = match pipeline.compresses {
-        true => inner(pipeline.blob).0.finish(),
-        false => (diff_id, tar_size),
-    };
+    if !pipeline.compresses {
+        return Ok(Pass { diff_id, digest: diff_id, size: tar_size });
+    }
+    let (mut hasher, sink) = inner(pipeline.blob);
+    let ending = tar.compression.ending();
+    hasher.update(&ending);
+    if let Some(sink) = sink {
+        sink.write_all(&ending).map_err(Error::sink)?;
+    }
+    let (digest, size) = hasher.finish();
     Ok(Pass { diff_id, digest, size })
 }
 
@@ -89,14 +96,15 @@ fn inner<T>(mutex: Mutex<T>) -> T {
 /// Two buffers per thread, one for input and one for output, plus slack for blocks that finish out
 /// of order. This bounds memory. For small blocks, an additional buffer is cheap, and with few
 /// threads it is not needed.
-fn room(threads: usize, block_size: u64) -> usize {
-    let more = if block_size > 1 << 20 { 0 } else { 1 };
+fn room(threads: usize, limit: u64) -> usize {
+    let more = if limit > 1 << 20 { 0 } else { 1 };
     threads.saturating_mul(2).saturating_add(threads / 4 + more)
 }
 
 struct Pipeline<'a> {
     tar: Tar<'a>,
-    block_size: u64,
+    /// The maximum size of a block.
+    limit: u64,
     /// With this many buffers in use, no more are taken.
     room: usize,
     progress: &'a (dyn Fn(u64) + Sync),
@@ -114,7 +122,8 @@ struct Pipeline<'a> {
 enum Task<'a> {
     /// Lists more of the tar.
     List(ListTask<'a>),
-    Read(u64, Buffer),
+    /// Reads the block with this number, which is this range of the tar.
+    Read(u64, Range<u64>, Buffer),
     /// Adds the bytes of these blocks to the diff ID.
     Hash(Vec<Arc<Buffer>>),
     Compress(u64, Arc<Buffer>, Buffer),
@@ -132,8 +141,7 @@ impl<'a> Job for Pipeline<'a> {
             queue.blocks.clear();
             return Claim::Done;
         }
-        let count = self.count();
-        if Some(queue.done) == count {
+        if queue.blocks.is_empty() && self.tar.stream.total() == Some(queue.next) {
             return Claim::Done;
         }
         if self.writes
@@ -151,7 +159,7 @@ impl<'a> Job for Pipeline<'a> {
         emit.or_else(|| queue.claim_hash().map(Task::Hash))
             .or_else(|| lists_first.then(|| self.claim_list(may)).flatten())
             .or_else(|| self.claim_compress(queue, may))
-            .or_else(|| self.claim_read(queue, may, count))
+            .or_else(|| self.claim_read(queue, may))
             .or_else(|| self.claim_list(may))
             .map_or(Claim::Wait, Claim::Work)
     }
@@ -161,7 +169,7 @@ impl<'a> Job for Pipeline<'a> {
             Task::List(task) => {
                 self.tar.listing.map_or(Ok(()), |listing| listing.run(task, self.tar.stream))
             }
-            Task::Read(index, buffer) => self.read(index, buffer),
+            Task::Read(index, range, buffer) => self.read(index, range, buffer),
             Task::Hash(ready) => self.hash(ready),
             Task::Compress(index, tar, output) => self.compress(index, &tar, output),
             Task::Emit(part) => self.emit(part),
@@ -177,9 +185,22 @@ impl<'a> Job for Pipeline<'a> {
 }
 
 impl<'a> Pipeline<'a> {
-    /// The number of blocks, once all entries of the tar are known.
-    fn count(&self) -> Option<u64> {
-        self.tar.stream.total().map(|size| size.div_ceil(self.block_size))
+    /// The end of the block that begins at this offset, if enough of the tar is known. `None` at
+    /// the end of the tar.
+    fn block_end(&self, start: u64) -> Option<u64> {
+        let Tar { stream, .. } = self.tar;
+        // The total first: once it is known, the size no longer changes.
+        let total = stream.total();
+        let size = stream.size();
+        if start == size {
+            None
+        } else if self.compresses {
+            stream.block_end(start, self.limit)
+        } else {
+            // These blocks do not affect the blob.
+            let end = start + self.limit;
+            total.map(|total| end.min(total)).or(Some(end).filter(|&end| end <= size))
+        }
     }
 
     fn claim_list(&self, may: May) -> Option<Task<'a>> {
@@ -200,16 +221,17 @@ impl<'a> Pipeline<'a> {
         Some(Task::Compress(queue.done + index as u64, tar, self.tar.pool.buffer()))
     }
 
-    fn claim_read(&self, queue: &mut Queue, may: May, count: Option<u64>) -> Option<Task<'a>> {
-        let next = queue.done + queue.blocks.len() as u64;
-        let known = count.unwrap_or_else(|| self.tar.stream.size() / self.block_size);
+    fn claim_read(&self, queue: &mut Queue, may: May) -> Option<Task<'a>> {
         // One block is always read, and its output made: the jobs that hold all other buffers may
         // wait for a reader that waits for this job.
-        if next >= known || !queue.blocks.is_empty() && !self.may_take_buffer(queue, may) {
+        if !queue.blocks.is_empty() && !self.may_take_buffer(queue, may) {
             return None;
         }
+        let index = queue.done + queue.blocks.len() as u64;
+        let range = queue.next..self.block_end(queue.next)?;
+        queue.next = range.end;
         queue.blocks.push_back(Block::default());
-        Some(Task::Read(next, self.tar.pool.buffer()))
+        Some(Task::Read(index, range, self.tar.pool.buffer()))
     }
 
     /// Whether a buffer may be taken for any block. One is left for the output of the oldest block,
@@ -219,11 +241,9 @@ impl<'a> Pipeline<'a> {
         may.buffers + usize::from(left) < self.room
     }
 
-    fn read(&self, index: u64, mut buffer: Buffer) -> Result<()> {
-        let offset = index * self.block_size;
-        let size = self.block_size.min(self.tar.stream.size() - offset);
-        let size = usize::try_from(size).expect("a block fits in memory");
-        self.tar.stream.read_at(offset, buffer.room(size))?;
+    fn read(&self, index: u64, range: Range<u64>, mut buffer: Buffer) -> Result<()> {
+        let size = usize::try_from(range.end - range.start).expect("a block fits in memory");
+        self.tar.stream.read_at(range.start, buffer.room(size))?;
         self.note(index, |block, _| block.tar = Some(Arc::new(buffer)));
         Ok(())
     }

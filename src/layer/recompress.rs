@@ -13,7 +13,9 @@ use crate::{
     pool::Pool,
     recipe::Recipe,
     store::{CheckedFile, WriteOptions, blob_files::BlobFiles},
-    tarfile::{Compression, codec::Codec, read_ahead::read_ahead, unpacked},
+    tarfile::{
+        Compression, block_reader::BlockReader, codec::Codec, read_ahead::read_ahead, unpacked,
+    },
 };
 
 /// A layer whose blob was written with another compression.
@@ -73,24 +75,22 @@ fn compress(
     out: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
     let mut codecs: Vec<Codec> = Vec::new();
+    let mut blocks = BlockReader::new(tar, compression.block_limit());
     loop {
-        let mut blocks = Vec::new();
-        while blocks.len() < pool.threads() {
-            let mut block = Vec::new();
-            let read = tar.take(compression.block_size()).read_to_end(&mut block);
-            if read.map_err(unreadable)? == 0 {
-                break;
-            }
+        let mut parts = Vec::new();
+        while parts.len() < pool.threads()
+            && let Some(block) = blocks.next_block().map_err(unreadable)?
+        {
             let codec = match codecs.pop() {
                 Some(codec) => Some(codec),
                 None => compression.codec()?,
             };
-            blocks.push((block, codec));
+            parts.push((block, codec));
         }
-        if blocks.is_empty() {
-            return Ok(());
+        if parts.is_empty() {
+            return out(&compression.ending());
         }
-        let compressed = pool.map_parts(blocks, |(block, codec)| {
+        let compressed = pool.map_parts(parts, |(block, codec)| {
             let Some(mut codec) = codec else {
                 return Ok::<_, Error>((block, None));
             };

@@ -12,7 +12,10 @@ use crate::tarfile::LayerPath;
 use crate::{
     basics::{Error, Result},
     layer::entry::{Entry, Kind},
-    tarfile::header::{END_OF_ARCHIVE, header, header_size, padding},
+    tarfile::{
+        blocks::{Boundary, block_end},
+        header::{END_OF_ARCHIVE, block_key, header, header_size, padding},
+    },
 };
 
 /// The entries of a layer in order, and their offsets in the tar.
@@ -40,7 +43,7 @@ impl Listed {
 
     /// The offset of the next entry, or of the end of the archive.
     fn end(&self) -> u64 {
-        self.parts.last().and_then(|part| part.offsets.last()).copied().unwrap_or(0)
+        self.parts.last().map_or(0, |part| part.end())
     }
 
     fn size(&self) -> u64 {
@@ -56,6 +59,8 @@ struct Part {
     entries: Vec<Entry>,
     /// The offset of each entry's first header block, and finally the end of the part.
     offsets: Vec<u64>,
+    /// The key of each entry at the end of a block.
+    keys: Vec<u32>,
 }
 
 /// An entry, found by its number or offset.
@@ -76,15 +81,17 @@ impl TarStream {
             last.as_ref().and_then(|part| part.entries.last()).map(|entry| &entry.path);
         let mut offsets = Vec::with_capacity(entries.len() + 1);
         offsets.push(offset);
+        let mut keys = Vec::with_capacity(entries.len());
         for entry in &entries {
             // A folder that changes while it is listed may return a name twice.
             if before.is_some_and(|before| *before >= entry.path) {
                 return Err(Error::SourceChanged { path: entry.origin(), change: "changed" });
             }
             before = Some(&entry.path);
-            let size = entry.content_size();
+            let (size, fields) = (entry.content_size(), entry.fields());
+            keys.push(block_key(&fields));
             let end = offset
-                .checked_add(header_size(&entry.fields()) + padding(size))
+                .checked_add(header_size(&fields) + padding(size))
                 .and_then(|end| end.checked_add(size));
             // A sparse file can have any size at no cost.
             offset =
@@ -99,7 +106,7 @@ impl TarStream {
             offsets.push(offset);
         }
         if !entries.is_empty() {
-            let part = Arc::new(Part { first, entries, offsets });
+            let part = Arc::new(Part { first, entries, offsets, keys });
             self.0.write().unwrap_or_else(PoisonError::into_inner).parts.push(part);
         }
         Ok(())
@@ -129,6 +136,19 @@ impl TarStream {
     /// The size of the known part of the tar in bytes. Includes the end once all entries are known.
     pub(crate) fn size(&self) -> u64 {
         self.listed().size()
+    }
+
+    /// The end of the block that begins at this offset and is compressed separately. `None` as long
+    /// as the entries that decide it are not known.
+    pub(crate) fn block_end(&self, start: u64, limit: u64) -> Option<u64> {
+        let listed = self.listed();
+        let tar_end = listed.complete.then(|| listed.size());
+        if tar_end.is_none() && listed.end() <= start + limit {
+            return None;
+        }
+        let first = listed.parts.partition_point(|part| part.end() <= start);
+        let boundaries = listed.parts[first..].iter().flat_map(|part| part.boundaries(start));
+        Some(block_end(start, limit, tar_end, boundaries))
     }
 
     /// The number of known entries.
@@ -185,6 +205,18 @@ impl TarStream {
 }
 
 impl Part {
+    /// The offset of the next part, or of the end of the archive.
+    fn end(&self) -> u64 {
+        self.offsets[self.entries.len()]
+    }
+
+    /// The beginnings of the entries after this offset.
+    fn boundaries(&self, after: u64) -> impl Iterator<Item = Boundary> {
+        let first = self.offsets[..self.keys.len()].partition_point(|&offset| offset <= after);
+        let entries = self.offsets[first..].iter().zip(&self.keys[first..]);
+        entries.map(|(&offset, &key)| Boundary { offset, key })
+    }
+
     /// Fills the buffer with bytes, starting at `at`, as far as these entries reach. `at` must be
     /// in the entry with this index.
     fn read_at(&self, mut index: usize, at: &mut u64, rest: &mut &mut [u8]) -> Result<()> {

@@ -5,7 +5,10 @@ use std::{fmt, str::FromStr};
 use crate::{
     basics::error::{Error, Result},
     document::descriptor::MediaType,
-    tarfile::codec::{self, Codec},
+    tarfile::{
+        codec::{self, Codec},
+        label::zstd_label,
+    },
 };
 
 /// How a layer is compressed.
@@ -58,11 +61,20 @@ impl Compression {
         }
     }
 
-    /// The size of the blocks that are compressed separately. Part of the byte format.
-    pub(crate) fn block_size(self) -> u64 {
+    /// The maximum size of the [blocks](crate::tarfile::blocks) that are compressed separately. Part
+    /// of the byte format.
+    pub(crate) fn block_limit(self) -> u64 {
         match self {
             Self::None | Self::Gzip { .. } => 1 << 20,
             Self::Zstd { .. } => 4 << 20,
+        }
+    }
+
+    /// The bytes of a blob after its last block.
+    pub(crate) fn ending(self) -> Vec<u8> {
+        match self {
+            Self::None | Self::Gzip { .. } => Vec::new(),
+            Self::Zstd { level } => zstd_label(level).to_vec(),
         }
     }
 

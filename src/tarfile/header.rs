@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use tar::{EntryType, Header};
 
-use crate::tarfile::{path::LayerPath, xattrs::Xattrs};
+use crate::tarfile::{blocks, path::LayerPath, xattrs::Xattrs};
 
 pub(crate) const BLOCK: usize = 512;
 
@@ -33,6 +33,9 @@ const ID_MAX: u64 = octal_max(7);
 
 /// The longest name in ustar without a prefix.
 const NAME_MAX: usize = 100;
+
+/// The longest prefix in ustar.
+const PREFIX_MAX: usize = 155;
 
 /// The longest link target in ustar.
 const TARGET_MAX: usize = 100;
@@ -79,6 +82,12 @@ pub(crate) fn header_size(entry: &Fields<'_>) -> u64 {
     PaxRecords::of(entry).size_in_blocks() + BLOCK as u64
 }
 
+/// The key of the entry at the end of a [block](crate::tarfile::blocks).
+pub(crate) fn block_key(entry: &Fields<'_>) -> u32 {
+    let (prefix, name) = name_fields(&name(entry));
+    blocks::key(&name, &prefix)
+}
+
 /// The size of the pax records of this entry, with their header, in whole blocks.
 pub(crate) fn pax_size(entry: &Fields<'_>) -> u64 {
     // Only extended attributes can make them large.
@@ -117,13 +126,7 @@ pub(crate) fn header(entry: &Fields<'_>) -> Vec<u8> {
     let ustar = header.as_ustar_mut().expect("made as ustar");
     ustar.set_device_major(major);
     ustar.set_device_minor(minor);
-    match split_name(&name) {
-        Some((prefix, name)) => {
-            ustar.prefix[..prefix.len()].copy_from_slice(prefix);
-            ustar.name[..name.len()].copy_from_slice(name);
-        }
-        None => ustar.name.copy_from_slice(&name[..NAME_MAX]),
-    }
+    (ustar.prefix, ustar.name) = name_fields(&name);
     let target = target(entry);
     let room = target.len().min(ustar.linkname.len());
     ustar.linkname[..room].copy_from_slice(&target[..room]);
@@ -173,6 +176,16 @@ pub(crate) fn padding(size: u64) -> u64 {
     size.next_multiple_of(BLOCK as u64) - size
 }
 
+/// The fields for the prefix and the name. A name that cannot be split is cut off, because a pax
+/// record contains it.
+fn name_fields(name: &[u8]) -> ([u8; PREFIX_MAX], [u8; NAME_MAX]) {
+    let (prefix, name) = split_name(name).unwrap_or_else(|| (b"", &name[..NAME_MAX]));
+    let (mut prefix_field, mut name_field) = ([0; PREFIX_MAX], [0; NAME_MAX]);
+    prefix_field[..prefix.len()].copy_from_slice(prefix);
+    name_field[..name.len()].copy_from_slice(name);
+    (prefix_field, name_field)
+}
+
 /// Splits a name into the prefix (at most 155 bytes) and name (at most 100 bytes, with at least one
 /// before a trailing slash) of ustar, at the first slash that leaves a short enough name. A name of
 /// up to 100 bytes has no prefix.
@@ -182,7 +195,7 @@ fn split_name(name: &[u8]) -> Option<(&[u8], &[u8])> {
     }
     let from = name.len() - NAME_MAX - 1;
     let slash = from + name[from..name.len() - 1].iter().position(|&byte| byte == b'/')?;
-    (1..=155).contains(&slash).then(|| (&name[..slash], &name[slash + 1..]))
+    (1..=PREFIX_MAX).contains(&slash).then(|| (&name[..slash], &name[slash + 1..]))
 }
 
 /// The records of a pax extended header, in the order in which they are added.

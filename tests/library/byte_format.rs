@@ -3,11 +3,10 @@
 
 mod second;
 
-use std::{io::Read, path::Path, process::Command};
+use std::{collections::HashSet, fs, path::Path, process::Command};
 
-use crate::common::{self, bytes, rich::rich_tree, run};
-use flate2::bufread::GzDecoder;
-use oci_layout::{Blob, Compression, Layer, LayerOptions, layer_tar};
+use crate::common::{random::text, rich::rich_tree, run};
+use oci_layout::{Blob, Compression, FileMapping, Layer, LayerOptions, layer_tar};
 use tempfile::TempDir;
 
 /// Decompressing a blob gives the tar of the diff ID, and the digest is that of the file.
@@ -40,40 +39,78 @@ fn other_programs_find_the_same_digests() {
     }
 }
 
-/// A gzip blob has one member for each MiB of the tar, which decodes to that MiB.
-#[test]
-fn gzip_members_are_blocks_of_the_tar() {
-    let tar = bytes(&layer_tar(rich_tree(), Compression::None).unwrap());
-    let blob = bytes(&layer_tar(rich_tree(), Compression::GZIP).unwrap());
-    let mut rest = &blob[..];
-    for block in tar.chunks(1 << 20) {
-        let mut member = GzDecoder::new(rest);
-        let mut contents = Vec::new();
-        member.read_to_end(&mut contents).unwrap();
-        assert!(contents == block);
-        // RFC 1952, section 2.3: a header of ten bytes without flags and time.
-        assert_eq!(rest[..8], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
-        rest = member.into_inner();
-    }
-    assert!(rest.is_empty());
+/// Small and large files, with names in several fields, so that blocks end in every way.
+fn files() -> impl Iterator<Item = FileMapping> {
+    let sizes = [0, 100, 5_000, 70_000, 300_000, 900_000, 1_048_064, 2_600_000, 9_000_000];
+    let files = (0..240).map(move |number| {
+        let size = if number % 20 == 0 { sizes[number / 20 % sizes.len()] } else { number * 431 };
+        let folder = if number % 7 == 0 { "long".repeat(30) } else { "short".to_owned() };
+        FileMapping::bytes(text(size, number as u64), format!("/{folder}/file-{number}"))
+    });
+    rich_tree().into_iter().chain(files)
 }
 
-/// A zstd blob has one frame for each 4 MiB of the tar.
+/// Checks a blob against the section "The blob" of the page, and returns the ends of its blocks.
+fn ends(compression: Compression, level: u8, tar: &Path, blob: &Path) -> Vec<u64> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/byte_format/blocks.py");
+    let name = compression.to_string();
+    let mut command = Command::new("python3");
+    command.arg(script).arg(name.split(':').next().unwrap()).arg(level.to_string());
+    let ends = run(command.arg(tar).arg(blob));
+    String::from_utf8(ends).unwrap().lines().map(|end| end.parse().unwrap()).collect()
+}
+
 #[test]
-fn zstd_frames_are_blocks_of_the_tar() {
-    let files = || {
-        let more = oci_layout::FileMapping::bytes(common::text(4 << 20, 3), "/more");
-        rich_tree().into_iter().chain([more])
+fn a_second_implementation_finds_the_same_blocks() {
+    let dir = TempDir::new().unwrap();
+    let store = |compression| {
+        let options = LayerOptions::from(compression).store(dir.path());
+        layer_tar(files(), options).unwrap().file().unwrap().to_owned()
     };
-    let tar = bytes(&layer_tar(files(), Compression::None).unwrap());
-    let blob = bytes(&layer_tar(files(), Compression::ZSTD).unwrap());
-    let mut rest = &blob[..];
-    for block in tar.chunks(4 << 20) {
-        let mut frame = zstd::stream::read::Decoder::with_buffer(rest).unwrap().single_frame();
-        let mut contents = Vec::new();
-        frame.read_to_end(&mut contents).unwrap();
-        assert!(contents == block);
-        rest = frame.finish();
+    let tar = store(Compression::None);
+    let mut counts = Vec::new();
+    for (compression, level, limit) in [
+        (Compression::Gzip { level: 1 }, 1, 1 << 20),
+        (Compression::GZIP, 5, 1 << 20),
+        (Compression::Gzip { level: 8 }, 8, 1 << 20),
+        (Compression::ZSTD, 3, 4 << 20),
+    ] {
+        let ends = ends(compression, level, &tar, &store(compression));
+        assert!(ends.windows(2).all(|pair| pair[1] - pair[0] <= limit));
+        counts.push(ends.len());
     }
-    assert!(rest.is_empty());
+    assert!(counts[0] > 30 && counts[3] > 5, "{counts:?}");
+}
+
+/// If a file grows or appears, all blocks but a few keep their contents.
+#[test]
+fn a_change_leaves_distant_blocks_as_they_are() {
+    let blocks = |files: Vec<FileMapping>, compression, limit| {
+        let dir = TempDir::new().unwrap();
+        let store = |compression| {
+            let options = LayerOptions::from(compression).store(dir.path());
+            layer_tar(files.clone(), options).unwrap().file().unwrap().to_owned()
+        };
+        let (tar, blob) = (store(Compression::None), store(compression));
+        let ends = ends(compression, limit, &tar, &blob);
+        let tar = fs::read(tar).unwrap();
+        let begins = [0].into_iter().chain(ends.iter().copied());
+        let blocks =
+            begins.zip(&ends).map(|(begin, &end)| tar[begin as usize..end as usize].to_vec());
+        blocks.collect::<HashSet<_>>()
+    };
+    let before: Vec<FileMapping> = files().collect();
+    let small = before.iter().position(|file| file.destination.ends_with("file-81")).unwrap();
+    let mut grown = before.clone();
+    grown[small] = FileMapping::text("one more line\n".repeat(4000), "/short/file-81");
+    let mut more = before.clone();
+    more.push(FileMapping::bytes(text(200_000, 9), "/short/file-81-more"));
+    for (compression, level) in [(Compression::GZIP, 5), (Compression::ZSTD, 3)] {
+        let old = blocks(before.clone(), compression, level);
+        for changed in [&grown, &more] {
+            let new = blocks(changed.clone(), compression, level);
+            let differ = new.difference(&old).count();
+            assert!((1..=3).contains(&differ), "{differ} of {} blocks, {compression}", new.len());
+        }
+    }
 }

@@ -154,7 +154,7 @@ fn compressions() {
     // Another codec cannot be linked into this test.
     assert_eq!(
         Error::CodecBytes { codec: "zstd:3".to_owned(), format: BYTE_FORMAT }.to_string(),
-        "the zstd:3 that is linked into this program does not make the bytes that byte format 1 \
+        "the zstd:3 that is linked into this program does not make the bytes that byte format 2 \
          promises: build with the Cargo.lock of this release, and do not replace the codec by a \
          library of the system"
     );
@@ -181,10 +181,10 @@ fn recipes() {
         )
     );
     assert_eq!(
-        message(read(&json.replace("\"byteFormat\":1", "\"byteFormat\":2"))),
+        message(read(&json.replace("\"byteFormat\":2", "\"byteFormat\":3"))),
         format!(
-            "the recipe of blob {digest} is for byte format 2, but this program makes byte format \
-             1: use a release that makes format 2, or make the image again"
+            "the recipe of blob {digest} is for byte format 3, but this program makes byte format \
+             2: use a release that makes format 3, or make the image again"
         )
     );
     assert_eq!(

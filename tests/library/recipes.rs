@@ -584,22 +584,22 @@ fn hostile_recipes_are_errors() {
         (
             &gzip,
             "/tar/byteFormat",
-            json!(2),
-            "is for byte format 2, but this program makes byte format 1",
+            json!(1),
+            "is for byte format 1, but this program makes byte format 2",
         ),
         (&gzip, "/tar/byteFormat", json!(u64::MAX), "is for byte format 18446744073709551615"),
         (
             &gzip,
             "/tar/size",
             json!(u64::MAX),
-            "recipe, tar, prefixes: found 11 digests, which do not fit a tar of \
+            "recipe, tar, prefixes: found 13 digests, which do not fit a tar of \
              18446744073709551615 bytes",
         ),
         (
             &gzip,
             "/tar/size",
             json!(0),
-            "recipe, tar, prefixes: found 11 digests, which do not fit a tar of 0 bytes",
+            "recipe, tar, prefixes: found 13 digests, which do not fit a tar of 0 bytes",
         ),
         (&gzip, "/tar/prefixes", json!("!"), "recipe, tar, prefixes: expected base64"),
         (

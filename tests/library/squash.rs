@@ -9,6 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::layer_diff::unpacked;
+use crate::common::text;
 
 /// Three layers, of which the upper two change the lowest.
 fn image(compression: Compression) -> PlatformImage {
@@ -21,7 +22,12 @@ fn image(compression: Compression) -> PlatformImage {
         vec![FileMapping::text("2", "/etc/changed"), FileMapping::text("2", "/between")],
         vec![FileMapping::whiteout("/gone"), FileMapping::whiteout("/between")],
     ];
-    let layers = layers.map(|files| layer_tar(files, LayerOptions::from(compression)).unwrap());
+    image_of(&layers, compression)
+}
+
+fn image_of(layers: &[Vec<FileMapping>], compression: Compression) -> PlatformImage {
+    let layer = |files: &Vec<_>| layer_tar(files.clone(), LayerOptions::from(compression)).unwrap();
+    let layers: Vec<_> = layers.iter().map(layer).collect();
     let config = json!({ "config": { "Env": ["A=1"] }, "author": "me" });
     let config = image_config(&layers, config).unwrap();
     let annotations = json!({ "annotations": { "x": "y" } });
@@ -77,6 +83,14 @@ fn merged_layers_have_the_files_that_a_container_sees() {
 
 #[test]
 fn another_compression_gives_the_bytes_of_a_layer_made_with_it() {
+    // Several blocks: they end at entries, with and without extended headers, and in large files.
+    let large = (0..400).map(|number| {
+        let size = if number == 70 { 9_000_000 } else { number * 77 };
+        let folder = if number % 3 == 0 { "long".repeat(30) } else { "short".to_owned() };
+        FileMapping::bytes(text(size, number as u64), format!("/{folder}/file-{number}"))
+    });
+    let layers = [large.collect(), vec![FileMapping::whiteout("/short/file-1")]];
+    let image = |compression| image_of(&layers, compression);
     let compressions = [Compression::None, Compression::GZIP, Compression::ZSTD];
     for from in compressions {
         let image = image(from);
@@ -85,7 +99,7 @@ fn another_compression_gives_the_bytes_of_a_layer_made_with_it() {
             let recompressed =
                 image.recompressed(to, dir.path(), WriteOptions::default(), &Pool::new(3)).unwrap();
             let recompressed = written(&dir, &recompressed);
-            let wanted = self::image(to);
+            let wanted = self::image_of(&layers, to);
             let digests = |image: &PlatformImage| {
                 image.layers().iter().map(|layer| layer.descriptor().digest).collect::<Vec<_>>()
             };

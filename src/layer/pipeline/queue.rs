@@ -9,6 +9,8 @@ use crate::{basics::Error, pool::Buffer};
 pub(super) struct Queue {
     /// The blocks from the first one that is not done.
     pub(super) blocks: VecDeque<Block>,
+    /// The offset at which the next block begins.
+    pub(super) next: u64,
     /// The number of blocks that are done, which is the number of the first of `blocks`.
     pub(super) done: u64,
     /// The number of blocks whose tar bytes are hashed.
