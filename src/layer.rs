@@ -19,6 +19,7 @@ pub(crate) mod pipeline;
 pub(crate) mod pseudo_file;
 pub(crate) mod recompress;
 pub(crate) mod representable;
+pub(crate) mod reuse;
 pub(crate) mod scratch_file;
 pub(crate) mod source_folder;
 pub(crate) mod source_tar;

@@ -3,6 +3,7 @@
 pub(crate) mod beneath;
 pub(crate) mod blob_files;
 pub(crate) mod checked;
+pub(crate) mod earlier_blocks;
 pub(crate) mod file_kind;
 pub(crate) mod known_files;
 pub(crate) mod lease;
@@ -15,6 +16,7 @@ pub(crate) use crate::store::{
     beneath::Beneath,
     blob_files::{BlobFiles, NewBlob, create_folder},
     checked::FileBytes,
+    earlier_blocks::EarlierBlocks,
     file_kind::FileKind,
     known_files::KnownFiles,
     lease::Lease,

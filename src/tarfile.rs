@@ -8,6 +8,7 @@ pub(crate) mod decompress;
 pub(crate) mod follow;
 pub(crate) mod header;
 pub(crate) mod label;
+pub(crate) mod labelled;
 pub(crate) mod path;
 pub(crate) mod read_ahead;
 pub(crate) mod reader;

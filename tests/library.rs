@@ -31,6 +31,7 @@ mod library {
     mod other_layouts;
     mod properties;
     mod recipes;
+    mod reuse;
     mod rooms;
     mod same_bytes;
     mod source_tar;

@@ -92,7 +92,13 @@ pub fn layer_tar(
     let mut blob = store.as_ref().map(BlobFiles::new_blob).transpose()?;
     let sink = blob.as_mut().map(|blob| blob as &mut (dyn Write + Send));
     let compression = options.compression;
-    let tar = Tar { stream: &stream, listing: Some(&listing), compression, pool: &pool };
+    let tar = Tar {
+        stream: &stream,
+        listing: Some(&listing),
+        compression,
+        earlier: options.earlier.as_deref(),
+        pool: &pool,
+    };
     let Pass { diff_id, digest, size } = pass(tar, sink, &progress, &mut record)?;
     let too_large =
         |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
@@ -115,6 +121,7 @@ pub fn layer_tar(
                 options: LayerOptions {
                     store: None,
                     progress: None,
+                    earlier: None,
                     base,
                     strict: false,
                     ..options.clone()

@@ -22,6 +22,7 @@ use crate::{
         stream::TarStream,
     },
     pool::{Buffer, Claim, Job, May, Pool, lock},
+    store::EarlierBlocks,
     tarfile::{Compression, codec::Codec},
 };
 
@@ -45,6 +46,8 @@ pub(crate) struct Tar<'a> {
     /// Finds what is not known of the tar yet.
     pub(crate) listing: Option<&'a Listing<'a>>,
     pub(crate) compression: Compression,
+    /// Blocks that need not be compressed again.
+    pub(crate) earlier: Option<&'a EarlierBlocks>,
     pub(crate) pool: &'a Pool,
 }
 
@@ -269,11 +272,25 @@ impl<'a> Pipeline<'a> {
         Ok(())
     }
 
+    fn compress(&self, index: u64, tar: &[u8], mut output: Buffer) -> Result<()> {
+        self.compress_into(tar, &mut output)?;
+        self.note(index, |block, hashed| {
+            block.output = Output::Ready(Part::Compressed(output));
+            block.forget_tar(hashed);
+        });
+        Ok(())
+    }
+
     #[cfg_attr(
         not(any(feature = "gzip", feature = "zstd")),
         allow(unreachable_code, unused_assignments, reason = "there is no codec")
     )]
-    fn compress(&self, index: u64, tar: &[u8], mut output: Buffer) -> Result<()> {
+    fn compress_into(&self, tar: &[u8], output: &mut Buffer) -> Result<()> {
+        let found = self.tar.earlier.and_then(|earlier| earlier.find(self.tar.compression, tar));
+        if let Some(compressed) = found {
+            output.room(compressed.len()).copy_from_slice(&compressed);
+            return Ok(());
+        }
         let codec = lock(&self.codecs).pop();
         let mut codec = match codec {
             Some(codec) => codec,
@@ -283,10 +300,6 @@ impl<'a> Pipeline<'a> {
         let size = codec.compress(tar, output.room(bound))?;
         output.truncate(size);
         lock(&self.codecs).push(codec);
-        self.note(index, |block, hashed| {
-            block.output = Output::Ready(Part::Compressed(output));
-            block.forget_tar(hashed);
-        });
         Ok(())
     }
 

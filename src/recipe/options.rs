@@ -1,9 +1,15 @@
 //! Options for making a layer.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
-    basics::Progress, pool::Pool, recipe::base_files::BaseFiles, store::WriteOptions,
+    basics::Progress,
+    pool::Pool,
+    recipe::base_files::BaseFiles,
+    store::{EarlierBlocks, WriteOptions},
     tarfile::Compression,
 };
 
@@ -66,6 +72,8 @@ pub struct LayerOptions {
     /// pipes copied while they are sources. The default is `store`. The folder must not be part of
     /// the layer.
     pub scratch: Option<PathBuf>,
+    /// The blocks of earlier layers. See [`LayerOptions::reuse`].
+    pub(crate) earlier: Option<Arc<EarlierBlocks>>,
     /// The threads to use. The default is as many as this process can run in parallel.
     pub pool: Option<Pool>,
     /// Receives the progress.
@@ -135,6 +143,7 @@ impl Default for LayerOptions {
             store: None,
             write: WriteOptions::default(),
             scratch: None,
+            earlier: None,
             pool: None,
             progress: None,
         }

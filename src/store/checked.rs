@@ -48,6 +48,12 @@ impl CheckedFile {
         Ok(self.bytes.read_cached(buffer) && self.is_unchanged().map(|()| true)?)
     }
 
+    /// Fills the buffer, starting at this offset.
+    pub(crate) fn read_exact_at(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        read_extents(&self.bytes.file, &self.bytes.extents, at, buffer)?;
+        self.is_unchanged()
+    }
+
     fn is_unchanged(&self) -> io::Result<()> {
         match Stamp::of(&self.bytes.file)? == self.stamp {
             true => Ok(()),

@@ -53,10 +53,13 @@ impl GzipLabel {
     }
 }
 
+/// The size of [`zstd_label`].
+pub(crate) const ZSTD_LABEL: usize = 20;
+
 /// The label after the last frame of a zstd layer: a skippable frame
 /// ([RFC 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1.2), section 3.1.2).
-pub(crate) fn zstd_label(level: u8) -> [u8; 20] {
-    let mut label = [0; 20];
+pub(crate) fn zstd_label(level: u8) -> [u8; ZSTD_LABEL] {
+    let mut label = [0; ZSTD_LABEL];
     label[..4].copy_from_slice(&0x184d_2a5a_u32.to_le_bytes());
     label[4..8].copy_from_slice(&12_u32.to_le_bytes());
     label[8..18].copy_from_slice(b"oci-layout");
