@@ -2,6 +2,7 @@
 
 pub(crate) mod beneath;
 pub(crate) mod blob_files;
+pub(crate) mod block_cache;
 pub(crate) mod checked;
 pub(crate) mod earlier_blocks;
 pub(crate) mod file_kind;
@@ -15,6 +16,7 @@ pub(crate) mod write_options;
 pub(crate) use crate::store::{
     beneath::Beneath,
     blob_files::{BlobFiles, NewBlob, create_folder},
+    block_cache::BlockCache,
     checked::FileBytes,
     earlier_blocks::EarlierBlocks,
     file_kind::FileKind,

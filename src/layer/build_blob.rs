@@ -37,7 +37,7 @@ pub(crate) fn make(
         Some(comparison) => comparison.block(block, hasher),
         None => Ok(()),
     };
-    let tar = Tar { stream, listing: None, compression, earlier: None, pool };
+    let tar = Tar { stream, listing: None, compression, earlier: None, cache: None, pool };
     let made = pass(tar, Some(sink), &|_| (), &mut compare)?;
     if made.digest != digest {
         let actual = format!("{}: a source changed", made.digest);

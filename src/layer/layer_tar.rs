@@ -97,6 +97,7 @@ pub fn layer_tar(
         listing: Some(&listing),
         compression,
         earlier: options.earlier.as_deref(),
+        cache: options.block_cache.as_deref(),
         pool: &pool,
     };
     let Pass { diff_id, digest, size } = pass(tar, sink, &progress, &mut record)?;
@@ -122,6 +123,7 @@ pub fn layer_tar(
                     store: None,
                     progress: None,
                     earlier: None,
+                    block_cache: None,
                     base,
                     strict: false,
                     ..options.clone()

@@ -22,7 +22,7 @@ use crate::{
         stream::TarStream,
     },
     pool::{Buffer, Claim, Job, May, Pool, lock},
-    store::EarlierBlocks,
+    store::{BlockCache, EarlierBlocks},
     tarfile::{Compression, codec::Codec},
 };
 
@@ -48,6 +48,7 @@ pub(crate) struct Tar<'a> {
     pub(crate) compression: Compression,
     /// Blocks that need not be compressed again.
     pub(crate) earlier: Option<&'a EarlierBlocks>,
+    pub(crate) cache: Option<&'a BlockCache>,
     pub(crate) pool: &'a Pool,
 }
 
@@ -286,7 +287,9 @@ impl<'a> Pipeline<'a> {
         allow(unreachable_code, unused_assignments, reason = "there is no codec")
     )]
     fn compress_into(&self, tar: &[u8], output: &mut Buffer) -> Result<()> {
-        let found = self.tar.earlier.and_then(|earlier| earlier.find(self.tar.compression, tar));
+        let Tar { earlier, cache, compression, .. } = self.tar;
+        let found = earlier.and_then(|earlier| earlier.find(compression, tar));
+        let found = found.or_else(|| cache?.find(compression, tar));
         if let Some(compressed) = found {
             output.room(compressed.len()).copy_from_slice(&compressed);
             return Ok(());
@@ -300,6 +303,9 @@ impl<'a> Pipeline<'a> {
         let size = codec.compress(tar, output.room(bound))?;
         output.truncate(size);
         lock(&self.codecs).push(codec);
+        if let Some(cache) = cache {
+            cache.add(compression, tar, output);
+        }
         Ok(())
     }
 

@@ -1,8 +1,13 @@
 //! Earlier layers, whose compressed blocks a new layer uses again.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use crate::{basics::Result, blob::Layer, recipe::LayerOptions, store::EarlierBlocks};
+use crate::{
+    basics::Result,
+    blob::Layer,
+    recipe::LayerOptions,
+    store::{BlockCache, EarlierBlocks},
+};
 
 impl LayerOptions {
     /// Uses the compressed blocks of earlier layers again, where the new layer has the same blocks.
@@ -10,7 +15,8 @@ impl LayerOptions {
     /// and hashed, but only blocks with other contents are compressed.
     ///
     /// A layer of another program, or of another byte format, compression or level has no blocks
-    /// that can be used. Neither has one that is not in a file.
+    /// that can be used. Neither has one that is not in a file. These layers replace those of an earlier
+    /// call.
     ///
     /// ```
     /// # fn main() -> oci_layout::Result<()> {
@@ -39,6 +45,21 @@ impl LayerOptions {
             }
         }
         self.earlier = Some(Arc::new(earlier));
+        Ok(self)
+    }
+
+    /// Keeps compressed blocks in a folder, which is created if necessary, and uses them again like
+    /// those of [`LayerOptions::reuse`]. Several processes can use the folder at the same time.
+    ///
+    /// When the last copy of these options is dropped, the blocks that were not used for the longest time are removed
+    /// until the folder has at most `limit` bytes. A damaged file in the folder costs time, and
+    /// changes no byte of a layer. Who can write in the folder can change the bytes of layers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`](crate::Error::Write) if the folder cannot be created.
+    pub fn block_cache(mut self, folder: impl AsRef<Path>, limit: u64) -> Result<Self> {
+        self.block_cache = Some(Arc::new(BlockCache::open(folder.as_ref(), limit)?));
         Ok(self)
     }
 }

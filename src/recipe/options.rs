@@ -9,7 +9,7 @@ use crate::{
     basics::Progress,
     pool::Pool,
     recipe::base_files::BaseFiles,
-    store::{EarlierBlocks, WriteOptions},
+    store::{BlockCache, EarlierBlocks, WriteOptions},
     tarfile::Compression,
 };
 
@@ -74,6 +74,8 @@ pub struct LayerOptions {
     pub scratch: Option<PathBuf>,
     /// The blocks of earlier layers. See [`LayerOptions::reuse`].
     pub(crate) earlier: Option<Arc<EarlierBlocks>>,
+    /// A folder with blocks. See [`LayerOptions::block_cache`].
+    pub(crate) block_cache: Option<Arc<BlockCache>>,
     /// The threads to use. The default is as many as this process can run in parallel.
     pub pool: Option<Pool>,
     /// Receives the progress.
@@ -144,6 +146,7 @@ impl Default for LayerOptions {
             write: WriteOptions::default(),
             scratch: None,
             earlier: None,
+            block_cache: None,
             pool: None,
             progress: None,
         }

@@ -82,7 +82,7 @@ impl EarlierBlocks {
     pub(crate) fn find(&self, compression: Compression, block: &[u8]) -> Option<Vec<u8>> {
         let start = &block[..block.len().min(START)];
         let key = Key { compression, size: block.len() as u64, sum: sum(start) };
-        let places = self.blocks.get(&key)?;
+        let places = self.blocks.get(&key).map_or(&[][..], Vec::as_slice);
         places.iter().find_map(|place| {
             let compressed = self.read(place).ok()?;
             let contents = labelled::decompress(compression, &compressed, block.len()).ok()?;

@@ -179,3 +179,111 @@ fn an_earlier_layout_may_be_removed_meanwhile() {
     let wanted = stored(files(true), Compression::GZIP, dir.path());
     assert_eq!(layer.descriptor(), wanted.descriptor());
 }
+
+fn cached(files: Vec<FileMapping>, compression: Compression, cache: &Path, limit: u64) -> Digest {
+    let options = LayerOptions::from(compression).block_cache(cache, limit).unwrap();
+    layer_tar(files, options).unwrap().descriptor().digest
+}
+
+fn blocks(cache: &Path) -> Vec<std::path::PathBuf> {
+    let folder = fs::read_dir(cache).unwrap().next().unwrap().unwrap().path();
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[test]
+fn a_cache_changes_no_byte() {
+    let dir = TempDir::new().unwrap();
+    for compression in [Compression::GZIP, Compression::Gzip { level: 1 }, Compression::ZSTD] {
+        let cache = dir.path().join(compression.to_string());
+        let store = dir.path().join("store");
+        let [before, after] = [false, true]
+            .map(|change| stored(files(change), compression, &store).descriptor().digest);
+        for _ in 0..2 {
+            assert_eq!(cached(files(false), compression, &cache, u64::MAX), before);
+            assert_eq!(cached(files(true), compression, &cache, u64::MAX), after);
+        }
+        // Blocks of one level do not serve another.
+        assert_eq!(
+            cached(files(true), Compression::Gzip { level: 2 }, &cache, u64::MAX),
+            stored(files(true), Compression::Gzip { level: 2 }, &store).descriptor().digest
+        );
+    }
+}
+
+/// A block that another level made shows that the cache is used.
+#[test]
+fn blocks_come_from_the_cache() {
+    let dir = TempDir::new().unwrap();
+    let cache = dir.path().join("cache");
+    let few = || vec![FileMapping::bytes(text(300_000, 1), "/file")];
+    let fast = cached(few(), Compression::Gzip { level: 1 }, &cache, u64::MAX);
+    let [block] = &blocks(&cache)[..] else { panic!("one block") };
+    let name = block.file_name().unwrap().to_str().unwrap();
+    fs::rename(block, block.with_file_name(name.replace("gzip-1", "gzip"))).unwrap();
+    assert_eq!(cached(few(), Compression::GZIP, &cache, u64::MAX), fast);
+}
+
+#[test]
+fn a_damaged_cache_costs_time_only() {
+    let dir = TempDir::new().unwrap();
+    let cache = dir.path().join("cache");
+    let digest = cached(files(true), Compression::GZIP, &cache, u64::MAX);
+    let damages: [fn(Vec<u8>) -> Vec<u8>; 5] = [
+        |_| Vec::new(),
+        |block| block[..3].to_vec(),
+        |block| block[..block.len() / 2].to_vec(),
+        |mut block| {
+            // The last bits of a compressed block can mean nothing: only the checksum shows them.
+            let at = block.len() - 13;
+            block[at] ^= 0x80;
+            block
+        },
+        |mut block| {
+            block[4] = 1;
+            block
+        },
+    ];
+    for (number, damage) in damages.into_iter().enumerate() {
+        for block in blocks(&cache) {
+            fs::write(&block, damage(fs::read(&block).unwrap())).unwrap();
+        }
+        assert_eq!(cached(files(true), Compression::GZIP, &cache, u64::MAX), digest, "{number}");
+        // The damaged blocks were replaced: without compressing, nothing is written.
+        assert!(blocks(&cache).iter().all(|block| fs::metadata(block).unwrap().len() > 100));
+    }
+    // Another block in a file with the right name.
+    let all = blocks(&cache);
+    fs::copy(&all[0], &all[1]).unwrap();
+    assert_eq!(cached(files(true), Compression::GZIP, &cache, u64::MAX), digest);
+}
+
+#[test]
+fn a_cache_has_a_maximum_size() {
+    let dir = TempDir::new().unwrap();
+    let cache = dir.path().join("cache");
+    let size =
+        || blocks(&cache).iter().map(|block| fs::metadata(block).unwrap().len()).sum::<u64>();
+    let digest = cached(files(true), Compression::GZIP, &cache, u64::MAX);
+    let all = size();
+    for limit in [all, all / 2, 0] {
+        assert_eq!(cached(files(true), Compression::GZIP, &cache, limit), digest);
+        assert!(size() <= limit, "{} of {limit}", size());
+    }
+}
+
+#[test]
+fn several_processes_use_a_cache() {
+    let dir = TempDir::new().unwrap();
+    let cache = dir.path().join("cache");
+    let digest = stored(files(true), Compression::GZIP, dir.path()).descriptor().digest;
+    std::thread::scope(|scope| {
+        let all = (0..4).map(|number| {
+            let limit = if number % 2 == 0 { 300_000 } else { u64::MAX };
+            let cache = &cache;
+            scope.spawn(move || cached(files(true), Compression::GZIP, cache, limit))
+        });
+        for found in all.collect::<Vec<_>>() {
+            assert_eq!(found.join().unwrap(), digest);
+        }
+    });
+}
