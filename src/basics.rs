@@ -8,6 +8,7 @@ pub(crate) mod printable;
 pub(crate) mod progress;
 pub(crate) mod registry_error;
 pub(crate) mod report;
+mod sha256;
 pub(crate) mod sync;
 pub(crate) mod text;
 pub(crate) mod warning;

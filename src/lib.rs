@@ -87,6 +87,7 @@
 //! |---|---|---|
 //! | `gzip` | yes | writing gzip layers with libdeflate, a C library; reading them needs no feature |
 //! | `zstd` | yes | writing and reading zstd layers with libzstd, a C library |
+//! | `ring` | yes | faster SHA-256 by ring, which is C and assembly, where the processor has no SHA instructions |
 //! | `oci-spec` | no | conversions to and from the types of the crate `oci-spec` 0.10 |
 //! | `cli` | no | the program `oci-layout` |
 //! | `registry` | no | the module `registry`: images from and to registries, and layouts served as one; with `cli`, the subcommands `pull`, `push` and `serve` |

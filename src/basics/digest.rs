@@ -7,9 +7,8 @@ use std::{
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest as _, Sha256};
 
-use crate::basics::text;
+use crate::basics::{sha256::Sha256, text};
 
 /// A SHA-256 digest, written as `sha256:` and 64 lower-case hexadecimal digits.
 ///
@@ -47,7 +46,9 @@ const DIGIT_VALUES: [u8; 256] = {
 impl Digest {
     /// Computes the digest of bytes.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
-        Self(Sha256::digest(bytes.as_ref()).into())
+        let mut sha = Sha256::default();
+        sha.update(bytes.as_ref());
+        Self(sha.finish())
     }
 
     pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
@@ -160,7 +161,7 @@ impl Hasher {
 
     /// The digest and the number of bytes.
     pub(crate) fn finish(self) -> (Digest, u64) {
-        (Digest(self.sha.finalize().into()), self.size)
+        (Digest(self.sha.finish()), self.size)
     }
 }
 
