@@ -4,7 +4,6 @@
 //! ```text
 //! peers describe COMPRESSION FOLDER…      a layer of each folder, all at once
 //! peers store DIR COMPRESSION FOLDER…     the same, into a folder
-//! peers hash FILE                         the seconds of sha2 alone
 //! peers unpack BLOB                       the digests of a blob and of the tar in it, by one thread
 //! ```
 
@@ -12,14 +11,12 @@ use std::{
     env,
     error::Error,
     fs::File,
-    hint::black_box,
     io::{self, BufReader, Read},
-    time::{Duration, Instant},
 };
 
 use flate2::bufread::MultiGzDecoder;
 use oci_layout::{Compression, FileMapping, LayerOptions, Pool, WriteOptions, layer_tar};
-use sha2::{Digest, Sha256};
+use ring::digest::{Context, SHA256};
 use zstd::stream::read::Decoder;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -33,7 +30,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             let options = LayerOptions::from(compression.parse::<Compression>()?).store(dir);
             layers(options.write(WriteOptions::default().sync(false)), folders)
         }
-        ["hash", file] => hash(file),
         ["unpack", blob] => unpack(blob),
         _ => Err("the comment at the head of this program says how it is called".into()),
     }
@@ -48,26 +44,6 @@ fn layers(options: LayerOptions, folders: &[&str]) -> Result<(), Box<dyn Error>>
     made.into_iter().try_for_each(|layer| layer.map(drop)).map_err(Into::into)
 }
 
-/// Reading is not counted, so this is a lower bound and not a peer.
-fn hash(file: &str) -> Result<(), Box<dyn Error>> {
-    let mut file = File::open(file)?;
-    let mut block = vec![0; 1 << 20];
-    let (mut hasher, mut spent) = (Sha256::new(), Duration::ZERO);
-    loop {
-        let n = file.read(&mut block)?;
-        if n == 0 {
-            break;
-        }
-        let start = Instant::now();
-        hasher.update(&block[..n]);
-        spent += start.elapsed();
-    }
-    // Without a use of the result, the compiler may remove the computation.
-    black_box(hasher.finalize());
-    println!("{}", spent.as_secs_f64());
-    Ok(())
-}
-
 /// The minimum that `verify` needs: every byte that is read, and every decompressed byte, is hashed
 /// once.
 fn unpack(blob: &str) -> Result<(), Box<dyn Error>> {
@@ -75,14 +51,14 @@ fn unpack(blob: &str) -> Result<(), Box<dyn Error>> {
     File::open(blob)?.read_exact(&mut start)?;
     let blob = BufReader::with_capacity(
         1 << 20,
-        Hashing { reader: File::open(blob)?, hasher: Sha256::new() },
+        Hashing { reader: File::open(blob)?, hasher: Context::new(&SHA256) },
     );
     match start {
         [0x1f, 0x8b, ..] => {
-            drain(Hashing { reader: MultiGzDecoder::new(blob), hasher: Sha256::new() })
+            drain(Hashing { reader: MultiGzDecoder::new(blob), hasher: Context::new(&SHA256) })
         }
         [0x28, 0xb5, 0x2f, 0xfd] => {
-            drain(Hashing { reader: Decoder::with_buffer(blob)?, hasher: Sha256::new() })
+            drain(Hashing { reader: Decoder::with_buffer(blob)?, hasher: Context::new(&SHA256) })
         }
         _ => drain(blob),
     }
@@ -93,10 +69,10 @@ fn drain(reader: impl Read) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Hashes the bytes as they are read.
+/// Hashes the bytes as they are read. ring is fast with and without SHA instructions.
 struct Hashing<R> {
     reader: R,
-    hasher: Sha256,
+    hasher: Context,
 }
 
 impl<R: Read> Read for Hashing<R> {

@@ -94,6 +94,7 @@ def machine(programs):
     """The description next to the figures."""
     return {
         "processor": processor(),
+        "sha": has_sha(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB",
         "kernel": f"{platform.system()} {platform.release()}",
@@ -102,11 +103,23 @@ def machine(programs):
 
 
 def processor():
+    names = cpuinfo("model name") or [platform.processor() or platform.machine()]
+    return names[0]
+
+
+def has_sha():
+    """Whether the processor has instructions for SHA-256. All of Apple's have them."""
+    flags = " ".join(cpuinfo("flags") + cpuinfo("Features")).split()
+    return "sha_ni" in flags or "sha2" in flags or (sys.platform == "darwin" and platform.machine() == "arm64")
+
+
+def cpuinfo(key):
+    """The values of this key, one for each core, where the system is Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except FileNotFoundError:
-        return platform.processor()
-    return next((line.split(": ")[1] for line in lines if line.startswith("model name")), platform.machine())
+        return []
+    return [line.split(": ")[1] for line in lines if line.startswith(key) and ": " in line]
 
 
 def version(program):
