@@ -23,13 +23,30 @@ fn digests_are_those_of_the_table() {
         return fs::write(table, found).unwrap();
     }
     let promised = fs::read_to_string(table).unwrap();
+    assert_eq!(found.lines().count(), promised.lines().count());
     for (found, promised) in found.lines().zip(promised.lines()) {
+        if let Some(refused) = found.strip_suffix(REFUSED) {
+            assert!(promised.starts_with(refused), "{refused} is not the level in {promised}");
+            continue;
+        }
         assert_eq!(
             found, promised,
             "the bytes of format {BYTE_FORMAT} changed; see tests/library/golden.rs"
         );
     }
-    assert_eq!(found.lines().count(), promised.lines().count());
+}
+
+/// In place of a digest on big-endian machines, where some levels of zstd are refused.
+const REFUSED: &str = "refused";
+
+fn digest(compression: Compression) -> String {
+    let layer = layer_tar(rich_tree(), compression);
+    if cfg!(target_endian = "big") && matches!(compression, Compression::Zstd { level: 4.. }) {
+        let error = layer.unwrap_err().to_string();
+        assert!(error.contains("on big-endian machines"), "{error}");
+        return REFUSED.to_owned();
+    }
+    layer.unwrap().descriptor().digest.to_string()
 }
 
 fn found() -> String {
@@ -38,11 +55,10 @@ fn found() -> String {
     let gzip = (1..=12).map(|level| Compression::Gzip { level });
     let zstd = [1, 3, 6, 9, 12, 19].map(|level| Compression::Zstd { level });
     for compression in [Compression::None].into_iter().chain(gzip).chain(zstd) {
-        let layer = layer_tar(rich_tree(), compression).unwrap();
         if compression == Compression::None {
-            add("diff-id", &layer.diff_id());
+            add("diff-id", &layer_tar(rich_tree(), compression).unwrap().diff_id());
         }
-        add(&compression.to_string(), &layer.descriptor().digest);
+        add(&compression.to_string(), &digest(compression));
     }
 
     let dir = TempDir::new().unwrap();
