@@ -168,11 +168,23 @@ impl Graph for Image {
 }
 
 impl Image {
+    /// Reads a document of the image, byte for byte: a manifest, an index or a configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the image has no such blob or if it is too large for a document,
+    /// [`Error::BlobDamaged`] if its bytes do not match the digest, and read errors.
+    pub fn document(&self, digest: Digest) -> Result<Vec<u8>> {
+        chunks::read_document(self.find(digest)?.as_ref())
+    }
+
     /// The blob that this descriptor names.
     pub(crate) fn blob(&self, descriptor: &Descriptor) -> Result<&Arc<dyn Blob>> {
-        let found = self.blobs.iter().find(|blob| blob.descriptor().digest == descriptor.digest);
-        found.ok_or_else(|| {
-            self.refuse(format!("lacks the blob {}: fetch it whole", descriptor.digest))
-        })
+        self.find(descriptor.digest)
+    }
+
+    fn find(&self, digest: Digest) -> Result<&Arc<dyn Blob>> {
+        let found = self.blobs.iter().find(|blob| blob.descriptor().digest == digest);
+        found.ok_or_else(|| self.refuse(format!("lacks the blob {digest}: fetch it whole")))
     }
 }

@@ -188,9 +188,13 @@ fn verify_of_one_image_leaves_the_others_out() {
 #[test]
 fn paths_with_a_colon_that_exist_are_layouts() {
     let room = room();
+    let digest = room.ok("digest image");
     fs::rename(room.path("image"), room.path("a:1")).unwrap();
     assert_eq!(room.ok("verify a:1"), "");
     assert!(room.ok("inspect a:1").contains("1.0"));
+    for image in ["a:1", "oci:a:1", r"a\:1", r"a\:1:1.0"] {
+        assert_eq!(room.ok(&format!("digest {image}")), digest, "{image}");
+    }
 }
 
 #[cfg(feature = "registry")]

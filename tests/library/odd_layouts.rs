@@ -9,9 +9,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::common::{image_for, put};
+use crate::common::{blob_file, image_for, put};
 use oci_layout::{
-    Blob, Compression, Error, FileMapping, Image, ImageLayout, Layer, Pool,
+    Blob, Compression, Digest, Error, FileMapping, Image, ImageLayout, Layer, Pool,
     document::{Descriptor, MediaType},
     image_config, image_layout, image_manifest, layer_tar,
     verify::{VerifyOptions, verify},
@@ -182,4 +182,23 @@ fn the_largest_numbers_are_no_defect() {
     )
     .unwrap();
     assert_eq!(verify(dir.path(), &VerifyOptions::default()).unwrap(), []);
+}
+
+#[test]
+fn the_documents_of_an_image_are_verified() {
+    let dir = TempDir::new().unwrap();
+    let made = image_for("linux/amd64");
+    let (config, digest) = (made.document().config.digest, made.digest());
+    let layout = image_layout(dir.path(), [Image::from(made.clone())], json!({})).unwrap();
+    let image = layout.whole_image(None).unwrap();
+    assert_eq!(image.document(digest).unwrap(), made.bytes());
+    assert_eq!(Digest::of(image.document(config).unwrap()), config);
+    let other = Digest::of("other");
+    let lacks = format!("image {digest}: it lacks the blob {other}: fetch it whole");
+    assert_eq!(image.document(other).unwrap_err().to_string(), lacks);
+    let file = blob_file(dir.path(), config);
+    let damaged = fs::read_to_string(&file).unwrap().replace("linux", "other");
+    fs::write(file, damaged).unwrap();
+    let error = layout.whole_image(None).and_then(|image| image.document(config)).unwrap_err();
+    assert!(matches!(error, Error::BlobDamaged { .. }), "{error}");
 }

@@ -17,8 +17,8 @@ use oci_layout::registry::Reference;
 
 use crate::{
     Warnings,
-    args::{self, LayoutTag, image_name},
-    image_arg::{ImageArg, Registries},
+    args::{self, LayoutTag},
+    image_arg::{ImageArg, Registries, image_name},
     out::print,
     output::write_tar,
     progress,

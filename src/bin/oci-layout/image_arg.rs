@@ -8,7 +8,10 @@ use std::{
 };
 
 use clap::Args;
-use oci_layout::{Error, Image, PlatformImage, ReadLock, Result, document::Platform};
+use oci_layout::{
+    Error, Image, PlatformImage, ReadLock, Result,
+    document::{Descriptor, Platform},
+};
 
 #[cfg(feature = "registry")]
 pub(crate) use crate::registries::Registries;
@@ -125,22 +128,6 @@ pub(crate) fn local_image(text: &OsStr) -> Result<LayoutTag, String> {
     }
 }
 
-/// As [`local_image`], but a path that exists is not split at a colon.
-pub(crate) fn local_layout(text: &OsStr) -> Result<LayoutTag, String> {
-    match Path::new(text).exists() {
-        true => Ok(LayoutTag { layout: PathBuf::from(text), tag: None }),
-        false => local_image(text),
-    }
-}
-
-/// As [`ImageArg::parse`], but a path that exists is not split at a colon.
-pub(crate) fn layout_or_image(text: &OsStr) -> Result<ImageArg, String> {
-    match Path::new(text).exists() {
-        true => Ok(ImageArg::Layout(LayoutTag { layout: PathBuf::from(text), tag: None })),
-        false => ImageArg::parse(text),
-    }
-}
-
 /// Whether the text begins with a transport of images.
 pub(crate) fn has_transport(text: &OsStr) -> bool {
     LOCAL.iter().chain([&DOCKER]).any(|transport| after(text, transport).is_some())
@@ -151,8 +138,12 @@ fn local(text: &OsStr) -> Result<LayoutTag, String> {
     if let Some((transport, advice)) = OTHERS.iter().find(other) {
         return Err(format!("{transport} is not supported: {advice}"));
     }
-    let rest = LOCAL.iter().find_map(|transport| after(text, transport));
-    LayoutTag::parse(rest.unwrap_or(text))
+    let rest = LOCAL.iter().find_map(|transport| after(text, transport)).unwrap_or(text);
+    // A path that exists is not split at a colon.
+    match Path::new(rest).exists() {
+        true => Ok(LayoutTag { layout: PathBuf::from(rest), tag: None }),
+        false => LayoutTag::parse(rest),
+    }
 }
 
 /// What follows a transport.
@@ -219,6 +210,13 @@ fn registry(text: &OsStr) -> Result<ImageArg, String> {
 #[cfg(not(feature = "registry"))]
 fn registry(_: &OsStr) -> Result<ImageArg, String> {
     Err("this program was built without the feature `registry`: pull the image first".to_owned())
+}
+
+/// Returns the name of an image in an index: its full name, or else its tag.
+pub(crate) fn image_name(image: &Descriptor) -> Option<&str> {
+    let annotation = |key: &str| image.annotations.get(key).map(String::as_str);
+    annotation("io.containerd.image.name")
+        .or_else(|| annotation("org.opencontainers.image.ref.name"))
 }
 
 /// A program without the feature `registry` connects to none.

@@ -30,8 +30,8 @@ use self::{
     explanation::Explanation,
 };
 use crate::{
-    args::{LayoutTag, image_name, os},
-    image_arg::{ImageArg, Registries, layout_or_image},
+    args::{LayoutTag, os},
+    image_arg::{ImageArg, Registries, image_name},
     out, progress,
     trust::Trust,
 };
@@ -55,7 +55,7 @@ Example:
 pub(crate) struct Inspect {
     /// The image: LAYOUT[:TAG], where the layout is a folder or an archive, or
     /// docker://REGISTRY/PATH[:TAG]. Without a tag, all images of the layout are shown
-    #[arg(value_name = "IMAGE", value_parser = os(layout_or_image))]
+    #[arg(value_name = "IMAGE", value_parser = os(ImageArg::parse))]
     image: ImageArg,
 
     /// Only the image for this platform [default: all; with --size and --html linux/amd64]

@@ -1,9 +1,9 @@
 //! The small verbs: `tag`, `tags`, `config`, `manifest`, `digest` and `delete`.
 
-use std::io::Read;
-
 use clap::Args;
-use oci_layout::{Blob, Digest, Error, Image, PlatformImage, Result};
+#[cfg(feature = "registry")]
+use oci_layout::Blob;
+use oci_layout::{Digest, Image, PlatformImage, Result};
 
 #[cfg(feature = "registry")]
 use crate::errors;
@@ -112,7 +112,7 @@ impl Config {
     pub(crate) fn run(self, trust: &Trust) -> Result<()> {
         let (image, _lock) = self.image.open(trust)?;
         let digest = image.manifest().config.digest;
-        out::print_document(&document(&image.into(), digest)?)
+        out::print_document(&Image::from(image).document(digest)?)
     }
 }
 
@@ -211,24 +211,5 @@ fn root(image: &WholeImage, trust: &Trust) -> Result<(Digest, Vec<u8>)> {
         }
         (_, None) => image.whole(registries, trust)?,
     };
-    Ok((found.digest(), document(&found, found.digest())?))
-}
-
-/// Reads a document of an image, and verifies it.
-fn document(image: &Image, digest: Digest) -> Result<Vec<u8>> {
-    let blob = image.blobs().iter().rev().find(|blob| blob.descriptor().digest == digest);
-    let mut bytes = Vec::new();
-    if let Some(blob) = blob {
-        let read = blob.open()?.take(blob.descriptor().size).read_to_end(&mut bytes);
-        read.map_err(|cause| Error::BlobUnreadable { digest, cause })?;
-    }
-    let actual = Digest::of(&bytes);
-    match actual == digest {
-        true => Ok(bytes),
-        false => Err(Error::BlobDamaged {
-            digest,
-            expected: digest.to_string(),
-            actual: actual.to_string(),
-        }),
-    }
+    Ok((found.digest(), found.document(found.digest())?))
 }

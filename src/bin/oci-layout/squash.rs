@@ -10,7 +10,7 @@ use oci_layout::{
 
 use crate::{
     Warnings, args,
-    image_arg::{ImageArg, WholeImage},
+    image_arg::{ImageArg, WholeImage, image_name},
     out::print,
     output::Output,
     progress,
@@ -163,7 +163,5 @@ fn names(image: &Image) -> Vec<String> {
     if !image.names().is_empty() {
         return image.names().to_vec();
     }
-    let annotations = &image.descriptor().annotations;
-    let keys = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
-    keys.iter().find_map(|key| annotations.get(*key)).cloned().into_iter().collect()
+    image_name(image.descriptor()).map(str::to_owned).into_iter().collect()
 }

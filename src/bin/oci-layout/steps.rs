@@ -15,7 +15,7 @@ use crate::{
     base_args::{AboveArgs, BaseArgs},
     config_args::{ConfigArgs, ManifestArgs},
     errors,
-    layer_args::LayerArgs,
+    layer_args::{Files, LayerArgs},
     out::print,
     output::Output,
     progress,
@@ -28,23 +28,27 @@ use crate::{
 /// The output folder has the blob, its descriptor and its diff ID. It is an input of image-config
 /// and image-manifest. Prints the digest of the blob.
 #[derive(Args)]
-#[command(group = ArgGroup::new("what").args(WHAT).required(true).multiple(true),
+#[command(
+    group = ArgGroup::new("what")
+        .args(args::ids_of::<Files>()).arg("spec").required(true).multiple(true),
     override_usage = "oci-layout layer-tar [OPTIONS] -o <DIR> -f <SRC[:DEST]>\n       \
-                      oci-layout layer-tar [OPTIONS] -o <DIR> --spec <FILE>", after_help = "\
+                      oci-layout layer-tar [OPTIONS] -o <DIR> --spec <FILE>",
+    after_help = "\
 Example:
   oci-layout layer-tar -f app:/bin/app -f assets:/srv/www -o layer
 
 A specification, which sets the mode, owner, links and other attributes of each file:
   { \"files\": [ { \"source\": \"app\", \"destination\": \"/bin/app\", \"mode\": \"0755\" },
                { \"directory\": true, \"destination\": \"/tmp\", \"mode\": \"1777\" } ],
-    \"compression\": \"zstd\" }")]
+    \"compression\": \"zstd\" }"
+)]
 pub(crate) struct LayerTar {
     #[command(flatten)]
     layer: LayerArgs,
 
     /// JSON file that describes the files of the layer and their attributes, instead of -f and its
     /// options; - is standard input
-    #[arg(long, value_name = "FILE", conflicts_with_all = FILE_OPTIONS)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = args::ids_of::<LayerArgs>())]
     spec: Option<PathBuf>,
 
     #[command(flatten)]
@@ -80,27 +84,6 @@ pub(crate) struct LayerTar {
     #[command(flatten)]
     write: WriteArgs,
 }
-
-/// The options for files, which a specification has in its own form.
-const FILE_OPTIONS: [&str; 14] = [
-    "files",
-    "text",
-    "dir",
-    "symlink",
-    "tar",
-    "exclude",
-    "include",
-    "ignore_file",
-    "mtime",
-    "chown",
-    "chmod",
-    "hard_links",
-    "on_conflict",
-    "keep_directory_links",
-];
-
-/// The options of which one is needed.
-const WHAT: [&str; 6] = ["files", "text", "dir", "symlink", "tar", "spec"];
 
 impl LayerTar {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
@@ -234,7 +217,8 @@ pub(crate) struct ImageManifest {
 
     /// Folder of the configuration, written by image-config from the same layers. If image-config
     /// had a --base, give it here too
-    #[arg(long, value_name = "DIR", conflicts_with_all = CONFIG_OPTIONS)]
+    #[arg(long, value_name = "DIR", conflicts_with_all = args::ids_of::<ConfigArgs>(),
+        conflicts_with_all = ["platform", "unset_env"])]
     config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -259,23 +243,6 @@ pub(crate) struct ImageManifest {
     #[command(flatten)]
     write: WriteArgs,
 }
-
-/// The options for a configuration that is created.
-const CONFIG_OPTIONS: [&str; 13] = [
-    "entrypoint",
-    "cmd",
-    "env",
-    "user",
-    "workdir",
-    "label",
-    "expose",
-    "volume",
-    "stop_signal",
-    "created",
-    "extra_config",
-    "platform",
-    "unset_env",
-];
 
 impl ImageManifest {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {

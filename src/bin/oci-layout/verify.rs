@@ -22,7 +22,7 @@ use crate::{
     Warnings,
     args::{self, LayoutTag},
     errors,
-    image_arg::local_layout,
+    image_arg::local_image,
     out::{print, print_json, say},
     progress,
     trust::Trust,
@@ -45,7 +45,7 @@ Example:
 pub(crate) struct Verify {
     /// The layout: a folder, an oci-archive or a docker-archive, optionally compressed with gzip or
     /// zstd; with a tag or digest, only that image is verified
-    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(local_layout))]
+    #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(local_image))]
     image: LayoutTag,
 
     /// Build the layers that exist only as recipes, and verify them too. Otherwise, only the

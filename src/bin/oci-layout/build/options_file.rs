@@ -10,7 +10,8 @@ use serde::{
 };
 use serde_json::{Value, json};
 
-use crate::{build::Build, errors};
+use super::layers::LayerOrder;
+use crate::{build::Build, errors, layer_args::Files};
 
 /// The member for several layers: a list of objects with options that name files.
 const LAYERS: &str = "layers";
@@ -98,13 +99,15 @@ fn layers(
 ) -> Result<()> {
     let refuse = || errors::invalid(what, "layers: expected a list of objects, one per layer");
     let Ordered::List(layers) = value else { return Err(refuse()) };
+    let in_layers = in_layers();
+    let known: Vec<_> = options(&in_layers).filter_map(Arg::get_long).collect();
     for (at, layer) in layers.into_iter().enumerate() {
         let Ordered::Table(members) = layer else { return Err(refuse()) };
         let what = format!("{what}, layers[{at}]");
         arguments.push("--new-layer".into());
         for (name, value) in members {
-            if !IN_LAYERS.contains(&&*name) {
-                return Err(Error::unknown_member(what, &name, &IN_LAYERS));
+            if !known.contains(&&*name) {
+                return Err(Error::unknown_member(what, &name, &known));
             }
             option(&what, &name, value, build, arguments)?;
         }
@@ -113,7 +116,9 @@ fn layers(
 }
 
 /// The options that a layer of the list may have.
-const IN_LAYERS: [&str; 7] = ["file", "text", "dir", "symlink", "tar", "spec", "layer"];
+fn in_layers() -> Command {
+    LayerOrder::augment_args(Files::augment_args(Command::new("layers")))
+}
 
 /// Adds an option with its values.
 fn option(
@@ -210,8 +215,10 @@ pub(super) fn schema() -> Value {
     let build = &Build::augment_args(Command::new("build"));
     let mut members: BTreeMap<&str, Value> =
         options(build).filter_map(|option| Some((option.get_long()?, schema_of(option)))).collect();
-    let in_layers: BTreeMap<_, _> =
-        IN_LAYERS.iter().filter_map(|name| Some((*name, members.get(name)?.clone()))).collect();
+    let in_layers = in_layers();
+    let in_layers: BTreeMap<_, _> = options(&in_layers)
+        .filter_map(|option| Some((option.get_long()?, schema_of(option))))
+        .collect();
     let layers = json!({
         "description": "The layers, lowest first",
         "type": "array",

@@ -17,7 +17,7 @@ use super::{
     contents::Contents,
     tree::{Tree, short},
 };
-use crate::args::image_name;
+use crate::image_arg::image_name;
 
 /// Draws an inspection line by line. Only the tree of one image is in memory at a time.
 pub(super) fn draw(
