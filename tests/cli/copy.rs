@@ -55,6 +55,14 @@ fn skopeo_gets_the_options_that_keep_digests() {
             format!("a.b/c@{digest}"),
         ),
         (
+            "image docker://a.b/c:1 --authfile auth.json --tls-verify=false --cert-dir certs",
+            format!(
+                "{all} --dest-tls-verify=false --dest-authfile auth.json --dest-cert-dir certs \
+                 {read} {source} docker://a.b/c:1"
+            ),
+            format!("a.b/c@{digest}"),
+        ),
+        (
             "image:1.0 docker://localhost:5000/c",
             format!("{all} --dest-tls-verify=false {read} {source} docker://localhost:5000/c"),
             format!("localhost:5000/c@{digest}"),

@@ -1,5 +1,6 @@
 //! Images from a registry that works, and from one that does not.
 
+mod credentials;
 mod documents;
 mod fake;
 mod faults;

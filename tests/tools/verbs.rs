@@ -221,15 +221,35 @@ fn filled_with(image: &str, home: &Path) {
     ok(home, &format!("push layout {image}"));
 }
 
+/// crane logs in with docker's own code.
 #[test]
-fn credential_helpers_are_named() {
+fn a_helper_gets_what_crane_gives_it() {
     let home = TempDir::new().unwrap();
     let registry = Registry::with_password();
-    let config = json!({ "credHelpers": { (registry.address.clone()): "pass" } }).to_string();
-    fs::write(home.path().join("config.json"), &config).unwrap();
-    let (is_in, said) = login(home.path(), &registry.address, "secret");
-    assert!(!is_in && said.contains("docker-credential-pass stores those for"), "{said}");
-    assert_eq!(fs::read_to_string(home.path().join("config.json")).unwrap(), config);
+    let address = &registry.address;
+    let (config, stored) = (home.path().join("config.json"), home.path().join("stored"));
+    let helper = home.path().join("docker-credential-it");
+    let script = "#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit\ncase $1 in\nstore) cat > stored ;;\n\
+                  get) cat stored ;;\nerase) rm stored ;;\nesac\n";
+    fs::write(&helper, script).unwrap();
+    fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", home.path().display(), std::env::var("PATH").unwrap());
+    let read = |path: &Path| serde_json::from_slice::<Value>(&fs::read(path).unwrap()).unwrap();
+    let start = json!({ "credsStore": "it" }).to_string();
+
+    fs::write(&config, &start).unwrap();
+    let mut crane = tool("crane");
+    crane.env("DOCKER_CONFIG", home.path()).env("PATH", &path);
+    run(crane.args(["auth", "login", "-u", "me", "-p", "secret", address]));
+    let expected = (read(&stored), read(&config));
+    fs::remove_file(&stored).unwrap();
+    fs::write(&config, &start).unwrap();
+
+    let mut command = program(home.path(), &format!("login {address} -u me --password-stdin"));
+    let mut child = command.env("PATH", &path).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"secret").unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!((read(&stored), read(&config)), expected);
 }
 
 /// What a user sees on a terminal who types a line for each question, and the end of the program.

@@ -43,10 +43,11 @@ use crate::{
 ///
 /// DEST uses the syntax of skopeo: docker://REGISTRY/NAME:TAG, containers-storage:NAME:TAG, dir:DIR
 /// and so on. Digests are preserved. docker-daemon:NAME:TAG is loaded by docker, in the format of
-/// `export`. Both programs are looked up on PATH, use their own credentials and configuration, and
-/// print their own errors; their exit code is passed on. For a registry on this machine, skopeo
-/// does not verify certificates, and uses plain HTTP if the registry has no TLS. Standard output
-/// has only the reference of the image.
+/// `export`. Both programs are looked up on PATH, use their own configuration, and print their own
+/// errors; their exit code is passed on. skopeo gets --authfile, --tls-verify and --cert-dir, and
+/// uses its own credentials otherwise. For a registry on this machine, it does not verify
+/// certificates, and uses plain HTTP if the registry has no TLS. Standard output has only the
+/// reference of the image.
 ///
 /// skopeo reads from this program, which serves only this image as a registry on 127.0.0.1 until
 /// skopeo exits. Layers of a sparse layout are therefore built only if the destination lacks them.
@@ -57,7 +58,7 @@ Examples:
   oci-layout copy docker://alpine:3.20 docker://registry.example/alpine:3.20
   oci-layout copy image:1.0 docker://ghcr.io/me/app:1.0
   oci-layout copy image containers-storage:app:1.0
-  oci-layout copy image docker://ghcr.io/me/app:1.0 -- --dest-authfile auth.json")]
+  oci-layout copy image docker://ghcr.io/me/app:1.0 -- --retry-times 3")]
 pub(crate) struct Copy {
     /// The image: LAYOUT[:TAG], where the layout is a folder or an archive, or
     /// docker://REGISTRY/PATH[:TAG]. A colon in the path of the layout is written `\:`
@@ -124,6 +125,9 @@ impl Copy {
                 let mut skopeo = client(&self.skopeo);
                 // No signature policy applies: the image comes from a local layout.
                 skopeo.args(["--insecure-policy", "copy"]).args(destination.skopeo_options());
+                if destination.transport == "docker" {
+                    skopeo.args(self.registries.for_skopeo());
+                }
                 skopeo.args(source.options).args(&self.arguments);
                 skopeo.arg(&source.reference).arg(destination.to_string());
                 Running::start(skopeo)?.wait().map_err(errors::read(self.skopeo))?

@@ -224,6 +224,13 @@ pub(crate) fn image_name(image: &Descriptor) -> Option<&str> {
 #[derive(Args, Clone)]
 pub(crate) struct Registries {}
 
+#[cfg(not(feature = "registry"))]
+impl Registries {
+    pub(crate) fn for_skopeo(&self) -> Vec<std::ffi::OsString> {
+        Vec::new()
+    }
+}
+
 /// How an image is chosen and fetched.
 #[derive(Args, Clone)]
 pub(crate) struct ImageOptions {

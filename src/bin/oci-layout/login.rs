@@ -1,6 +1,9 @@
 //! `login` and `logout`: credentials for registries, in the files of docker and podman.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
 use oci_layout::{Result, registry::Credentials};
@@ -17,8 +20,9 @@ use crate::{
 ///
 /// The registry must accept them first. Without --authfile, they are written to $REGISTRY_AUTH_FILE
 /// or to docker's config.json, which all of these programs read; or to podman's auth.json, if it
-/// has credentials for the registry already. The file contains the password without encryption, and
-/// only you can read it.
+/// has credentials for the registry already. If the file names a credential helper (credsStore,
+/// credHelpers), the helper stores them. Otherwise, the file contains the password without
+/// encryption, and only you can read it.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -37,18 +41,15 @@ pub(crate) struct Login {
     #[arg(long)]
     password_stdin: bool,
 
-    /// The file to write
-    #[arg(long, value_name = "FILE")]
-    authfile: Option<PathBuf>,
-
     #[command(flatten)]
     registries: Registries,
 }
 
 impl Login {
     pub(crate) fn run(self) -> Result<()> {
-        let Self { registry, username, password_stdin, authfile, registries } = self;
-        let file = match authfile {
+        let Self { registry, username, password_stdin, mut registries } = self;
+        // The file is written, and need not exist.
+        let file = match registries.authfile.take() {
             Some(file) => file,
             None => login_file(&registry)?,
         };
@@ -78,12 +79,14 @@ impl Login {
             ));
         }
         Credentials::store(&file, &registry, &user, &password)?;
-        say(format_args!("logged in to {registry} as {user}; stored in {}", file.display()));
+        let place = place(&file, &registry)?;
+        say(format_args!("logged in to {registry} as {user}; stored in {place}"));
         Ok(())
     }
 }
 
-/// Removes the credentials for a registry from the files of docker and podman.
+/// Removes the credentials for a registry from the files and the credential helpers of docker and
+/// podman.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -105,7 +108,8 @@ impl Logout {
         let mut had_any = false;
         for file in files.iter().filter(|file| file.exists()) {
             if Credentials::forget(file, &registry)? {
-                say(format_args!("logged out of {registry}; removed from {}", file.display()));
+                let place = place(file, &registry)?;
+                say(format_args!("logged out of {registry}; removed from {place}"));
                 had_any = true;
             }
         }
@@ -118,6 +122,14 @@ impl Logout {
             }
         }
     }
+}
+
+/// Where the credentials are: in the file, or in the credential helper that it names.
+fn place(file: &Path, registry: &str) -> Result<String> {
+    Ok(match Credentials::helper(file, registry)? {
+        Some(name) => format!("docker-credential-{name}"),
+        None => file.display().to_string(),
+    })
 }
 
 /// Parses the name of a registry. People also write the address of its web page.

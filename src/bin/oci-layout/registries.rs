@@ -15,6 +15,11 @@ const HEADING: &str = "How registries are accessed";
 
 #[derive(Args, Clone)]
 pub(crate) struct Registries {
+    /// File with credentials, as podman and docker write it [default: $REGISTRY_AUTH_FILE, or the
+    /// files of podman and docker]
+    #[arg(long, help_heading = HEADING, value_name = "FILE")]
+    pub(crate) authfile: Option<PathBuf>,
+
     /// Connect to registries without TLS
     #[arg(long, help_heading = HEADING)]
     plain_http: bool,
@@ -45,13 +50,34 @@ pub(crate) struct Registries {
 }
 
 impl Registries {
-    /// Returns a client with these settings, and with the credentials and certificates of the
-    /// environment.
+    /// Returns a client with these settings. Credentials and certificates that they do not name are
+    /// those of the environment.
     pub(crate) fn client(&self) -> Result<Client> {
-        let Self { plain_http, tls_verify, ca_file, cert_dir } = self.clone();
-        let client = client()?.plain_http(plain_http).tls_verify(tls_verify);
+        let Self { authfile, plain_http, tls_verify, ca_file, cert_dir } = self.clone();
+        let mut client = client()?.plain_http(plain_http).tls_verify(tls_verify);
+        if let Some(file) = authfile {
+            if !file.exists() {
+                let reason = "does not exist: correct the path, or create the file with \
+                              `oci-layout login --authfile`";
+                return Err(errors::invalid(format!("--authfile {file:?}"), reason));
+            }
+            client = client.credentials(Credentials::Files(vec![file]));
+        }
         let client = ca_file.into_iter().fold(client, Client::ca_file);
         Ok(cert_dir.into_iter().fold(client, Client::cert_dir))
+    }
+
+    /// Returns these settings as options of `skopeo copy` for the destination.
+    pub(crate) fn for_skopeo(&self) -> Vec<OsString> {
+        let mut options = Vec::new();
+        if self.plain_http || !self.tls_verify {
+            options.push("--dest-tls-verify=false".into());
+        }
+        let files = [("--dest-authfile", &self.authfile), ("--dest-cert-dir", &self.cert_dir)];
+        for (option, file) in files {
+            options.extend(file.iter().flat_map(|file| [option.into(), file.into()]));
+        }
+        options
     }
 }
 

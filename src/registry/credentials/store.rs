@@ -10,50 +10,67 @@ use base64::{Engine, engine::general_purpose};
 use serde_json::{Map, Value, json};
 
 use super::{Credentials, server_of, servers};
-use crate::basics::error::{Error, Result};
+use crate::{
+    basics::error::{Error, Result},
+    registry::helper::{self, Answer},
+};
 
 impl Credentials {
-    /// Stores a user name and a password for a registry in a file of docker or podman, instead of
-    /// those that it has. Everything else in the file stays. The file is replaced atomically, and
-    /// only its owner can read it; a missing file and its folder are created.
-    ///
-    /// The password is stored as it is, because these files have no encryption.
+    /// Stores a user name and a password for a registry as `docker login` does, instead of those
+    /// that it has. If the file assigns a [credential helper](Credentials::helper) to the registry,
+    /// the helper stores them; otherwise, the file contains the password as it is, because these
+    /// files have no encryption. Everything else in the file stays. The file is replaced atomically,
+    /// and only its owner can read it; a missing file and its folder are created.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the file is not valid, if it assigns a credential helper to the
-    /// registry, or for a user name with a colon; [`Error::Read`] and [`Error::Write`].
+    /// [`Error::Invalid`] if the file is not valid, if the helper fails, or for a user name with a
+    /// colon; [`Error::Read`] and [`Error::Write`].
     pub fn store(file: impl AsRef<Path>, registry: &str, user: &str, password: &str) -> Result<()> {
-        let file = file.as_ref();
         if user.contains(':') {
             return Err(Error::invalid("user name", "it must not contain a colon"));
         }
-        let mut config = Config::read(file)?;
-        config.refuse_helper(registry, "log in")?;
+        let mut config = Config::read(file.as_ref())?;
+        let entry = match config.helper(registry) {
+            Some((name, server)) => {
+                let answer = Answer { user: user.to_owned(), secret: password.to_owned() };
+                helper::store(name, &server, &answer).map_err(|why| config.refuse(why))?;
+                json!({})
+            }
+            None => {
+                let auth = general_purpose::STANDARD.encode(format!("{user}:{password}"));
+                json!({ "auth": auth })
+            }
+        };
         config.remove(registry);
-        let auth = general_purpose::STANDARD.encode(format!("{user}:{password}"));
         let key = servers(registry).swap_remove(0);
         let auths = config.members.entry("auths").or_insert_with(|| json!({}));
         if !auths.is_object() {
             *auths = json!({});
         }
-        auths[key] = json!({ "auth": auth });
+        auths[key] = entry;
         config.write()
     }
 
-    /// Removes the credentials for a registry from a file of docker or podman. Returns whether it
-    /// had any.
+    /// Removes the credentials for a registry from a file of docker or podman and from the
+    /// credential helper that it assigns to the registry. Returns whether there were any.
     ///
     /// # Errors
     ///
     /// As [`Credentials::store`].
     pub fn forget(file: impl AsRef<Path>, registry: &str) -> Result<bool> {
         let mut config = Config::read(file.as_ref())?;
-        if config.remove(registry) {
-            return config.write().map(|()| true);
+        let in_file = config.remove(registry);
+        if in_file {
+            config.write()?;
         }
-        config.refuse_helper(registry, "log out")?;
-        Ok(false)
+        let in_helper = match config.helper(registry) {
+            Some((name, server)) => {
+                helper::erase(name, &server).map_err(|why| config.refuse(why))?
+            }
+            None => false,
+        };
+        Ok(in_file || in_helper)
     }
 
     /// Whether a file of docker or podman has an entry for a registry or assigns a credential
@@ -65,6 +82,17 @@ impl Credentials {
     pub fn has(file: impl AsRef<Path>, registry: &str) -> Result<bool> {
         let config = Config::read(file.as_ref())?;
         Ok(config.helper(registry).is_some() || !config.keys(registry).is_empty())
+    }
+
+    /// The name of the credential helper that a file of docker or podman assigns to a registry, as
+    /// in `docker-credential-NAME`. A missing file has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Credentials::store`].
+    pub fn helper(file: impl AsRef<Path>, registry: &str) -> Result<Option<String>> {
+        let config = Config::read(file.as_ref())?;
+        Ok(config.helper(registry).map(|(name, _)| name.to_owned()))
     }
 }
 
@@ -98,22 +126,20 @@ impl Config {
         self.members.get(name)?.as_object()
     }
 
-    /// The helper that stores the credentials for the registry.
-    fn helper(&self, registry: &str) -> Option<&str> {
+    /// The helper that stores the credentials for the registry, and the name of the registry there.
+    fn helper(&self, registry: &str) -> Option<(&str, String)> {
+        let mut servers = servers(registry);
         let own = self.member("credHelpers");
-        let own = own.and_then(|own| servers(registry).iter().find_map(|server| own.get(server)));
-        let helper = own.or_else(|| self.members.get("credsStore"))?.as_str()?;
-        (!helper.is_empty()).then_some(helper)
+        let own = own.and_then(|own| {
+            servers.iter().find_map(|server| Some((own.get(server)?, server.clone())))
+        });
+        let default = || Some((self.members.get("credsStore")?, servers.swap_remove(0)));
+        let (name, server) = own.or_else(default)?;
+        Some((name.as_str().filter(|name| !name.is_empty())?, server))
     }
 
-    fn refuse_helper(&self, registry: &str, doing: &str) -> Result<()> {
-        let Some(helper) = self.helper(registry) else { return Ok(()) };
-        let command = doing.replace(' ', "");
-        let reason = format!(
-            "the credential helper docker-credential-{helper} stores those for {registry}: \
-             {doing} with `docker {command} {registry}`, or choose another file"
-        );
-        Err(Error::invalid(format!("credentials in {:?}", self.path), reason))
+    fn refuse(&self, why: String) -> Error {
+        Error::invalid(format!("credentials in {:?}", self.path), why)
     }
 
     /// The keys in `auths` that mean this registry.

@@ -127,7 +127,7 @@ fn a_login_replaces_all_that_the_file_has_for_a_registry() {
     assert_eq!(fs::read_dir(dir.path().join("new")).unwrap().count(), 1);
 
     for (json, part) in [
-        (r#"{"credsStore":"pass"}"#, "docker-credential-pass stores those for a.b"),
+        (r#"{"credsStore":"none"}"#, "docker-credential-none is not on PATH"),
         ("[]", "not a JSON object"),
         ("{", "not a JSON object"),
     ] {
