@@ -17,6 +17,7 @@ mod cli {
     #[cfg(feature = "registry")]
     mod faults;
     mod files;
+    mod hints;
     mod image_files;
     mod inspect;
     mod interrupted;

@@ -17,6 +17,7 @@ mod errors;
 mod export;
 mod files;
 mod help;
+mod hints;
 mod ignore_file;
 mod image_arg;
 mod inspect;

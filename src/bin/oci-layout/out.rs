@@ -17,7 +17,7 @@ use oci_layout::{Error, Printable, PrintableJson, Report, Result};
 use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
-use crate::errors;
+use crate::{errors, hints};
 
 /// Prints a line on standard error. A failure to write is ignored, so that the work continues.
 pub(crate) fn say(line: impl Display) {
@@ -124,7 +124,10 @@ impl Write for JsonText {
 pub(crate) fn parse<P: FromArgMatches>(command: Command, arguments: Vec<OsString>) -> P {
     let parse = |arguments: Vec<OsString>| {
         let mut command = command.clone();
-        let matches = command.try_get_matches_from_mut(arguments)?;
+        let matches = command.try_get_matches_from_mut(&arguments).map_err(|mut error| {
+            hints::advise(&mut error, &command, &arguments);
+            error
+        })?;
         P::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     };
     parse(arguments.clone()).unwrap_or_else(|error| {
