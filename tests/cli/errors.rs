@@ -43,7 +43,10 @@ fn a_wrong_argument_is_a_usage_error() {
         ("image-layout a=b=c -o out", r"write an equals sign in a path as \="),
         ("append -o out", "[TAG=]DIR"),
         ("export image", "--output"),
-        ("export image --format tar -o out", "expected oci-archive, docker-archive or both"),
+        (
+            "export image --format tar -o out",
+            "[possible values: both, oci-archive, docker-archive]",
+        ),
     ] {
         let run = room.run(args.split(' ').filter(|arg| !arg.is_empty()));
         assert_eq!((run.code, &*run.out), (Some(2), ""), "{args}");

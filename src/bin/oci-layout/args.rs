@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 
 use clap::{
     Args, Command, Id,
-    builder::{OsStringValueParser, TypedValueParser},
+    builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use oci_layout::Result;
 
@@ -29,6 +29,17 @@ pub(crate) fn os<T: Clone + Send + Sync + 'static>(
     parse: fn(&OsStr) -> Result<T, String>,
 ) -> impl TypedValueParser<Value = T> {
     OsStringValueParser::new().try_map(move |text| parse(&text))
+}
+
+/// Returns a parser of words, each of which has a value and a meaning for the help.
+pub(crate) fn one_of<T: Clone + Send + Sync + 'static>(
+    words: &'static [(&'static str, T, &'static str)],
+) -> impl TypedValueParser<Value = T> {
+    let values = words.iter().map(|(word, _, help)| PossibleValue::new(*word).help(*help));
+    PossibleValuesParser::new(values).try_map(|text| {
+        let word = words.iter().find(|(word, ..)| *word == text);
+        word.map(|(_, value, _)| value.clone()).ok_or("no such word")
+    })
 }
 
 /// Returns the ids of a set of arguments, for rules about all of them.

@@ -28,12 +28,10 @@ use crate::{
 
 /// Writes images of a layout as one tar that docker, podman, containerd and others can load.
 ///
-/// The format `both` is the layout (an oci-archive) plus docker's manifest.json: all of these tools
-/// can load it, and see the same image names. As in serve, a bare tag belongs to the repository
-/// named after the layout's folder: in a folder `app`, the tag 1.0 is app:1.0, in full
-/// docker.io/library/app:1.0. oci-archive is the layout unchanged. docker-archive has each image
-/// for one platform, and no zstd layers, which docker reads since version 23: they are
-/// decompressed, which takes a second read.
+/// All of them see the same image names. As in serve, a bare tag belongs to the repository named
+/// after the layout's folder: in a folder `app`, the tag 1.0 is app:1.0, in full
+/// docker.io/library/app:1.0. For a docker-archive, zstd layers, which docker reads since version 23,
+/// are decompressed, which takes a second read.
 ///
 /// Artifacts and signatures, which are not container images, are only in the layout. Images that an
 /// index names and the layout lacks, as docker save leaves them for platforms that were not pulled,
@@ -60,8 +58,8 @@ pub(crate) struct Export {
     #[arg(value_name = "LAYOUT[:TAG]", value_parser = args::os(ImageArg::parse))]
     image: ImageArg,
 
-    /// Format of the tar: both, oci-archive or docker-archive
-    #[arg(long, value_name = "FORMAT", default_value_t)]
+    /// Format of the tar
+    #[arg(long, value_name = "FORMAT", default_value_t, value_parser = args::one_of(&FORMATS))]
     format: ArchiveFormat,
 
     /// The platform to export from images for several platforms [default: all, and linux/amd64 for
@@ -84,6 +82,16 @@ pub(crate) struct Export {
     #[command(flatten)]
     write: WriteArgs,
 }
+
+const FORMATS: [(&str, ArchiveFormat, &str); 3] = [
+    ("both", ArchiveFormat::Both, "The layout with docker's manifest.json, for all programs"),
+    ("oci-archive", ArchiveFormat::Oci, "The layout as it is"),
+    (
+        "docker-archive",
+        ArchiveFormat::Docker,
+        "Docker's own format: one platform of each image, and no zstd layers",
+    ),
+];
 
 impl Export {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {

@@ -51,15 +51,13 @@ pub(crate) struct LayerArgs {
     #[arg(long, visible_alias = "mode", value_name = "[GLOB=]MODE|keep", value_parser = mode)]
     chmod: Vec<Limited<Attribute<u32>>>,
 
-    /// Handling of files in a folder that have several hard links: `copy` stores copies, `keep`
-    /// stores hard links, `merge` stores hard links for all identical files [default: copy, with a
-    /// warning]
-    #[arg(long, value_name = "copy|keep|merge", value_parser = hard_links)]
+    /// What the layer has of a file in a folder with several names (hard links) [default: copy,
+    /// with a warning]
+    #[arg(long, value_name = "HOW", value_parser = args::one_of(&HARD_LINKS))]
     hard_links: Option<HardLinks>,
 
-    /// Which of two different files at the same path is kept: that of the first or the last -f;
-    /// error rejects them [default: error]
-    #[arg(long, value_name = "error|first|last", value_parser = on_conflict)]
+    /// Which of two different files at the same path is kept [default: error]
+    #[arg(long, value_name = "WHICH", value_parser = args::one_of(&ON_CONFLICT))]
     on_conflict: Option<OnConflict>,
 
     /// If one -f has a symbolic link where another has a directory, keep the link, and place the
@@ -67,6 +65,18 @@ pub(crate) struct LayerArgs {
     #[arg(long, visible_alias = "keep-directory-symlink")]
     keep_directory_links: bool,
 }
+
+const HARD_LINKS: [(&str, HardLinks, &str); 3] = [
+    ("copy", HardLinks::Copy, "A copy for each name"),
+    ("keep", HardLinks::Keep, "Hard links, as in the folder"),
+    ("merge", HardLinks::Merge, "Hard links between all files with the same contents"),
+];
+
+const ON_CONFLICT: [(&str, OnConflict, &str); 3] = [
+    ("error", OnConflict::Error, "Neither: it is an error"),
+    ("first", OnConflict::FirstWins, "That of the first -f"),
+    ("last", OnConflict::LastWins, "That of the last -f"),
+];
 
 /// The options that name files.
 #[derive(Args)]
@@ -291,23 +301,5 @@ fn kept<T: std::str::FromStr>(text: &str) -> Result<Attribute<T>, String> {
             .parse()
             .map(Attribute::Set)
             .map_err(|_| "expected a whole number of seconds, or keep".to_owned()),
-    }
-}
-
-fn hard_links(text: &str) -> Result<HardLinks, String> {
-    match text {
-        "copy" => Ok(HardLinks::Copy),
-        "keep" => Ok(HardLinks::Keep),
-        "merge" => Ok(HardLinks::Merge),
-        _ => Err("expected copy, keep or merge".to_owned()),
-    }
-}
-
-fn on_conflict(text: &str) -> Result<OnConflict, String> {
-    match text {
-        "error" => Ok(OnConflict::Error),
-        "first" => Ok(OnConflict::FirstWins),
-        "last" => Ok(OnConflict::LastWins),
-        _ => Err("expected error, first or last".to_owned()),
     }
 }

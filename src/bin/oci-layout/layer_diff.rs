@@ -47,7 +47,7 @@ pub(crate) struct LayerDiff {
     options: ImageOptions,
 
     /// Compression: gzip, zstd or none, with an optional level (zstd:9)
-    #[arg(long, value_name = "NAME", default_value_t)]
+    #[arg(long, value_name = "CODEC[:LEVEL]", default_value_t)]
     compression: Compression,
 
     /// The folder of the layer to create

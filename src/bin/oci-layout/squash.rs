@@ -43,7 +43,7 @@ pub(crate) struct Squash {
     layers: Option<usize>,
 
     /// Compression of the new layer: gzip, zstd or none, with an optional level (zstd:9)
-    #[arg(long, value_name = "NAME", default_value_t)]
+    #[arg(long, value_name = "CODEC[:LEVEL]", default_value_t)]
     compression: Compression,
 
     #[command(flatten)]
@@ -84,7 +84,7 @@ pub(crate) struct Recompress {
     image: WholeImage,
 
     /// The new compression: gzip, zstd or none, with an optional level (zstd:9)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "CODEC[:LEVEL]")]
     compression: Compression,
 
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, io, path::Path};
 
-use clap::{Arg, ArgAction, Args, Command};
+use clap::{Arg, ArgAction, Args, Command, builder::PossibleValue};
 use oci_layout::{Error, Result};
 use serde::{
     Deserialize, Deserializer,
@@ -241,7 +241,13 @@ fn schema_of(option: &Arg) -> Value {
     };
     let types = match (option.get_action().takes_values(), is_repeated(option)) {
         (false, _) => json!([{ "type": "boolean" }]),
-        (true, false) => json!([{ "type": ["string", "number", "boolean"] }]),
+        (true, false) => match option.get_possible_values() {
+            values if values.is_empty() => json!([{ "type": ["string", "number", "boolean"] }]),
+            values => {
+                let names: Vec<_> = values.iter().map(PossibleValue::get_name).collect();
+                json!([{ "enum": names }])
+            }
+        },
         (true, true) => {
             let mut types = vec![text.clone(), json!({ "type": "array", "items": text })];
             if separator(option).is_some() {
