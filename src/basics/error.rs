@@ -120,7 +120,7 @@ pub enum Error {
     /// Two mappings put different entries at the same path.
     #[error(
         "{destination:?} is provided twice, by {first} and by {second}: remove one, exclude the \
-         path from it, or choose a conflict policy (first or last wins)",
+         path from it, or choose which one wins",
         first = Printable(first), second = Printable(second)
     )]
     Conflict {
@@ -150,7 +150,7 @@ pub enum Error {
     /// A file would replace a directory of the base, or a directory would replace a file.
     #[error(
         "the base has a {base} at {destination:?}, and {source_name} would replace it: {}, or \
-         allow the replacement (replace)",
+         allow the replacement",
         match *base {
             "directory" => "to put a file into that directory, end the destination with a slash \
              or write the whole path",
@@ -167,7 +167,7 @@ pub enum Error {
         source_name: String,
     },
     /// A layer that was made without its base replaces a file, link or directory of that base.
-    #[error("{0}, or allow the replacement (replace)")]
+    #[error("{0}, or allow the replacement")]
     Replaced(Warning),
     /// A glob has invalid syntax.
     #[error("glob {glob:?} is not valid: {reason}", reason = Printable(reason))]
@@ -317,6 +317,25 @@ pub enum Error {
         /// The platforms of the image. If there are none, it is not an image of a container.
         available: Vec<String>,
     },
+    /// An image was not built on another one: the layers of the other are not its lowest.
+    #[error(
+        "{} was not built on {}: its layer {layer} {}, and that of the base has {expected}; give \
+         the image on which it was built",
+        Printable(image), Printable(base),
+        found.map_or("does not exist".to_owned(), |found| format!("has the diff ID {found}"))
+    )]
+    OtherBase {
+        /// The image.
+        image: String,
+        /// The image that is not its base.
+        base: String,
+        /// The number of the lowest layer that differs. The lowest layer is 1.
+        layer: usize,
+        /// The diff ID of this layer in the image, if it has as many layers.
+        found: Option<Digest>,
+        /// The diff ID of this layer in the other image.
+        expected: Digest,
+    },
     /// A layout has defects. `Display` writes each on a separate line.
     #[error(
         "{path:?} is not sound: make or fetch it again{}",
@@ -428,7 +447,7 @@ pub enum Error {
     /// The file system does not support locks on folders, as with some NFS and FUSE file systems.
     #[error(
         "cannot lock {path:?}, so another program could remove blobs that this one is about to \
-         use; if no other program writes to this folder, continue without locks (--no-lock)"
+         use; if no other program writes to this folder, continue without locks"
     )]
     NoLocks {
         /// The folder.

@@ -169,7 +169,7 @@ pub enum Warning {
     /// target of the link.
     #[error(
         "{path:?} is a directory in the layer and replaces a symbolic link of the base to \
-         {target:?}: make the layer above that base (layer-tar --base)"
+         {target:?}: make the layer above that base"
     )]
     LinkReplaced {
         /// The path in the image.
@@ -202,8 +202,8 @@ pub enum Warning {
     },
     /// A layer replaces a directory of its base, and everything in it, by a file or link.
     #[error(
-        "{path:?} is a file or link in the layer and replaces a directory of the base: everything \
-         in the directory is lost: choose another destination"
+        "{path:?} is a file or link in the layer, and replaces a directory of the base with \
+         everything in it: choose another destination"
     )]
     DirectoryReplaced {
         /// The path in the image.
@@ -212,7 +212,7 @@ pub enum Warning {
     /// A layer resets the mode and owner of a directory of its base to the defaults.
     #[error(
         "{path:?} has mode {mode:04o} and owner {}:{} in the base, and the layer resets them to \
-         0755 and 0:0: make the layer above that base (layer-tar --base)",
+         0755 and 0:0: make the layer above that base",
         owner.0, owner.1
     )]
     DirectoryReset {
@@ -313,8 +313,7 @@ pub enum Warning {
     /// Files get the default mode, which is less strict or less capable than that of the source.
     #[error(
         "{path:?} has mode {mode:04o} and {lost}, and the layer gives it the default mode (number \
-         of such files: {count}): keep modes (--chmod keep), or set a mode for it (--chmod \
-         GLOB=MODE)"
+         of such files: {count}): keep modes, or set a mode for it"
     )]
     ModeLost {
         /// The first such source.
@@ -350,7 +349,7 @@ pub enum Warning {
     /// The program of an image has no execute permission.
     #[error(
         "the program {path:?}, which a container starts, has mode {mode:04o}, and cannot be \
-         executed: make the source executable, or set its mode (--chmod GLOB=0755)"
+         executed: make the source executable, or set its mode"
     )]
     ProgramNotExecutable {
         /// The path in the image.
@@ -387,8 +386,7 @@ pub enum Warning {
     /// The loader or a shared library of a program is not in the image.
     #[error(
         "{library:?}, which {path:?} needs, is not in the image (number of such files: {count}): \
-         add it (--with-libraries adds those of this machine), choose a base image that has it, \
-         or link the program statically"
+         add it, choose a base image that has it, or link the program statically"
     )]
     LibraryMissing {
         /// The name of the library, or the path of the loader.

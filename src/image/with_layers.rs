@@ -72,25 +72,20 @@ impl PlatformImage {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the layers of the other image are not the lowest of this one.
+    /// [`Error::OtherBase`] if the layers of the other image are not the lowest of this one.
     pub fn layers_above(&self, base: &Self) -> Result<usize> {
         for (at, below) in base.layers().iter().enumerate() {
             let found = self.layers().get(at).map(|layer| layer.diff_id());
             if found == Some(below.diff_id()) {
                 continue;
             }
-            let has = match found {
-                Some(found) => format!("has the diff ID {found}"),
-                None => "does not exist".to_owned(),
-            };
-            let reason = format!(
-                "its layers are not the lowest layers of image {}: layer {} of the image {has}, \
-                 and that of the base has {}; give the image that it was built on",
-                self.descriptor().digest,
-                at + 1,
-                below.diff_id()
-            );
-            return Err(Error::invalid(format!("base image {}", base.descriptor().digest), reason));
+            return Err(Error::OtherBase {
+                image: format!("image {}", self.descriptor().digest),
+                base: format!("image {}", base.descriptor().digest),
+                layer: at + 1,
+                found,
+                expected: below.diff_id(),
+            });
         }
         Ok(self.layers().len() - base.layers().len())
     }

@@ -151,9 +151,9 @@ impl Rules {
         rules.iter().map(globs).collect::<Result<_>>().map(Self)
     }
 
-    /// The globs of the rules, in order.
-    pub(crate) fn globs(&self) -> impl Iterator<Item = &Globs> {
-        self.0.iter().map(|(_, globs)| globs)
+    /// The rules with their globs, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(PermissionRule, Globs)> {
+        self.0.iter()
     }
 
     /// Whether a rule sets the mode of this path.

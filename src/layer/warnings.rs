@@ -219,10 +219,14 @@ impl Noticed {
             let name = String::from_utf8_lossy(&name).into_owned();
             warnings.push((mapping, Warning::OverlayMark { path, name }));
         }
-        for (index, globs) in state.rules.iter().flat_map(|rules| rules.globs()).enumerate() {
-            let of = format!("perms[{index}]");
+        for (rule, globs) in state.rules.iter().flat_map(|rules| rules.iter()) {
+            let of = match (rule.mode, rule.uid.or(rule.gid)) {
+                (Some(_), None) => "rule for modes",
+                (None, _) => "rule for owners",
+                (Some(_), Some(_)) => "rule for modes and owners",
+            };
             for glob in globs.iter() {
-                let (of, text) = (of.clone(), glob.text().to_owned());
+                let (of, text) = (of.to_owned(), glob.text().to_owned());
                 if glob.has_two_meanings() {
                     warnings.push((NO_MAPPING, Warning::GlobBrackets { of, glob: text }));
                 } else if !glob.is_used() && !self.optional_globs.contains(&text) {

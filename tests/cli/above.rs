@@ -70,8 +70,8 @@ fn a_layer_that_replaces_a_link_of_its_base_is_an_error() {
     let room = with_base();
     room.ok("layer-tar -f app:/bin/app -o alone");
     let error = "oci-layout: error: \"/bin\" is a directory in the layer and replaces a symbolic \
-        link of the base to \"usr/bin\": make the layer above that base (layer-tar --base), or \
-        allow the replacement (replace)\n";
+        link of the base to \"usr/bin\": make the layer above that base, or allow the replacement \
+        (layer-tar --base, or --replace)\n";
     for command in
         ["image-manifest --layer alone --base base -o m", "image-manifest --layer root alone -o m"]
     {

@@ -428,11 +428,11 @@ fn mistakes_that_keep_a_container_from_starting_are_warnings() {
         warned("-f app:/x/app -f plain:/x/plain"),
         [
             "\"app\" has mode 4755 and runs with the rights of its owner or group, and the layer \
-             gives it the default mode (number of such files: 1): keep modes (--chmod keep), or \
-             set a mode for it (--chmod GLOB=MODE)",
+             gives it the default mode (number of such files: 1): keep modes, or set a mode for it \
+             (--chmod keep or GLOB=MODE, or mode and perms in a specification)",
             "\"plain\" has mode 0600 and can only be read by its owner, and the layer gives it the \
-             default mode (number of such files: 1): keep modes (--chmod keep), or set a mode for \
-             it (--chmod GLOB=MODE)",
+             default mode (number of such files: 1): keep modes, or set a mode for it (--chmod \
+             keep or GLOB=MODE, or mode and perms in a specification)",
         ]
     );
     assert_eq!(warned("-f app:/x/app -f plain:/x/plain --chmod keep"), [""; 0]);

@@ -75,8 +75,8 @@ fn each_error_is_one_sentence() {
         (
             "build -f assets:/srv -f other:/srv -o out",
             "\"/srv/index.html\" is provided twice, by \"assets/index.html\" and by \
-             \"other/index.html\": remove one, exclude the path from it, or choose a conflict \
-             policy (first or last wins)",
+             \"other/index.html\": remove one, exclude the path from it, or choose which \
+             one wins (--on-conflict, or onConflict in a specification)",
         ),
         (
             "build -f app:/../app -o out",
@@ -173,6 +173,71 @@ fn each_error_is_one_sentence() {
         assert!(!room.path("out").exists(), "{args}");
     }
     assert!(room.path("image/index.json").is_file(), "a folder that is not empty is left alone");
+}
+
+/// The sentences of the library are for all who use it; the program names its options.
+#[test]
+fn advice_names_options() {
+    let room = Room::new();
+    fs::create_dir(room.path("d")).unwrap();
+    fs::write(room.path("d/one"), "1").unwrap();
+    fs::hard_link(room.path("d/one"), room.path("d/two")).unwrap();
+    room.ok("build -f app:/bin/app -o base");
+    let warned = |args: &str| {
+        let run = room.run(format!("{args} -o out").split(' '));
+        let _ = fs::remove_dir_all(room.path("out"));
+        run.err
+    };
+    for (args, end) in [
+        (
+            "build -f d",
+            "choose to keep or to copy hard links (--hard-links keep or copy, or hardLinks in a specification)",
+        ),
+        (
+            "build -f d --strict",
+            "(--hard-links keep or copy, or hardLinks in a specification) (strict: warnings are errors)",
+        ),
+        (
+            "build -f d:/q --symlink /q=r --on-conflict last --hard-links keep",
+            "(--keep-directory-links, or keepDirectoryLinks in a specification)",
+        ),
+        ("build --base base -f app:/bin", "or allow the replacement (--replace)"),
+        (
+            "build -f app --chmod no=0600",
+            "rule for modes: the glob \"no\" matches nothing: correct or remove it",
+        ),
+        (
+            "build -f app --chown no=1",
+            "rule for owners: the glob \"no\" matches nothing: correct or remove it",
+        ),
+    ] {
+        let err = warned(args);
+        assert!(err.trim_end().ends_with(end) && err.lines().count() == 1, "{args}: {err}");
+    }
+    // The same, as the builder of a derivation.
+    let attributes = r#"{ "outputs": { "out": "out" }, "spec": { "files": [
+        { "text": "a", "destination": "/a" }, { "text": "b", "destination": "/a" } ] } }"#;
+    fs::write(room.path("attributes.json"), attributes).unwrap();
+    let run =
+        Run::of(room.command(["nix", "layer-tar"]).env("NIX_ATTRS_JSON_FILE", "attributes.json"));
+    assert!(run.err.ends_with("or choose which one wins (onConflict)\n"), "{}", run.err);
+}
+
+/// An error names a path once.
+#[test]
+fn a_path_is_named_once() {
+    let room = Room::new();
+    room.ok("build -f app:/bin/app -o image");
+    for args in [
+        "export image -o none/x",
+        "inspect image --html none/x",
+        "cp image:/bin/app none/x",
+        "unpack image -o none/x",
+        "unpack image --tar none/x",
+        "cp image:/bin none/x",
+    ] {
+        room.fails(args, "cannot write \"none/x\": No such file or directory (os error 2)");
+    }
 }
 
 #[test]

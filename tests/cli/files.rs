@@ -68,8 +68,8 @@ fn options_choose_files_and_set_attributes() {
             // The mode of p/run has setuid, which only --chmod keeps or sets.
             let lost = "oci-layout: warning: \"p/run\" has mode 4750 and runs with the rights of its \
                         owner or group, and the layer gives it the default mode (number of such \
-                        files: 1): keep modes (--chmod keep), or set a mode for it (--chmod \
-                        GLOB=MODE)\n";
+                        files: 1): keep modes, or set a mode for it (--chmod keep or \
+                        GLOB=MODE, or mode and perms in a specification)\n";
             assert!(run.code == Some(0) && (run.err.is_empty() || run.err == lost), "{run:?}");
             entries(&room, &dir)
                 .into_iter()
@@ -111,8 +111,8 @@ fn options_choose_files_and_set_attributes() {
             ("--chmod 888", "expected up to four octal digits"),
             ("--chmod 77777", "expected up to four octal digits"),
             ("--mtime now", "expected a whole number of seconds, or keep"),
-            ("--hard-links true", "expected copy, keep or merge"),
-            ("--on-conflict both", "expected error, first or last"),
+            ("--hard-links true", "[possible values: copy, keep, merge]"),
+            ("--on-conflict both", "[possible values: error, first, last]"),
         ] {
             let run = room.run(format!("{step} -f p:/p {option} -o never").split(' '));
             assert!(run.code == Some(2) && run.err.contains(reason), "{option}: {run:?}");

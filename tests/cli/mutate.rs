@@ -166,16 +166,13 @@ fn a_rebase_replaces_the_layers_of_the_base() {
     assert_eq!(room.ok("verify image"), "");
 
     let diff_id = |layout, at: usize| room.image(layout).1["rootfs"]["diff_ids"][at].clone();
-    let old = room.json("old/index.json")["manifests"][0]["digest"].clone();
     let (found, base) = (diff_id("image", 0), diff_id("old", 0));
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     room.fails(
         "mutate image --rebase old new",
         &format!(
-            "base image {}: its layers are not the lowest layers of image {}: layer 1 of the image \
-             has the diff ID {}, and that of the base has {}; give the image that it was built on",
-            text(&old),
-            text(&room.json("image/index.json")["manifests"][0]["digest"]),
+            "image image was not built on image old: its layer 1 has the diff ID {}, and that of \
+             the base has {}; give the image on which it was built",
             text(&found),
             text(&base)
         ),

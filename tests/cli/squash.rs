@@ -32,7 +32,7 @@ fn squash_merges_all_layers_or_those_above_a_base() {
     }
     for (args, sentence) in [
         ("squash image --layers 3 -o new", "cannot merge 3 of its 2 layers"),
-        ("squash base --above image -o new", "are not the lowest layers"),
+        ("squash base --above image -o new", "image base was not built on image image: its layer "),
         ("layer-diff base absent -o new", "\"absent\" does not exist"),
     ] {
         let run = room.run(args.split(' '));

@@ -158,8 +158,8 @@ fn a_path_below_a_symbolic_link_is_a_conflict() {
     assert_eq!(
         message(layer_tar(files, Compression::None)),
         "\"/lib\" is provided twice, by a link to \"usr/lib\" (a symbolic link, mode 0777, owner \
-         0:0) and by a text of 0 bytes: remove one, exclude the path from it, or choose a conflict \
-         policy (first or last wins)"
+         0:0) and by a text of 0 bytes: remove one, exclude the path from it, or choose which one \
+         wins"
     );
 }
 
@@ -183,7 +183,7 @@ fn files_are_equal_or_not() {
         message(layer_tar([file("one"), file("other")], Compression::None)),
         format!(
             "\"/x\" is provided twice, by {one:?} and by {path:?}: remove one, exclude the path \
-             from it, or choose a conflict policy (first or last wins)"
+             from it, or choose which one wins"
         )
     );
     let text = || FileMapping::text("a", "/x");

@@ -110,8 +110,7 @@ fn mappings() {
     assert_eq!(
         message(layer_tar(files, Compression::None)),
         "\"/a\" is provided twice, by a text of 3 bytes and by a link to \"x\" (a symbolic link, \
-         mode 0777, owner 0:0): remove one, exclude the path from it, or choose a conflict policy \
-         (first or last wins)"
+         mode 0777, owner 0:0): remove one, exclude the path from it, or choose which one wins"
     );
     let dir = TempDir::new().unwrap();
     assert_eq!(

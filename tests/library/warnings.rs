@@ -167,9 +167,9 @@ fn rules_that_match_nothing() {
     assert_eq!(of(&["bin/app", "./bin/app", "/bin//app", "bin/x/../app", "**", "bin/"]), [""; 0]);
     assert_eq!(
         of(&["bin/ap", "app", "bin/app", "bin/*.sh"]),
-        ["perms[0] bin/ap", "perms[1] app", "perms[3] bin/*.sh"]
+        ["rule app", "rule bin/*.sh", "rule bin/ap"]
     );
-    assert_eq!(of(&["bin/gone"]), ["perms[0] bin/gone"], "the mode of a whiteout has no effect");
+    assert_eq!(of(&["bin/gone"]), ["rule bin/gone"], "the mode of a whiteout has no effect");
     let options = ["./bin/app", "!bin"].map(|glob| LayerOptions::default().permission(rule(glob)));
     assert_eq!(lines(files(), options[0].clone())[2], "-0600 0:0 1 bin/app \"\"");
     assert!(

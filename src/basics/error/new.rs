@@ -20,9 +20,10 @@ impl Error {
     }
 
     /// The error for an output that could not be written.
-    pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    #[doc(hidden)]
+    pub fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        |cause| Self::Write { path, cause }
+        |cause| Self::Write { path, cause: of_system(cause) }
     }
 
     /// The error of a caller's writer. If it wraps one of our errors, which names a file, returns
@@ -75,5 +76,16 @@ impl Error {
 
     pub(crate) fn not_a_layout(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::NotALayout { path: path.into(), reason: reason.into() }
+    }
+}
+
+/// The error of the system in one of the crate `tempfile`, which also names the temporary file. Only
+/// the text of that error has the code.
+fn of_system(cause: io::Error) -> io::Error {
+    let text = cause.to_string();
+    let code = text.split_once(" (os error ").and_then(|(_, rest)| rest.split_once(") at path "));
+    match code.and_then(|(code, _)| code.parse().ok()) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => cause,
     }
 }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    args,
+    advice, args,
     image_arg::{ImageArg, Registries},
     out::{self, print},
     progress,
@@ -71,7 +71,7 @@ impl Diff {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
             Err(error) => {
-                out::say_error(&error);
+                out::say_error(&advice::error(&error));
                 ExitCode::from(TROUBLE)
             }
         }

@@ -19,7 +19,7 @@ use clap::Args;
 #[cfg(feature = "registry")]
 use oci_layout::PlatformImage;
 use oci_layout::{
-    Digest, Error, ImageLayout, Pool, Report, Result,
+    Digest, Error, ImageLayout, Pool, Result,
     document::{Configuration, Descriptor, Index, Manifest, MediaType, Platform},
     report::image_report,
 };
@@ -30,6 +30,7 @@ use self::{
     explanation::Explanation,
 };
 use crate::{
+    advice,
     args::{LayoutTag, os},
     image_arg::{ImageArg, Registries, image_name},
     out, progress,
@@ -240,7 +241,7 @@ impl Documents<'_> {
         }
         let what = Arc::new(self.what(&descriptor, depth).unwrap_or_else(|error| match error {
             Error::BlobMissing { .. } => What::Absent,
-            error => What::Unreadable { error: Report(&error).to_string() },
+            error => What::Unreadable { error: advice::error(&error) },
         }));
         // Empty results are not worth the memory.
         if !matches!(*what, What::Absent | What::Other) {
@@ -276,7 +277,7 @@ impl Documents<'_> {
         }
         let (configuration, error) = match layout.read(&manifest.config) {
             Ok(configuration) => (Some(Box::new(configuration)), None),
-            Err(error) => (None, Some(Report(&error).to_string())),
+            Err(error) => (None, Some(advice::error(&error))),
         };
         Ok(What::Image { manifest, configuration, error })
     }

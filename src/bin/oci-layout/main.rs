@@ -1,5 +1,6 @@
 //! The program `oci-layout`. Each subcommand makes a few calls to the library.
 
+mod advice;
 mod args;
 mod base_args;
 mod base_folders;
@@ -131,7 +132,9 @@ impl Warnings {
 
     pub(crate) fn print(self, warnings: &[Warning]) {
         if !self.quiet {
-            warnings.iter().for_each(|warning| say(format_args!("oci-layout: warning: {warning}")));
+            for warning in warnings {
+                say(format_args!("oci-layout: warning: {}", advice::warning(warning)));
+            }
         }
     }
 }
@@ -190,7 +193,7 @@ fn main() -> ExitCode {
     match arguments.and_then(parse).and_then(run) {
         Ok(code) => code,
         Err(error) => {
-            out::say_error(&error);
+            out::say_error(&advice::error(&error));
             ExitCode::FAILURE
         }
     }
@@ -250,7 +253,7 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Logout(logout) => logout.run()?,
         #[cfg(feature = "registry")]
         Command::Serve(serve) => return serve.run(&pool, &trust),
-        Command::Nix(nix) => nix.run(&pool)?,
+        Command::Nix(nix) => return Ok(nix.run(&pool)),
         Command::Completions(completions) => completions.run(Program::command())?,
         Command::Man(man) => man.run(Program::command())?,
     }

@@ -12,12 +12,11 @@ use oci_layout::{
 use serde_json::{Map, Value, json};
 
 use self::changes::changes;
-#[cfg(feature = "registry")]
-use crate::errors;
 use crate::{
     Warnings,
     args::{self, Json, LayoutTag},
     config_args::RunArgs,
+    errors,
     image_arg::{ImageArg, WholeImage},
     out::{print, say},
     output::{self, Output},
@@ -144,10 +143,14 @@ impl Mutate {
         let _locks: Vec<_> = [from].into_iter().chain(&self.rebase).map(ImageArg::lock).collect();
         let old = from.whole(registries, trust)?;
         let mut options = MutateOptions::default();
-        if let [old, new] = &*self.rebase {
+        let mut base = None;
+        if let [old_base, new_base] = &*self.rebase {
             let open = |base: &ImageArg| base.whole(registries, trust);
-            options = options.rebase(open(old)?, open(new)?);
+            let below = open(old_base)?;
+            base = Some((below.digest(), old_base));
+            options = options.rebase(below, open(new_base)?);
         }
+        let naming = errors::naming((old.digest(), from), base);
         for layer in folder::open_layers(&self.append, &trust.recipes())? {
             options = options.append(layer);
         }
@@ -158,7 +161,7 @@ impl Mutate {
         options = options.manifest(self.manifest());
         options.config = self.config()?.strict(warnings.strict);
 
-        let new = mutate(&old, &options)?;
+        let new = mutate(&old, &options).map_err(naming)?;
         warnings.print(new.warnings());
         let digest = new.digest();
         let what = changes(&old, &new, options.only.as_ref());

@@ -3,14 +3,15 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 use clap::{Args, Subcommand};
 use oci_layout::{Pool, Result, nix};
 
-use crate::errors;
 #[cfg(feature = "registry")]
 use crate::registries;
+use crate::{advice, errors, out};
 
 /// Builds a Nix derivation. This is the builder of the functions in `nix/`; do not call it by hand.
 ///
@@ -51,7 +52,17 @@ enum Step {
 }
 
 impl Nix {
-    pub(crate) fn run(&self, pool: &Pool) -> Result<()> {
+    pub(crate) fn run(&self, pool: &Pool) -> ExitCode {
+        match self.step(pool) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                out::say_error(&advice::nix_error(&error));
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    fn step(&self, pool: &Pool) -> Result<()> {
         let attributes = nix::Attributes::read(attributes_file()?)?;
         match self.step {
             Step::LayerTar => nix::layer_tar(&attributes, pool),

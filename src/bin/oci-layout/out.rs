@@ -13,7 +13,7 @@ use std::{
 };
 
 use clap::{Command, FromArgMatches, error::ErrorKind};
-use oci_layout::{Error, Printable, PrintableJson, Report, Result};
+use oci_layout::{Printable, PrintableJson, Result};
 use rustix::termios::tcgetwinsize;
 use serde::Serialize;
 
@@ -24,10 +24,9 @@ pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", Printable(line));
 }
 
-/// Prints the error that ends the program, with its causes. Its own line feeds are kept; those of
+/// Prints the error that ends the program, as [`advice`](crate::advice) writes it. Its own line feeds are kept; those of
 /// untrusted text are already escaped.
-pub(crate) fn say_error(error: &Error) {
-    let text = Report(error).to_string();
+pub(crate) fn say_error(text: &str) {
     let lines: Vec<_> = text.lines().map(|line| Printable(line).to_string()).collect();
     let _ = writeln!(io::stderr(), "{}{}", error_prefix(), lines.join("\n"));
 }

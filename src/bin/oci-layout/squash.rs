@@ -9,7 +9,7 @@ use oci_layout::{
 };
 
 use crate::{
-    Warnings, args,
+    Warnings, args, errors,
     image_arg::{ImageArg, WholeImage, image_name},
     out::print,
     output::Output,
@@ -54,19 +54,23 @@ impl Squash {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let Self { image, above, layers, compression, new } = self;
         let _lock = above.as_ref().and_then(ImageArg::lock);
-        let above = above.map(|base| base.whole(&image.registries, trust)).transpose()?;
+        let base = above.as_ref().map(|base| base.whole(&image.registries, trust)).transpose()?;
         let write = new.write.options();
-        new.make(&image, "merging the layers", (pool, warnings, trust), |image, layout| {
-            let layers = match (&above, layers) {
-                (Some(base), _) => {
-                    let platform = image.configuration().platform();
-                    image.layers_above(&PlatformImage::of(base, Some(&platform))?)?
+        new.make(&image, "merging the layers", (pool, warnings, trust), |from, layout| {
+            let layers = match (base.as_ref().zip(above.as_ref()), layers) {
+                (Some((base, name)), _) => {
+                    let names = (from.descriptor().digest, &image.image);
+                    let naming = errors::naming(names, Some((base.digest(), name)));
+                    let platform = from.configuration().platform();
+                    PlatformImage::of(base, Some(&platform))
+                        .and_then(|base| from.layers_above(&base))
+                        .map_err(naming)?
                 }
                 (None, Some(layers)) => layers,
-                (None, None) => image.layers().len(),
+                (None, None) => from.layers().len(),
             };
             let options = LayerOptions::from(compression).pool(pool).write(write);
-            image.squashed(layers, options.store(layout))
+            from.squashed(layers, options.store(layout))
         })
     }
 }
@@ -136,7 +140,8 @@ impl NewImage {
         let mut old = image.whole(registries, trust)?;
         if let Some(platform) = platform {
             let names = names(&old);
-            old = PlatformImage::of(&old, Some(platform))?.into();
+            let naming = errors::naming((old.digest(), image), None);
+            old = PlatformImage::of(&old, Some(platform)).map_err(naming)?.into();
             old = names.into_iter().fold(old, Image::tagged);
         }
         warnings.report(old.warnings())?;

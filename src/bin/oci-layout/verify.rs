@@ -11,7 +11,7 @@ use clap::Args;
 #[cfg(feature = "registry")]
 use oci_layout::registry::{Client, Reference};
 use oci_layout::{
-    Blob, Pool, ReadLock, Report, Result,
+    Blob, Pool, ReadLock, Result,
     document::Descriptor,
     verify::{Finding, Repair, Severity, VerifyOptions, repair, verify},
 };
@@ -19,7 +19,7 @@ use oci_layout::{
 #[cfg(feature = "registry")]
 use crate::registries::Registries;
 use crate::{
-    Warnings,
+    Warnings, advice,
     args::{self, LayoutTag},
     errors,
     image_arg::local_image,
@@ -99,7 +99,7 @@ impl Verify {
                     say(format_args!(
                         "oci-layout: warning: {} cannot be repaired: {}",
                         blob.digest,
-                        Report(&error)
+                        advice::error(&error)
                     ));
                 }
                 findings

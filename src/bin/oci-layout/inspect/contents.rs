@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeMap, os::unix::ffi::OsStrExt};
 
-use oci_layout::{Blob, Report, Result, layer_entries};
+use oci_layout::{Blob, Result, layer_entries};
 use serde::Serialize;
+
+use crate::advice;
 
 /// The contents of a layer, or why they cannot be read.
 #[derive(Serialize)]
@@ -44,7 +46,7 @@ pub(super) fn contents(layer: &dyn Blob) -> Contents {
             whiteouts,
             largest: root.largest(),
         },
-        Err(error) => Contents::Unreadable { error: Report(&error).to_string() },
+        Err(error) => Contents::Unreadable { error: advice::error(&error) },
     }
 }
 
