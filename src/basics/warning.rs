@@ -325,6 +325,19 @@ pub enum Warning {
         /// The number of such files.
         count: u64,
     },
+    /// The user or group of an image is a name that the image does not know.
+    #[error(
+        "the {kind} {name:?}, as which a container runs, is not in {file:?} of the image: add it \
+         there, or give its number instead of its name"
+    )]
+    NameMissing {
+        /// "user" or "group".
+        kind: &'static str,
+        /// The name in the configuration.
+        name: String,
+        /// The file that has the names.
+        file: PathBuf,
+    },
     /// The program of an image is not in the image.
     #[error(
         "the program {program:?}, which a container starts, is not in the image: add it, or \

@@ -37,8 +37,9 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// Finds what keeps a container of this image from starting. The layers are those above the base,
 /// lowest first.
 ///
-/// Reads the beginning of every executable file of the layers, and nothing of the base but its
-/// list of files: a program of the base counts as complete. In an image without an entry point
+/// Reads the beginning of every executable file of the layers and the names of their users, and
+/// nothing of the base but its list of files: a program of the base counts as complete, and its
+/// users are not known. In an image without an entry point
 /// or command, only programs are checked, and no scripts. An image for another system than Linux
 /// has no warnings.
 ///
@@ -59,6 +60,7 @@ pub(crate) fn check(document: &Configuration, files: &dyn Files) -> Result<Vec<W
         return Ok(Vec::new());
     }
     let mut check = Check::new(document, files);
+    check.user()?;
     check.program()?;
     check.executables()?;
     Ok(check.warnings())
@@ -107,6 +109,30 @@ impl<'a> Check<'a> {
         let env = env.filter_map(|variable| variable.split_once('=')).collect();
         let (warnings, missing, seen) = Default::default();
         Self { files, document, env, warnings, missing, seen, libraries: None }
+    }
+
+    /// Checks the user and the group that a container has, if they are names.
+    fn user(&mut self) -> Result<()> {
+        let user = self.document.config.as_ref().and_then(|config| config.user.as_deref());
+        let mut names = user.unwrap_or_default().splitn(2, ':');
+        for (kind, file) in [("user", "/etc/passwd"), ("group", "/etc/group")] {
+            let name = names.next().unwrap_or_default();
+            if name.is_empty() || name.bytes().all(|byte| byte.is_ascii_digit()) {
+                continue;
+            }
+            let is_known = match self.files.resolve(file.as_ref()) {
+                Ok(path) => match self.files.text(&path)? {
+                    Some(text) => text.lines().any(|line| line.split(':').next() == Some(name)),
+                    None => true,
+                },
+                Err(_) => false,
+            };
+            if !is_known {
+                let (name, file) = (name.to_owned(), file.into());
+                self.warnings.push(Warning::NameMissing { kind, name, file });
+            }
+        }
+        Ok(())
     }
 
     /// Checks the program that a container starts.

@@ -37,6 +37,10 @@ impl Files for ScannedFiles<'_> {
         Ok(number.and_then(|number| self.scan.needs.get(number).cloned()))
     }
 
+    fn text(&self, _: &LayerPath) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     fn executables(&self) -> BTreeSet<LayerPath> {
         let executables = self.scan.files.iter().filter(|file| file.mode & 0o111 != 0);
         let visible = executables.filter(|file| file.fate == Fate::Visible);

@@ -408,6 +408,25 @@ fn mistakes_that_keep_a_container_from_starting_are_warnings() {
         ["the program \"/app\", which a container starts, has mode 0644, and cannot be executed: \
           make the source executable, or set its mode (--chmod GLOB=0755)"]
     );
+    // Users and groups by their names.
+    let missing = |kind: &str, name: &str, file: &str| {
+        format!(
+            "the {kind} \"{name}\", as which a container runs, is not in \"/etc/{file}\" of the \
+             image: add it there, or give its number instead of its name"
+        )
+    };
+    assert_eq!(warned("-f plain:/x --user 7:8"), [""; 0]);
+    assert_eq!(
+        warned("-f plain:/x --user app:app"),
+        [missing("user", "app", "passwd"), missing("group", "app", "group")]
+    );
+    let passwd = "--text /etc/passwd=app:x:7:7::/:/bin/sh";
+    assert_eq!(warned(&format!("{passwd} --user app")), [""; 0]);
+    assert_eq!(warned(&format!("{passwd} --user ap")), [missing("user", "ap", "passwd")]);
+    room.ok(&format!("build {passwd} -o users"));
+    // The file of a base is not read.
+    assert_eq!(warned("--base users -f plain:/x --user ap"), [""; 0]);
+    assert_eq!(warned("--base users -f plain:/x --user ap:g"), [missing("group", "g", "group")]);
     // What the base has is not missing, unless the new layer removes it.
     room.ok("build --text /bin/sh=x --chmod bin/sh=0755 -o base");
     assert_eq!(warned("--base base -f app:/app --entrypoint /app"), [""; 0]);

@@ -10,7 +10,7 @@ use oci_layout::{LayoutOptions, image_layout};
 use tempfile::TempDir;
 
 use crate::common::{
-    hello::hello,
+    hello::{busybox, hello},
     tool::{Containers, Registry, crane},
 };
 
@@ -56,6 +56,32 @@ fn a_program_runs_with_the_libraries_of_this_machine() {
     added.sort();
     added.dedup();
     assert_eq!(added, loaded);
+}
+
+/// podman runs no container of an image whose user has a warning, and all others.
+#[test]
+fn users_with_a_warning_are_refused_by_podman() {
+    let dir = TempDir::new().unwrap();
+    let containers = Containers::new(dir.path());
+    let busybox = busybox();
+    for with_files in [false, true] {
+        for user in ["1000", "1000:1000", "app", "root", "other", "app:app", "1000:other", "app:5"]
+        {
+            let mut build = format!("build -f {}:/bin/busybox -o image --force", busybox.display());
+            build += &format!(" --entrypoint /bin/busybox --cmd true --user {user}");
+            if with_files {
+                build += " --text /etc/passwd=app:x:7:7::/:/bin/sh --text /etc/group=app:x:7:";
+            }
+            let output = program(dir.path(), &build);
+            let warnings = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success(), "{warnings}");
+            let mut podman = containers.tool("podman");
+            let run = podman.args(["run", "--rm", "--quiet", "oci:image"]).output().unwrap();
+            let is_fine = warnings.is_empty();
+            assert_eq!(run.status.success(), is_fine, "{user} {with_files}: {run:?} {warnings}");
+            assert!(is_fine || warnings.contains(", as which a container runs, is not in"));
+        }
+    }
 }
 
 #[test]

@@ -28,10 +28,11 @@ use crate::{
 /// Changes an image: its configuration, its annotations, and the list of its layers.
 ///
 /// Without -o, the layout is changed in place: the tag then names the new image, and gc removes
-/// blobs that no image uses. No layer is read, and all other members of the configuration and the
-/// manifest stay. An image for several platforms is changed for all of them, unless --platform
-/// selects one. As in build, a new --entrypoint removes the default arguments. Prints the digest of
-/// the new image.
+/// blobs that no image uses. No layer is read, so that, unlike build, mutate does not warn of a
+/// program or user that the image lacks. All other members of the configuration and the manifest
+/// stay. An image for several platforms is changed for all of them, unless --platform selects one.
+/// As in build, a new --entrypoint removes the default arguments. Prints the digest of the new
+/// image.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -98,6 +98,19 @@ impl Files for BuiltFiles<'_> {
         Needs::read(ContentReader { content, at: 0 }).map_err(failed)
     }
 
+    fn text(&self, path: &LayerPath) -> Result<Option<String>> {
+        const MOST: u64 = 1 << 20;
+        let Some(Found::Layer(at)) = self.find(path) else { return Ok(None) };
+        let Kind::File(content) = &at.entry().kind else { return Ok(None) };
+        if content.size() > MOST {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        let read = ContentReader { content, at: 0 }.read_to_end(&mut bytes);
+        read.map_err(|cause| cause.downcast().unwrap_or_else(Error::sink))?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     fn executables(&self) -> BTreeSet<LayerPath> {
         let mut paths = BTreeSet::new();
         for layer in &self.layers {

@@ -21,6 +21,9 @@ pub(crate) trait Files {
     /// What a regular file needs. `None` if it needs nothing, or if its contents are not known.
     fn needs(&self, path: &LayerPath) -> Result<Option<Needs>>;
 
+    /// The text of a small file; `None` if its contents are not known.
+    fn text(&self, path: &LayerPath) -> Result<Option<String>>;
+
     /// The executable files whose contents are known.
     fn executables(&self) -> BTreeSet<LayerPath>;
 
