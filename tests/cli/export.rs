@@ -23,7 +23,7 @@ fn room() -> Room {
     let room = Room::new();
     room.ok("build -f app:/bin/app --compression none --tag 1.0 -o image");
     room.ok("build -f assets:/srv --tag ghcr.io/me/app:2.0 -o other");
-    room.ok("append other -o image");
+    room.did("append other -o image");
     room
 }
 

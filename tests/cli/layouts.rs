@@ -28,9 +28,12 @@ fn tags(room: &Room) -> Vec<String> {
 #[test]
 fn append_adds_and_replaces() {
     let room = room();
-    assert_eq!(room.ok("append 1=one 2=two -o image"), "");
+    let run = room.run("append 1=one 2=two -o image".split(' '));
+    let out = room.ok("image-layout 1=one 2=two -o all");
+    let err = "added 1, 2 to image\n".to_owned();
+    assert_eq!(run, Run { code: Some(0), out, err });
     assert_eq!(tags(&room), ["latest", "1", "2"]);
-    room.ok("append 1=two -o image");
+    room.did("append 1=two -o image");
     assert_eq!(tags(&room), ["latest", "2", "1"]);
     let index = room.json("image/index.json");
     assert_eq!(index["manifests"][1]["digest"], index["manifests"][2]["digest"]);
@@ -39,7 +42,7 @@ fn append_adds_and_replaces() {
 #[test]
 fn a_layout_is_copied_completely_or_one_image_under_another_tag() {
     let room = room();
-    room.ok("append 1=one -o image");
+    room.did("append 1=one -o image");
     room.ok("build -f app:/app --platform linux/arm64 --tag 2 -o arm");
     room.ok("image-layout image arm -o all");
     let names = |room: &Room, layout: &str| -> Vec<_> {
@@ -65,14 +68,14 @@ fn a_layout_is_copied_completely_or_one_image_under_another_tag() {
 fn an_empty_layout_can_be_appended_to() {
     let room = room();
     assert_eq!(room.ok("image-layout -o empty"), "");
-    room.ok("append x=one -o empty");
+    room.did("append x=one -o empty");
     assert_eq!(room.json("empty/index.json")["manifests"].as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn remove_and_gc_print_what_they_removed() {
     let room = room();
-    room.ok("append 1=one -o image");
+    room.did("append 1=one -o image");
     let before = room.files("image").len();
     let removed = room.run(["delete", "image:latest"]);
     let err = "removed latest from image; `oci-layout gc` removes blobs that no image \

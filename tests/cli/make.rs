@@ -247,7 +247,9 @@ fn names_need_not_be_utf8_and_separators_are_escaped() {
     assert_eq!(ok(&[b"image-layout", b"man\\=if\xe9st", b"-o", b"untagged"]), image);
     ok(&[b"build", b"-f", b"app", b"--base", b"im\\:\xe9:latest", b"-o", b"built"]);
     assert_eq!(room.image("built").0["layers"].as_array().unwrap().len(), 2);
-    ok(&[b"append", b"2=man\\=if\xe9st", b"-o", b"im:\xe9"]);
+    let append: &[&[u8]] = &[b"append", b"2=man\\=if\xe9st", b"-o", b"im:\xe9"];
+    let appended = room.run(append.iter().map(|arg| OsStr::from_bytes(arg)));
+    assert_eq!((appended.code, appended.out), (Some(0), image));
     let removed = room.run([OsStr::new("delete"), OsStr::from_bytes(b"im\\:\xe9:2")]);
     assert_eq!(removed.code, Some(0), "{removed:?}");
 }

@@ -277,7 +277,7 @@ fn an_image_of_docker_becomes_one_of_oci() {
 #[test]
 fn the_last_name_decides() {
     let room = room();
-    room.ok("append 2.0=image -o image");
+    room.did("append 2.0=image -o image");
     assert_eq!(mutate(&room, "image:2.0 --user 9"), "changed image:2.0: config.User\n");
     let digests = |room: &Room| {
         let index = room.json("image/index.json");

@@ -45,7 +45,7 @@ fn an_image_gets_another_name() {
     // A tag moves to another image.
     fs::write(room.path("app"), "other\n").unwrap();
     room.ok("build -f app:/bin/app --tag other -o second");
-    room.ok("append second -o image");
+    room.did("append second -o image");
     assert_eq!(room.run(["tag", "image:other", "latest"]).code, Some(0));
     let (_, other) = entries(&room).into_iter().find(|(name, _)| name == "other").unwrap();
     assert_eq!(room.ok("digest image:latest"), format!("{other}\n"));
@@ -142,7 +142,7 @@ fn transports_are_understood_or_explained() {
     let [(_, digest)] = &*entries(&room) else { panic!() };
     fs::write(room.path("app"), "other\n").unwrap();
     room.ok("build -f app:/bin/app --tag 2.0 -o second");
-    room.ok("append second -o image");
+    room.did("append second -o image");
     room.ok("export image -o image.tar");
     for image in ["image:1.0", "oci:image:1.0", "oci-archive:image.tar:1.0"] {
         let shown = room.ok(&format!("inspect {image}"));
@@ -173,7 +173,7 @@ fn verify_of_one_image_leaves_the_others_out() {
     let room = room();
     fs::write(room.path("app"), "other\n").unwrap();
     room.ok("build -f app:/bin/app --tag 2.0 -o second");
-    room.ok("append second -o image");
+    room.did("append second -o image");
     let (_, second) = &entries(&room)[1];
     fs::remove_file(room.path(format!("image/blobs/sha256/{}", &second["sha256:".len()..])))
         .unwrap();

@@ -61,6 +61,16 @@ impl Room {
         run.out
     }
 
+    /// Runs a command that must succeed, and say in one line what it has done. Returns its standard
+    /// output.
+    #[track_caller]
+    pub(crate) fn did(&self, args: &str) -> String {
+        let run = self.run(args.split(' '));
+        let is_line = run.err.lines().count() == 1 && !run.err.starts_with("oci-layout: ");
+        assert!(run.code == Some(0) && is_line, "{args}: {run:?}");
+        run.out
+    }
+
     /// Runs the program, which must fail with exactly this sentence.
     #[track_caller]
     pub(crate) fn fails(&self, args: &str, sentence: &str) {

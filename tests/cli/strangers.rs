@@ -492,7 +492,7 @@ fn damaged_blobs_are_repaired_or_refused() {
         let blob = blob.unwrap().path();
         damage(&blob);
         assert_ne!(room.run(["verify", "copy"]).code, Some(0));
-        room.ok("append image -o copy");
+        room.did("append image -o copy");
         assert_eq!(room.ok("verify copy"), "");
         assert_eq!(room.files("copy"), room.files("image"));
         // No layer or image is made of it, either.

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::DecimalBytes;
-use oci_layout::{Error, ImageLayout, Pool, Result};
+use oci_layout::{Error, Image, ImageLayout, Pool, Result};
 
 use crate::{
     Warnings,
     args::{self, LayoutTag, NamedFolder},
     errors,
-    out::say,
+    image_arg::names,
+    out::{print, say},
     progress,
     steps::{lock_images, open_images},
     trust::Trust,
@@ -20,7 +21,8 @@ use crate::{
 /// Adds images to a layout, replacing images with the same tags.
 ///
 /// Several processes may append to the same layout at once. The blobs of replaced images stay until
-/// gc removes them. A sparse layout stays sparse: layers are added as recipes where possible.
+/// gc removes them. A sparse layout stays sparse: layers are added as recipes where possible. Prints
+/// the digest of each image.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -46,8 +48,16 @@ impl Append {
         let mut layout = if layout.is_sparse() { layout.trust(trust.sealing()) } else { layout };
         let _locks = lock_images(&self.images);
         let images = open_images(&self.images, warnings, trust)?;
+        let named = |image: &Image| match names(image) {
+            names if names.is_empty() => image.digest().to_string(),
+            names => names.join(", "),
+        };
+        let added: Vec<_> = images.iter().map(named).collect();
+        let mut digests: Vec<_> = images.iter().map(Image::digest).collect();
+        digests.dedup();
         progress::show("writing the layout", |_| layout.append(images, pool))?;
-        Ok(())
+        say(format_args!("added {} to {}", added.join(", "), self.output.display()));
+        digests.iter().try_for_each(print)
     }
 }
 

@@ -219,6 +219,14 @@ pub(crate) fn image_name(image: &Descriptor) -> Option<&str> {
         .or_else(|| annotation("org.opencontainers.image.ref.name"))
 }
 
+/// Returns the names of an image: those that were added, or else that in its layout.
+pub(crate) fn names(image: &Image) -> Vec<String> {
+    match image.names() {
+        [] => image_name(image.descriptor()).map(str::to_owned).into_iter().collect(),
+        names => names.to_vec(),
+    }
+}
+
 /// A program without the feature `registry` connects to none.
 #[cfg(not(feature = "registry"))]
 #[derive(Args, Clone)]

@@ -103,6 +103,7 @@ impl Inspect {
         let explanation = Explanation::new(self.image.to_string(), &image, &report);
         if let Some(html) = &self.html {
             page::write(html, &explanation)?;
+            out::say(format_args!("wrote {}", html.display()));
         }
         match (self.size, self.json) {
             (_, true) => out::print_json(&explanation.with_files(|file| file))?,

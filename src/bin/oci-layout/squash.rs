@@ -10,7 +10,7 @@ use oci_layout::{
 
 use crate::{
     Warnings, args, errors,
-    image_arg::{ImageArg, WholeImage, image_name},
+    image_arg::{ImageArg, WholeImage, names},
     out::print,
     output::Output,
     progress,
@@ -161,12 +161,4 @@ impl NewImage {
         print(digest)?;
         output.keep()
     }
-}
-
-/// The names of an image: those that were added, or that in its layout.
-fn names(image: &Image) -> Vec<String> {
-    if !image.names().is_empty() {
-        return image.names().to_vec();
-    }
-    image_name(image.descriptor()).map(str::to_owned).into_iter().collect()
 }
