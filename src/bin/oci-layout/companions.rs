@@ -6,7 +6,7 @@ use clap::{Arg, Args, Command, ValueHint, builder::PossibleValuesParser};
 use clap_complete::Shell;
 use oci_layout::Result;
 
-use crate::{errors, out::print_text};
+use crate::{errors, help, out::print_text};
 
 /// Prints a shell completion script.
 #[derive(Args)]
@@ -89,7 +89,7 @@ fn completed(argument: Arg) -> Arg {
 impl Man {
     pub(crate) fn run(self, program: Command) -> Result<()> {
         fs::create_dir_all(&self.dir)
-            .and_then(|()| clap_mangen::generate_to(program, &self.dir))
+            .and_then(|()| clap_mangen::generate_to(help::concise(program), &self.dir))
             .map_err(errors::write(&self.dir))
     }
 }

@@ -108,7 +108,12 @@ impl Gc {
 ///
 /// The digests are the same as in a layout that was written without recipes. If a source has
 /// changed, its layer stays a recipe; restore the source and run the same command again to
-/// continue. Recipes that others wrote are followed only as the options below allow.
+/// continue.
+///
+/// A recipe names files of this machine. One that someone else wrote could name your private files,
+/// so that they end up in an image. Every command therefore follows a recipe only if you wrote it on
+/// this machine, if it reads only the Nix store, or if --recipe-root or --trust-recipes allows it.
+/// Every command has these two options, although the help of most does not list them.
 #[derive(Args)]
 #[command(after_help = "\
 Example:

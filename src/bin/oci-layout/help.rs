@@ -2,9 +2,9 @@
 
 use std::io;
 
-use clap::{Command, builder::StyledStr};
+use clap::{Arg, Command, builder::StyledStr};
 
-use crate::out::columns;
+use crate::{out::columns, trust::RECIPES};
 
 /// The commands by what they are for.
 const GROUPS: [(&str, &[&str]); 5] = [
@@ -38,9 +38,25 @@ const GROUPS: [(&str, &[&str]); 5] = [
 /// The widest line, as in the rest of the help.
 const WIDEST: usize = 110;
 
-/// Returns the program with a help that lists the commands in groups.
-pub(crate) fn grouped(mut program: Command) -> Command {
+/// The commands whose help lists the options for recipes of others: the one that explains them, and
+/// those by which files leave this machine. All other commands have these options too.
+const WITH_RECIPE_OPTIONS: [&str; 6] = ["fill", "verify", "export", "copy", "push", "serve"];
+
+/// Returns the program, complete, without the options in its help that are explained elsewhere.
+pub(crate) fn concise(mut program: Command) -> Command {
     program.build();
+    let is_for_recipes = |option: &Arg| option.get_help_heading() == Some(RECIPES);
+    let names: Vec<_> = program.get_subcommands().map(|it| it.get_name().to_owned()).collect();
+    let hide = |option: Arg| if is_for_recipes(&option) { option.hide(true) } else { option };
+    let is_listed = |name: &String| WITH_RECIPE_OPTIONS.contains(&&**name);
+    names.into_iter().filter(|name| !is_listed(name)).fold(program.mut_args(hide), |all, name| {
+        all.mut_subcommand(name, |command| command.mut_args(hide))
+    })
+}
+
+/// Returns the program with a help that lists the commands in groups.
+pub(crate) fn grouped(program: Command) -> Command {
+    let program = concise(program);
     let list = list(&program, width());
     let template = format!(
         "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{list}\

@@ -10,16 +10,18 @@ use crate::{base_folders, out::say};
 /// Opens all layouts, so that every command applies the same rules to layouts from others.
 #[derive(Args, Clone)]
 pub(crate) struct Trust {
-    /// Let recipes in layouts read the files below this folder, even if others wrote the recipes.
-    /// May be repeated. A recipe that this user wrote on this machine, or that reads only the Nix
-    /// store, needs no option
-    #[arg(long, value_name = "DIR", global = true, help_heading = "Recipes of others")]
+    /// Let recipes that others wrote read the files below this folder (see `oci-layout help fill`).
+    /// May be repeated
+    #[arg(long, value_name = "DIR", global = true, help_heading = RECIPES)]
     recipe_root: Vec<PathBuf>,
 
-    /// Let recipes in layouts read every file that you can read, even if others wrote the recipes
-    #[arg(long, global = true, help_heading = "Recipes of others")]
+    /// Let recipes that others wrote read every file that you can read
+    #[arg(long, global = true, help_heading = RECIPES)]
     trust_recipes: bool,
 }
+
+/// The heading of these options in the help.
+pub(crate) const RECIPES: &str = "Recipes of others";
 
 impl Trust {
     /// Returns the trust for reading layouts.
