@@ -322,7 +322,7 @@ pub enum Error {
         "{} was not built on {}: its layer {layer} {}, and that of the base has {expected}; give \
          the image on which it was built",
         Printable(image), Printable(base),
-        found.map_or("does not exist".to_owned(), |found| format!("has the diff ID {found}"))
+        found.as_ref().map_or("does not exist".to_owned(), |found| format!("has the diff ID {found}"))
     )]
     OtherBase {
         /// The image.
@@ -332,7 +332,7 @@ pub enum Error {
         /// The number of the lowest layer that differs. The lowest layer is 1.
         layer: usize,
         /// The diff ID of this layer in the image, if it has as many layers.
-        found: Option<Digest>,
+        found: Option<Box<Digest>>,
         /// The diff ID of this layer in the other image.
         expected: Digest,
     },

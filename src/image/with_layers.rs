@@ -83,7 +83,7 @@ impl PlatformImage {
                 image: format!("image {}", self.descriptor().digest),
                 base: format!("image {}", base.descriptor().digest),
                 layer: at + 1,
-                found,
+                found: found.map(Box::new),
                 expected: below.diff_id(),
             });
         }

@@ -4,7 +4,8 @@ use std::{path::Path, sync::Arc};
 
 use crate::{
     basics::Result,
-    blob::Layer,
+    blob::Blob,
+    document::MediaType,
     recipe::LayerOptions,
     store::{BlockCache, EarlierBlocks},
 };
@@ -34,12 +35,16 @@ impl LayerOptions {
     ///
     /// [`Error::BlobDamaged`](crate::Error::BlobDamaged) if the file of a layer has other bytes than
     /// its digest says, and the errors of reading it.
-    pub fn reuse<'a>(
+    pub fn reuse<'a, B: Blob + ?Sized + 'a>(
         mut self,
-        layers: impl IntoIterator<Item = &'a Arc<dyn Layer>>,
+        layers: impl IntoIterator<Item = &'a Arc<B>>,
     ) -> Result<Self> {
         let mut earlier = EarlierBlocks::default();
-        for layer in layers {
+        let is_compressed = |layer: &&Arc<B>| {
+            let media_type = &layer.descriptor().media_type;
+            [MediaType::LAYER_GZIP, MediaType::LAYER_ZSTD].contains(media_type)
+        };
+        for layer in layers.into_iter().filter(is_compressed) {
             if let Some(file) = layer.checked()? {
                 earlier.add(file)?;
             }

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::room::Room,
-    common::tool::{run, tool},
+    common::{
+        text,
+        tool::{run, tool},
+    },
 };
 
 /// The paths of each layer, by the `tar` crate, with mode, owner, link target and contents.
@@ -469,4 +472,24 @@ fn the_output_is_not_the_name_of_an_image() {
     }
     let left = fs::read_dir(room.path("")).unwrap().count();
     assert_eq!(left, 2);
+}
+
+#[test]
+fn blocks_of_earlier_images_are_used_again() {
+    let room = Room::new();
+    fs::write(room.path("app"), text(3_000_000, 1)).unwrap();
+    let build = |out: &str, more: &[&str]| {
+        let fixed = ["build", "-f", "app:/app", "-t", "1", "-o", out];
+        let run = room.run([&fixed, more].concat());
+        assert_eq!(run.code, Some(0), "{}", run.err);
+        run.out
+    };
+    let first = build("first", &[]);
+    // A layout that does not exist yet, so that the same command also makes the first one.
+    assert_eq!(build("same", &["--reuse", "first:1", "--reuse", "nothing"]), first);
+    assert_eq!(build("cached", &["--cache", "cache"]), first);
+    assert!(fs::read_dir(room.path("cache/blocks-2")).unwrap().count() >= 2);
+    assert_eq!(build("from-cache", &["--cache", "cache"]), first);
+    // The layout that is replaced.
+    assert_eq!(build("first", &["--reuse", "first", "--force"]), first);
 }

@@ -1,6 +1,6 @@
 //! Options for the base image, shared by all commands that build on one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use oci_layout::{
@@ -33,7 +33,8 @@ pub(crate) struct BaseArgs {
     registries: Registries,
 
     /// Cache folder for base images from registries, and for the lists of files in their layers; -
-    /// disables it [default: $XDG_CACHE_HOME/oci-layout, or ~/.cache/oci-layout]
+    /// disables it. A folder that is named here also keeps compressed blocks of new layers, up to
+    /// 4 GiB [default: $XDG_CACHE_HOME/oci-layout, or ~/.cache/oci-layout]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 }
@@ -53,6 +54,11 @@ impl BaseArgs {
 
     fn cache(&self) -> Option<PathBuf> {
         self.cache.clone().or_else(base_folders::cache).filter(|cache| cache.as_os_str() != "-")
+    }
+
+    /// The cache that the user names.
+    pub(crate) fn named_cache(&self) -> Option<&Path> {
+        self.cache.as_deref().filter(|cache| cache.as_os_str() != "-")
     }
 
     /// Returns the files with the cache for their lists.

@@ -27,6 +27,7 @@ use crate::{
     out::{print, print_json, usage_error},
     output::Output,
     progress,
+    reuse_args::ReuseArgs,
     steps::recipe_trust,
     trust::Trust,
     write_args::WriteArgs,
@@ -90,6 +91,9 @@ pub(crate) struct Build {
     /// or zstd:1 to zstd:19 [default: that of the specification, or gzip:5]
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     compression: Option<Compression>,
+
+    #[command(flatten)]
+    reuse: ReuseArgs,
 
     /// Add the loader and the shared libraries of this machine that the files need and the image
     /// lacks, in a layer of their own
@@ -171,6 +175,7 @@ impl Build {
             args: &self.layer,
             base: &self.base,
             above: self.above,
+            reuse: &self.reuse,
             compression: self.compression,
             lazy: self.sparse,
             several: plans.len() + usize::from(has_own_files) > 1,

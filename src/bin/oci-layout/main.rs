@@ -40,6 +40,7 @@ mod pull;
 mod push;
 #[cfg(feature = "registry")]
 mod registries;
+mod reuse_args;
 mod script;
 #[cfg(feature = "registry")]
 mod serve;

@@ -19,6 +19,7 @@ use crate::{
     out::print,
     output::Output,
     progress,
+    reuse_args::ReuseArgs,
     trust::Trust,
     write_args::WriteArgs,
 };
@@ -71,6 +72,9 @@ pub(crate) struct LayerTar {
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     compression: Option<Compression>,
 
+    #[command(flatten)]
+    reuse: ReuseArgs,
+
     /// Write a recipe of a few kilobytes instead of the blob. It describes how to build the blob
     /// from the same files, which must not change. Changing a source afterwards is an error when
     /// the layer is built. If a source is a compressed tar or a pipe, the blob is written instead
@@ -104,6 +108,7 @@ impl LayerTar {
         let options = self.over.options(options, &self.base, below);
         let output = Output::claim(&self.output, self.write.options())?;
         let options = options.compression(compression).write(self.write.options());
+        let options = self.reuse.options(options, &self.base, trust)?;
         let layer = pack(files, options.pool(pool), self.lazy, output.dir(), warnings)?;
         let trust = recipe_trust(self.lazy, trust);
         folder::write_layer(output.dir(), &layer, &trust, self.write.options())?;

@@ -15,6 +15,7 @@ use crate::{
     Warnings,
     base_args::{AboveArgs, BaseArgs},
     layer_args::{LayerArgs, at},
+    reuse_args::ReuseArgs,
     steps::{pack, read_spec},
     trust::Trust,
 };
@@ -110,6 +111,7 @@ pub(super) struct Packer<'a> {
     pub(super) args: &'a LayerArgs,
     pub(super) base: &'a BaseArgs,
     pub(super) above: AboveArgs,
+    pub(super) reuse: &'a ReuseArgs,
     pub(super) compression: Option<Compression>,
     pub(super) lazy: bool,
     /// Whether there is more than one layer of files.
@@ -190,6 +192,7 @@ impl Packer<'_> {
             options.optional_globs.extend(globs);
         }
         let options = options.compression(compression).write(self.write).pool(self.pool);
+        let options = self.reuse.options(options, self.base, self.trust)?;
         let layer = pack(files, options, self.lazy, self.dir, self.warnings)?;
         packed.made.push(layer.clone());
         packed.all.push(layer.into());
