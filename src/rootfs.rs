@@ -15,7 +15,7 @@ pub(crate) mod unpack;
 pub use crate::rootfs::{
     diff::{
         BytesDiff, DiffLayer, FieldDiff, FileChange, FileDiff, ImageDiff, LayerDiff, MemberDiff,
-        image_diff::image_diff,
+        image_diff::image_diff, index_diff::index_diff,
     },
     entry::{FileEntry, FileKind},
     image_files::ImageFiles,

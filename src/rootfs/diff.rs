@@ -3,6 +3,7 @@
 pub(crate) mod bytes;
 pub(crate) mod files;
 pub(crate) mod image_diff;
+pub(crate) mod index_diff;
 pub(crate) mod members;
 
 use std::path::{Path, PathBuf};

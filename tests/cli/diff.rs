@@ -90,3 +90,84 @@ fn all_platforms_are_compared() {
     let run = room.run(["diff", "old-amd64", "old"]);
     assert_eq!((run.code, &*run.out), (Some(1), "added platform linux/arm64\n"), "{run:?}");
 }
+
+/// Changes the index of the image in a layout, and the layout's entry for it.
+fn change_index(room: &Room, layout: &str, change: impl Fn(&mut Value)) {
+    let mut entries = room.json(format!("{layout}/index.json"));
+    let mut index = room.blob(layout, &entries["manifests"][0]["digest"]);
+    change(&mut index);
+    let bytes = index.to_string();
+    let digest = oci_layout::Digest::of(&bytes);
+    fs::write(room.path(format!("{layout}/blobs/sha256/{}", digest.hex())), &bytes).unwrap();
+    entries["manifests"][0]["digest"] = digest.to_string().into();
+    entries["manifests"][0]["size"] = bytes.len().into();
+    fs::write(room.path(format!("{layout}/index.json")), entries.to_string()).unwrap();
+}
+
+#[test]
+fn indexes_are_compared() {
+    let room = Room::new();
+    for platform in ["amd64", "arm64"] {
+        room.ok(&format!("build --text /a=1 --platform linux/{platform} -o {platform}"));
+    }
+    room.ok("image-layout x=amd64 x=arm64 -o old");
+    type Change = (fn(&mut Value), &'static [&'static str]);
+    let changes: [Change; 6] = [
+        (|index| index["annotations"]["a"] = "1".into(), &["index annotations.a: none -> \"1\""]),
+        (
+            |index| index["manifests"][1]["annotations"]["b"] = "2".into(),
+            &["index manifests[1].annotations.b: none -> \"2\""],
+        ),
+        (
+            |index| index["manifests"].as_array_mut().unwrap().reverse(),
+            &[
+                "index manifests: [\"linux/amd64\",\"linux/arm64\"] -> [\"linux/arm64\",\"linux/amd64\"]",
+            ],
+        ),
+        (
+            |index| index["manifests"][1]["platform"]["variant"] = "v8".into(),
+            &["index manifests[1].platform.variant: none -> \"v8\""],
+        ),
+        (
+            |index| drop(index["manifests"].as_array_mut().unwrap().pop()),
+            &["removed platform linux/arm64"],
+        ),
+        (
+            |index| {
+                let artifact = serde_json::json!({ "mediaType": "text/plain", "size": 1,
+                    "digest": oci_layout::Digest::of("x").to_string() });
+                index["manifests"].as_array_mut().unwrap().push(artifact);
+            },
+            &["index manifests[2]: none -> {\"digest\":\"sha256:2d711642b726b04401627ca9fbac\
+               32f5c8530fb1903cc4db02258717921a4881\",\"mediaType\":\"text/plain\",\"size\":1}"],
+        ),
+    ];
+    for (change, lines) in changes {
+        let _ = fs::remove_dir_all(room.path("new"));
+        room.ok("image-layout old -o new");
+        change_index(&room, "new", change);
+        let run = room.run(["diff", "old", "new"]);
+        assert_eq!((run.code, run.out.lines().collect::<Vec<_>>()), (Some(1), lines.to_vec()));
+        let run = room.run(["diff", "--json", "old", "new"]);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        let found: Value = serde_json::from_str(&run.out).unwrap();
+        let count = lines.iter().filter(|line| line.starts_with("index ")).count();
+        assert_eq!(found["index"].as_array().unwrap().len(), count, "{run:?}");
+        // One platform is compared without the index.
+        let run = room.run(["diff", "old", "new", "--platform", "linux/amd64"]);
+        assert_eq!((run.code, &*run.out), (Some(0), ""), "{run:?}");
+    }
+    // Only white space differs.
+    room.ok("image-layout old -o spaced");
+    let mut entries = room.json("spaced/index.json");
+    let index = room.blob("spaced", &entries["manifests"][0]["digest"]);
+    let bytes = serde_json::to_string_pretty(&index).unwrap();
+    let digest = oci_layout::Digest::of(&bytes);
+    fs::write(room.path(format!("spaced/blobs/sha256/{}", digest.hex())), &bytes).unwrap();
+    entries["manifests"][0]["digest"] = digest.to_string().into();
+    entries["manifests"][0]["size"] = bytes.len().into();
+    fs::write(room.path("spaced/index.json"), entries.to_string()).unwrap();
+    let run = room.run(["diff", "old", "spaced"]);
+    assert!(run.out.starts_with("index: same members in other bytes: \"sha256:"), "{run:?}");
+    assert_eq!(run.code, Some(1), "{run:?}");
+}

@@ -4,11 +4,11 @@ use std::{iter, process::ExitCode};
 
 use clap::Args;
 use oci_layout::{
-    PlatformImage, Pool, Result,
+    Image, PlatformImage, Pool, Result,
     document::Platform,
     rootfs::{
         BytesDiff, DiffLayer, FieldDiff, FileChange, FileDiff, ImageDiff, LayerDiff, MemberDiff,
-        image_diff,
+        image_diff, index_diff,
     },
 };
 use serde::Serialize;
@@ -24,9 +24,9 @@ use crate::{
 
 /// Compares two images: configurations by member, layers, and files.
 ///
-/// Images for several platforms are compared for all of them, unless --platform selects one. A
-/// platform that only one image has is a difference. If both images have one platform, they are
-/// compared even if it is not the same.
+/// Images for several platforms are compared for all of them, with their indexes, unless --platform
+/// selects one. A platform that only one image has is a difference. If both images have one
+/// platform, they are compared even if it is not the same.
 ///
 /// Layers that both images have at their top are not read. Those that both have at their bottom are
 /// read only if the layers above add, replace or remove other paths in one image than in the other.
@@ -57,7 +57,7 @@ pub(crate) struct Diff {
     registries: Registries,
 
     /// Print everything as JSON. Images for several platforms have a list of `platforms`, each with
-    /// its `diff`
+    /// its `diff`, and the differences of the `index`
     #[arg(long)]
     json: bool,
 }
@@ -80,53 +80,72 @@ impl Diff {
     /// Whether the images are the same.
     fn compare(self, pool: &Pool, trust: &Trust) -> Result<bool> {
         let _locks = [self.old.lock(), self.new.lock()];
-        let (old, mut new) = (self.images(&self.old, trust)?, self.images(&self.new, trust)?);
+        let ((old, old_platforms), (new, mut new_platforms)) =
+            (self.images(&self.old, trust)?, self.images(&self.new, trust)?);
+        let index = match old.zip(new) {
+            Some((old, new)) => index_diff(&old, &new)?,
+            None => Vec::new(),
+        };
         let compare = |old: &PlatformImage, new: &PlatformImage| {
             progress::show("comparing the images", |_| image_diff(old, new, pool))
         };
-        if let ([(_, old)], [(_, new)]) = (&*old, &*new) {
+        if let ([(_, old)], [(_, new)]) = (&*old_platforms, &*new_platforms) {
             let diff = compare(old, new)?;
+            let is_same = diff.is_empty() && index.is_empty();
             match self.json {
-                true => out::print_json(&diff)?,
-                false => lines(&diff).try_for_each(print)?,
+                true => out::print_json(&OneDiff { diff, index })?,
+                false => members("index", &index).chain(lines(&diff)).try_for_each(print)?,
             }
-            return Ok(diff.is_empty());
+            return Ok(is_same);
         }
         let mut platforms = Vec::new();
-        for (platform, old) in old {
+        for (platform, old) in old_platforms {
             let is_same = |(other, _): &OfPlatform| {
                 platform.accepts(other) && platform.os_version == other.os_version
             };
-            platforms.push(match new.iter().position(is_same) {
+            platforms.push(match new_platforms.iter().position(is_same) {
                 Some(at) => PlatformDiff {
                     platform: platform.to_string(),
                     change: FileChange::Changed,
-                    diff: Some(compare(&old, &new.remove(at).1)?),
+                    diff: Some(compare(&old, &new_platforms.remove(at).1)?),
                 },
                 None => PlatformDiff::only(&platform, FileChange::Removed),
             });
         }
         let added = |(platform, _): &OfPlatform| PlatformDiff::only(platform, FileChange::Added);
-        platforms.extend(new.iter().map(added));
+        platforms.extend(new_platforms.iter().map(added));
         platforms.retain(|found| found.diff.as_ref().is_none_or(|diff| !diff.is_empty()));
+        let is_same = platforms.is_empty() && index.is_empty();
         match self.json {
-            true => out::print_json(&json!({ "platforms": platforms }))?,
-            false => platforms.iter().flat_map(PlatformDiff::lines).try_for_each(print)?,
+            true => out::print_json(&json!({ "platforms": platforms, "index": index }))?,
+            false => members("index", &index)
+                .chain(platforms.iter().flat_map(PlatformDiff::lines))
+                .try_for_each(print)?,
         }
-        Ok(platforms.is_empty())
+        Ok(is_same)
     }
 
-    /// The image for each platform, or for the one that is selected.
-    fn images(&self, image: &ImageArg, trust: &Trust) -> Result<Vec<OfPlatform>> {
+    /// The whole image, and that for each platform; or only the image for the platform that is
+    /// selected.
+    fn images(&self, image: &ImageArg, trust: &Trust) -> Result<(Option<Image>, Vec<OfPlatform>)> {
         if self.platform.is_none() {
-            let images = image.whole(&self.registries, trust)?.platform_images()?;
-            if !images.is_empty() {
-                return Ok(images);
+            let whole = image.whole(&self.registries, trust)?;
+            let platforms = whole.platform_images()?;
+            if !platforms.is_empty() {
+                return Ok((Some(whole), platforms));
             }
         }
         let image = image.open(self.platform.as_ref(), &self.registries, trust)?;
-        Ok(vec![(image.configuration().platform(), image)])
+        Ok((None, vec![(image.configuration().platform(), image)]))
     }
+}
+
+/// What differs between images for one platform.
+#[derive(Serialize)]
+struct OneDiff {
+    #[serde(flatten)]
+    diff: ImageDiff,
+    index: Vec<MemberDiff>,
 }
 
 type OfPlatform = (Platform, PlatformImage);
@@ -160,16 +179,19 @@ impl PlatformDiff {
 
 fn lines(diff: &ImageDiff) -> impl Iterator<Item = String> {
     let ImageDiff { manifest, configuration, layers, files, .. } = diff;
-    let members = |of: &'static str, members: &[MemberDiff]| {
-        members.iter().map(move |found| member(of, found)).collect::<Vec<_>>()
-    };
     let layers = layers.iter().flat_map(layer);
     let files = files.iter().map(file);
     members("manifest", manifest)
-        .into_iter()
         .chain(members("configuration", configuration))
         .chain(layers)
         .chain(files)
+}
+
+fn members<'a>(
+    of: &'static str,
+    members: &'a [MemberDiff],
+) -> impl Iterator<Item = String> + use<'a> {
+    members.iter().map(move |found| member(of, found))
 }
 
 fn member(of: &str, MemberDiff { member, old, new, .. }: &MemberDiff) -> String {

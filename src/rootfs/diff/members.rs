@@ -26,8 +26,13 @@ pub(crate) fn compare(mut old: Value, mut new: Value, without: &[&str]) -> Vec<M
             .into_iter()
             .for_each(|members| members.retain(|name, _| !without.contains(&&**name)));
     }
+    compare_at("", Some(&old), Some(&new))
+}
+
+/// The members that differ of values at this place in a document.
+pub(crate) fn compare_at(place: &str, old: Option<&Value>, new: Option<&Value>) -> Vec<MemberDiff> {
     let mut found = Vec::new();
-    add("", Some(&old), Some(&new), &mut found);
+    add(place, old, new, &mut found);
     found
 }
 
