@@ -58,6 +58,7 @@ impl Entry {
             uid,
             gid,
             mtime,
+            nanoseconds: 0,
             size: self.content_size(),
             xattrs: &self.xattrs,
         }

@@ -21,6 +21,8 @@ pub struct FileEntry {
     pub gid: u64,
     /// The time of the last change, in seconds since 1970.
     pub mtime: i64,
+    /// The nanoseconds of that time after its whole seconds.
+    pub nanoseconds: u32,
     /// The extended attributes by name, such as `security.capability`.
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     /// The layer that contains the entry; the lowest layer is 0.
@@ -100,6 +102,7 @@ impl FileEntry {
             uid: entry.uid,
             gid: entry.gid,
             mtime: entry.mtime,
+            nanoseconds: entry.nanoseconds,
             xattrs: entry.xattrs.clone(),
             layer,
             offset: Some(entry.offset),
@@ -114,6 +117,7 @@ impl FileEntry {
             uid: 0,
             gid: 0,
             mtime: 0,
+            nanoseconds: 0,
             xattrs: BTreeMap::new(),
             layer,
             offset: None,

@@ -128,14 +128,15 @@ impl Tar<'_> {
         file: &FileEntry,
         kind: HeaderKind<'_>,
     ) -> Result<()> {
-        let FileEntry { mode, uid, gid, mtime, .. } = *file;
+        let FileEntry { mode, uid, gid, mtime, nanoseconds, .. } = *file;
         // A hard link has what its target has.
         let (size, xattrs) = match kind {
             HeaderKind::HardLink(_) => (0, Xattrs::default()),
             _ => (file.size(), Xattrs::from(file.xattrs.clone())),
         };
         let xattrs = &xattrs;
-        self.write(&header(&Fields { path, kind, mode, uid, gid, mtime, size, xattrs }))
+        let fields = Fields { path, kind, mode, uid, gid, mtime, nanoseconds, size, xattrs };
+        self.write(&header(&fields))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {

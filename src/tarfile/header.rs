@@ -49,6 +49,8 @@ pub(crate) struct Fields<'a> {
     pub(crate) gid: u64,
     /// Seconds since 1970.
     pub(crate) mtime: i64,
+    /// The part of the time after its whole seconds. Layers have none.
+    pub(crate) nanoseconds: u32,
     /// The size of the contents.
     pub(crate) size: u64,
     pub(crate) xattrs: &'a Xattrs,
@@ -74,7 +76,10 @@ pub(crate) fn plain_header(path: &LayerPath, size: Option<u64>) -> Vec<u8> {
     let (kind, mode) =
         if size.is_some() { (HeaderKind::File, 0o644) } else { (HeaderKind::Directory, 0o755) };
     let xattrs = &Xattrs::default();
-    header(&Fields { path, kind, mode, uid: 0, gid: 0, mtime: 1, size: size.unwrap_or(0), xattrs })
+    let size = size.unwrap_or(0);
+    let fields =
+        Fields { path, kind, mode, uid: 0, gid: 0, mtime: 1, nanoseconds: 0, size, xattrs };
+    header(&fields)
 }
 
 /// The size of [`header`] in bytes, which is needed long before the header is made.
@@ -171,6 +176,14 @@ fn fitting(number: impl TryInto<u64>, max: u64) -> Option<u64> {
     number.try_into().ok().filter(|&number| number <= max)
 }
 
+/// Seconds and the nanoseconds after them, as a decimal number.
+pub(crate) fn decimal(seconds: i64, nanoseconds: u32) -> String {
+    let time = i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds);
+    let (sign, time) = if time < 0 { ("-", -time) } else { ("", time) };
+    let text = format!("{sign}{}.{:09}", time / 1_000_000_000, time % 1_000_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// The number of bytes that pad contents of this size to a whole block.
 pub(crate) fn padding(size: u64) -> u64 {
     size.next_multiple_of(BLOCK as u64) - size
@@ -209,7 +222,11 @@ impl PaxRecords {
         pax.number("size", entry.size, SIZE_MAX);
         pax.number("uid", entry.uid, ID_MAX);
         pax.number("gid", entry.gid, ID_MAX);
-        pax.number("mtime", entry.mtime, SIZE_MAX);
+        if entry.nanoseconds == 0 {
+            pax.number("mtime", entry.mtime, SIZE_MAX);
+        } else {
+            pax.add("mtime", decimal(entry.mtime, entry.nanoseconds).as_bytes());
+        }
         if let Some(name) = long_name(entry) {
             pax.add("path", &name);
         }
@@ -280,6 +297,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn times_are_decimal_numbers() {
+        for (time, expected) in [
+            ((1, 0), "1"),
+            ((100, 0), "100"),
+            ((1, 999_999_999), "1.999999999"),
+            ((0, 1), "0.000000001"),
+            ((-6, 250_000_000), "-5.75"),
+            ((-1, 500_000_000), "-0.5"),
+            ((i64::MIN, 0), "-9223372036854775808"),
+        ] {
+            assert_eq!(decimal(time.0, time.1), expected);
+        }
+    }
+
+    #[test]
     fn names_are_split_where_both_halves_fit() {
         let name = |lengths: &[usize]| {
             lengths.iter().map(|&n| "x".repeat(n)).collect::<Vec<_>>().join("/").into_bytes()
@@ -311,8 +343,17 @@ mod tests {
             ] {
                 for uid in [0, ID_MAX + 1] {
                     let (path, xattrs) = (&path, &Xattrs::default());
-                    let entry =
-                        Fields { path, kind, mode: 0, uid, gid: 0, mtime: 1, size: 0, xattrs };
+                    let entry = Fields {
+                        path,
+                        kind,
+                        mode: 0,
+                        uid,
+                        gid: 0,
+                        mtime: 1,
+                        nanoseconds: 0,
+                        size: 0,
+                        xattrs,
+                    };
                     assert_eq!(
                         header_size(&entry),
                         header(&entry).len() as u64,

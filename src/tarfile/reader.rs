@@ -74,6 +74,8 @@ pub(crate) struct TarEntry {
     pub(crate) gid: u64,
     /// Whole seconds, rounded down.
     pub(crate) mtime: i64,
+    /// The part of the time after its whole seconds.
+    pub(crate) nanoseconds: u32,
     /// The major and minor number. Zero if this is not a device.
     pub(crate) device: (u32, u32),
     /// The size of the contents, including the holes of a sparse file. Entries that cannot have

@@ -288,10 +288,21 @@ fn bytes_of_equal_files_differ_by_field() {
     let mut longer = tar("USTAR", both, "pass");
     longer.extend([0; 512]);
     assert!(compare(longer)[0].starts_with("end of the tar"));
-    // Records of extended headers, and fractions of a second.
+    // Records of extended headers.
     let records = |members: &str| RawLayer::tar(tar("PAX", both, members));
-    let found = diff(&[records("member.mtime = 1.25")], &[records("member.mtime = 1.5")]);
-    assert!(bytes(&found).contains(&r#"pax mtime "1.25" "1.5" etc/a 2"#.to_owned()), "{found:?}");
+    let comment = |text: &str| records(&format!("member.pax_headers = {{'comment': '{text}'}}"));
+    assert_eq!(
+        bytes(&diff(&[comment("old")], &[comment("new")])),
+        [r#"pax comment "old" "new" etc/a 2"#]
+    );
+    // Fractions of a second are a difference of the files.
+    for [old, new] in [["1.25", "1.5"], ["-0.5", "1"]] {
+        let [old_layer, new_layer] =
+            [old, new].map(|time| records(&format!("member.mtime = {time}")));
+        let line = |path: &str| format!("~{path} time {old:?} {new:?}");
+        let found = files(&diff(&[old_layer], &[new_layer]));
+        assert_eq!(found, [line("/etc/a"), line("/etc/b")]);
+    }
 }
 
 #[test]

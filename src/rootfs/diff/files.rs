@@ -8,7 +8,7 @@ use crate::{
         entry::{FileEntry, FileKind},
         image_files::ImageFiles,
     },
-    tarfile::path::LayerPath,
+    tarfile::{header::decimal, path::LayerPath},
 };
 
 /// The files that differ, and the layers of the old and new image that such a file is in.
@@ -107,7 +107,7 @@ fn fields(old: &Side<'_>, new: &Side<'_>) -> Vec<FieldDiff> {
     if entries.iter().all(|entry| entry.offset.is_some()) {
         add("mode", &|entry| format!("{:04o}", entry.mode));
         add("owner", &|entry| format!("{}:{}", entry.uid, entry.gid));
-        add("time", &|entry| entry.mtime.to_string());
+        add("time", &|entry| decimal(entry.mtime, entry.nanoseconds));
         let names: BTreeSet<_> = entries.iter().flat_map(|entry| entry.xattrs.keys()).collect();
         for name in names {
             let value = |entry: &FileEntry| {

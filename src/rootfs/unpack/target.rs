@@ -335,6 +335,6 @@ fn owner(entry: &FileEntry) -> (Option<Uid>, Option<Gid>) {
 fn times(entry: &FileEntry) -> Timestamps {
     Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
-        last_modification: Timespec { tv_sec: entry.mtime, tv_nsec: 0 },
+        last_modification: Timespec { tv_sec: entry.mtime, tv_nsec: entry.nanoseconds.into() },
     }
 }

@@ -45,15 +45,17 @@ impl<R: Read> TarReader<R> {
             u32::try_from(device).map_err(|_| format!("the device number {device} is too large"))
         };
         let size = number("size", header.size()).map_err(fail)?;
+        let (mtime, nanoseconds) = records
+            .time("mtime")
+            .and_then(|time| time.map_or_else(|| Ok((header.mtime()?, 0)), Ok))
+            .map_err(fail)?;
         let mut entry = TarEntry {
             offset: start,
             mode: header.mode().map_err(fail)?,
             uid: number("uid", header.uid()).map_err(fail)?,
             gid: number("gid", header.gid()).map_err(fail)?,
-            mtime: records
-                .time("mtime")
-                .and_then(|time| time.map_or_else(|| header.mtime(), Ok))
-                .map_err(fail)?,
+            mtime,
+            nanoseconds,
             device: match kind {
                 EntryType::Char | EntryType::Block => (
                     device("SCHILY.devmajor", header.device_major()).map_err(fail)?,

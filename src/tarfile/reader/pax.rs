@@ -104,8 +104,8 @@ impl Records {
         decimal(value).filter(fits).map(Some).ok_or_else(|| unfit(keyword, value))
     }
 
-    /// Whole seconds, rounded down.
-    pub(crate) fn time(&self, keyword: &str) -> Result<Option<i64>, String> {
+    /// Whole seconds, rounded down, and the nanoseconds after them.
+    pub(crate) fn time(&self, keyword: &str) -> Result<Option<(i64, u32)>, String> {
         let Some(value) = self.get(keyword) else { return Ok(None) };
         let time = || {
             let (negative, digits) =
@@ -117,8 +117,16 @@ impl Records {
             if !fraction.iter().all(u8::is_ascii_digit) {
                 return None;
             }
-            let up = i128::from(negative && fraction.iter().any(|&digit| digit != b'0'));
-            i64::try_from(if negative { -seconds - up } else { seconds }).ok()
+            // In nanoseconds, rounded down too.
+            let digit = |at| fraction.get(at).map_or(0, |digit| u32::from(digit - b'0'));
+            let rest = (0..9).fold(0, |number, at| number * 10 + digit(at));
+            let below = fraction.iter().skip(9).any(|&digit| digit != b'0');
+            let (seconds, rest) = match (negative, rest + u32::from(negative && below)) {
+                (true, 0) => (-seconds, 0),
+                (true, rest) => (-seconds - 1, 1_000_000_000 - rest),
+                (false, rest) => (seconds, rest),
+            };
+            Some((i64::try_from(seconds).ok()?, rest))
         };
         time().map(Some).ok_or_else(|| unfit(keyword, value))
     }

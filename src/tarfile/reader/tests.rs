@@ -212,6 +212,26 @@ fn extended_headers_override_headers() {
         .collect();
     assert_eq!(said, [(1024, 7, 1, 1), (1536, 8, 0, 1)]);
 
+    let time = |text: &str| {
+        let records = pax(&[("mtime", text.as_bytes())]);
+        let tar = [block("x", b'x', &records), block("a", b'0', b"")].concat();
+        let entry = first(tar).unwrap();
+        (entry.mtime, entry.nanoseconds)
+    };
+    // As GNU tar extracts them.
+    for (text, expected) in [
+        ("1.9", (1, 900_000_000)),
+        ("5.123456789123", (5, 123_456_789)),
+        ("7.", (7, 0)),
+        ("-5.75", (-6, 250_000_000)),
+        ("-0.5", (-1, 500_000_000)),
+        ("-3.0", (-3, 0)),
+        ("-0.9999999991", (-1, 0)),
+        ("-0.0000000001", (-1, 999_999_999)),
+    ] {
+        assert_eq!(time(text), expected, "{text}");
+    }
+
     let device =
         block("x", b'x', &pax(&[("SCHILY.devmajor", b"4294967295"), ("SCHILY.devminor", b"5")]));
     assert_eq!(first([device, block("c", b'3', b"")].concat()).unwrap().device, (u32::MAX, 5));
