@@ -4,12 +4,8 @@
 use crate::{
     basics::{Error, Result},
     layer::entry::{Entry, Kind},
-    tarfile::header::pax_size,
+    tarfile::{header::pax_size, path::MAX_PATH},
 };
-
-/// The longest path, and the longest target of a symbolic link, in Linux (`PATH_MAX` without its
-/// NUL byte): <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
-const MAX_PATH: usize = 4095;
 
 /// The longest name in file systems (`NAME_MAX`).
 const MAX_NAME: usize = 255;

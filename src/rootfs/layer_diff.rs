@@ -69,7 +69,7 @@ pub fn layer_diff(old: &ImageFiles, new: &ImageFiles, options: LayerOptions) -> 
             path.ancestors().any(|parent| new.entry(&parent).is_some_and(|entry| !entry.is_dir()));
         if !removed.as_ref().is_some_and(is_gone) && !is_replaced {
             mappings.push(FileMapping::whiteout(path.to_path()));
-            kept.extend(parents(&path));
+            kept.extend(path.ancestors());
             removed = Some(path);
         }
     }
@@ -78,7 +78,11 @@ pub fn layer_diff(old: &ImageFiles, new: &ImageFiles, options: LayerOptions) -> 
     let places: HashSet<_> = kept.iter().filter_map(|path| place(new, path)).collect();
     let links = files.keys().filter(|path| place(new, path).is_some_and(|it| places.contains(&it)));
     kept.extend(links.cloned());
-    let parents: Vec<_> = kept.iter().flat_map(parents).collect();
+    // Each once: deep paths have many.
+    let mut parents = HashSet::new();
+    for path in &kept {
+        path.ancestors().take_while(|parent| parents.insert(parent.clone())).for_each(drop);
+    }
     kept.extend(parents);
 
     std::fs::create_dir_all(&folder).map_err(Error::write(&folder))?;
@@ -96,8 +100,4 @@ pub fn layer_diff(old: &ImageFiles, new: &ImageFiles, options: LayerOptions) -> 
 fn place(files: &ImageFiles, path: &LayerPath) -> Option<(usize, u64)> {
     let entry = files.entry(path).filter(|entry| !entry.is_dir())?;
     Some((entry.layer, entry.offset?))
-}
-
-fn parents(path: &LayerPath) -> Vec<LayerPath> {
-    path.ancestors().collect()
 }

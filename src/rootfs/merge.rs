@@ -125,8 +125,8 @@ impl Merge {
 
     /// Makes a directory of every parent that is missing or something else.
     fn add_parents(&mut self, path: &LayerPath, change: &mut Change) {
-        let mut parents: Vec<_> = path.ancestors().collect();
-        while let Some(parent) = parents.pop() {
+        let mut missing = Vec::new();
+        for parent in path.ancestors() {
             match self.files.get(&parent) {
                 Some(placed) if placed.entry.is_dir() => continue,
                 Some(_) => self.remove(&parent, true, usize::MAX, change),
@@ -134,6 +134,9 @@ impl Merge {
             }
             let entry = Arc::new(FileEntry::implied(self.layer));
             self.files.insert(parent.clone(), Placed { entry, layer: self.layer });
+            missing.push(parent);
+        }
+        for parent in missing.into_iter().rev() {
             change.implied.push(parent);
         }
     }

@@ -31,6 +31,10 @@ pub(crate) const WHITEOUT_PREFIX: &[u8] = b".wh.";
 /// <https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#opaque-whiteout>.
 pub(crate) const OPAQUE_WHITEOUT: &[u8] = b".wh..wh..opq";
 
+/// The longest path, and the longest target of a symbolic link, in Linux (`PATH_MAX` without its
+/// NUL byte): <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
+pub(crate) const MAX_PATH: usize = 4095;
+
 impl LayerPath {
     pub(crate) fn root() -> Self {
         Self::default()
@@ -48,6 +52,10 @@ impl LayerPath {
     /// Parses the name of a member of a tar. As in all unpackers, a leading slash is ignored. A
     /// name that starts with `.wh.` is a whiteout.
     pub(crate) fn parse_member(name: &[u8]) -> Result<Self, &'static str> {
+        // Also because a path takes as much memory as all of its ancestors.
+        if name.len() > MAX_PATH {
+            return Err("is longer than the 4095 bytes that a path can have: exclude it");
+        }
         let path = Path::new(OsStr::from_bytes(name));
         if path.components().any(|component| component == Component::ParentDir) {
             return Err("has `..`: pack the tar again without it, or exclude it");
@@ -315,6 +323,9 @@ mod tests {
             assert!(member(name).unwrap().is_whiteout());
         }
         assert!(!path("/a/b").is_whiteout() && !LayerPath::root().is_whiteout());
+        let long = "a/".repeat(MAX_PATH / 2) + "a";
+        assert_eq!(member(long.as_bytes()), Ok(path(&long)));
+        assert!(member(format!("{long}b").as_bytes()).is_err());
         for name in [
             &b"a/../b"[..],
             b"..",

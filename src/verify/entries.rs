@@ -8,7 +8,7 @@ use tar::EntryType;
 use crate::{
     basics::digest::{Digest, Hasher},
     tarfile::{
-        path::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX},
+        path::{MAX_PATH, OPAQUE_WHITEOUT, WHITEOUT_PREFIX},
         reader::{TarEntry, extensions::Oddity},
         xattrs::is_overlay,
     },
@@ -22,8 +22,7 @@ use crate::{
 /// and half as much more while it grows. Typical layers have a tenth of this.
 const MAX_PATHS: usize = 7 << 19;
 
-/// The limits of the system: <https://man7.org/linux/man-pages/man7/path_resolution.7.html>.
-const MAX_PATH: usize = 4095;
+/// The longest name in file systems (`NAME_MAX`).
 const MAX_NAME: usize = 255;
 
 /// The maximum size of an extended attribute: <https://man7.org/linux/man-pages/man7/xattr.7.html>.

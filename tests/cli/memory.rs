@@ -278,6 +278,21 @@ fn a_tar_of_many_entries() {
     }
 }
 
+/// A path takes as much memory as all of its ancestors, which have no entries here.
+#[test]
+fn a_deep_path() {
+    let room = Room::new();
+    let mut tar = tar::Builder::new(fs::File::create(room.path("deep.tar")).unwrap());
+    let mut header = tar::Header::new_gnu();
+    (header.set_size(0), header.set_mode(0o644));
+    tar.append_data(&mut header, "d/".repeat(1000) + "file", &[][..]).unwrap();
+    tar.finish().unwrap();
+    succeeds(&room, 36, "build -q --tar deep.tar --compression none -t t -o image");
+    for args in ["ls image", "unpack image -o root", "squash image -o squashed", "inspect image"] {
+        succeeds(&room, 36, args);
+    }
+}
+
 /// As many files as a large distribution has, and a program of which only a part is kept.
 #[test]
 fn the_sizes_of_many_files() {
