@@ -78,7 +78,8 @@ impl Merge {
             return Ok(change);
         }
         let Some(new) = FileEntry::new(entry, self.layer) else {
-            return Err(format!("has the type {:?}, which no file system has", entry.kind));
+            let kind = char::from(entry.kind.as_byte()).escape_debug();
+            return Err(format!("has the type '{kind}', which no file system has"));
         };
         if path.is_root() && !new.is_dir() {
             return Err("is the root, and not a directory".to_owned());
@@ -112,11 +113,11 @@ impl Merge {
         let Some(found) = found.filter(|_| target != path && !target.is_below(&path)) else {
             return Err(format!("is a hard link to {name:?}, which does not exist"));
         };
-        let entry = Arc::clone(&found.entry);
-        self.add_parents(&path, change);
-        if !self.files.contains_key(&target) {
+        if path.is_below(&target) {
             return Err(format!("is a hard link to {name:?}, and lies below it"));
         }
+        let entry = Arc::clone(&found.entry);
+        self.add_parents(&path, change);
         self.remove(&path, true, usize::MAX, change);
         change.put = Some(Put::HardLink { path: path.clone(), target });
         self.files.insert(path, Placed { entry, layer: self.layer });
@@ -128,15 +129,16 @@ impl Merge {
         let mut missing = Vec::new();
         for parent in path.ancestors() {
             match self.files.get(&parent) {
-                Some(placed) if placed.entry.is_dir() => continue,
+                // Its parents are directories too.
+                Some(placed) if placed.entry.is_dir() => break,
                 Some(_) => self.remove(&parent, true, usize::MAX, change),
                 None => {}
             }
-            let entry = Arc::new(FileEntry::implied(self.layer));
-            self.files.insert(parent.clone(), Placed { entry, layer: self.layer });
             missing.push(parent);
         }
         for parent in missing.into_iter().rev() {
+            let entry = Arc::new(FileEntry::implied(self.layer));
+            self.files.insert(parent.clone(), Placed { entry, layer: self.layer });
             change.implied.push(parent);
         }
     }

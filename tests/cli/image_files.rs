@@ -172,6 +172,37 @@ fn a_user_without_root_gets_the_permitted_attributes() {
     assert_eq!(fs::metadata(room.path("own/bin/app")).unwrap().uid(), 65534);
 }
 
+/// As in images of Nix.
+#[test]
+fn a_user_unpacks_read_only_directories_or_leaves_nothing() {
+    let room = Room::new();
+    let directory = |path: &str| json!({ "directory": true, "destination": path, "mode": "0555" });
+    let file = json!({ "text": "1", "destination": "/nix/store/a", "uid": 12345 });
+    let files = [directory("/"), directory("/nix"), directory("/nix/store"), file];
+    fs::write(room.path("spec"), json!({ "files": files }).to_string()).unwrap();
+    room.ok("layer-tar --spec spec -o layer");
+    room.ok("image-manifest --layer layer -o manifest");
+    room.ok("image-layout v1=manifest -o image");
+    fs::set_permissions(room.path(""), fs::Permissions::from_mode(0o777)).unwrap();
+    let run = |args: &str| {
+        let mut command = room.command(args.split(' '));
+        Run::of(&mut as_nobody(&mut command, &room.path("")))
+    };
+    let unpacked = run("unpack image -o root");
+    assert_eq!(unpacked.code, Some(0), "{unpacked:?}");
+    let mode = |path: &str| fs::metadata(room.path(path)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(["root", "root/nix", "root/nix/store"].map(mode), [0o555; 3]);
+    assert_eq!(fs::read_to_string(room.path("root/nix/store/a")).unwrap(), "1");
+    let before = listing(&room);
+    let failed = run("--strict unpack image -o strict");
+    assert_eq!(failed.code, Some(1), "{failed:?}");
+    assert_eq!(listing(&room), before);
+    // So that the room can be removed.
+    ["root", "root/nix", "root/nix/store"].iter().for_each(|path| {
+        fs::set_permissions(room.path(path), fs::Permissions::from_mode(0o755)).unwrap();
+    });
+}
+
 /// A layout `image` with setuid and setgid files.
 fn set_ids(room: &Room) {
     let file = |path: &str, mode: &str| serde_json::json!({ "source": "app", "destination": path, "mode": mode });

@@ -212,12 +212,13 @@ fn hard_links_reach_lower_layers_and_outlive_their_targets() {
         // A replaced file: its other names keep the contents.
         ("one", FILE, "new"),
         (".wh.two", FILE, ""),
-        // Targets: itself, a missing file, a directory, a path outside.
+        // Targets: itself, a missing file, a directory, a path outside, a parent.
         ("three", HARD, "three"),
         ("none", HARD, "absent"),
         ("d/", DIR, ""),
         ("dir", HARD, "d"),
         ("out", HARD, "../three"),
+        ("first/below", HARD, "first"),
     ]);
     assert_search_finds_all(&[lower.clone(), upper.clone()]);
     let (dir, found, skipped) = unpacked(&[lower, upper]);
@@ -234,8 +235,32 @@ fn hard_links_reach_lower_layers_and_outlive_their_targets() {
     let links = |path: &str| fs::metadata(dir.path().join("root").join(path)).unwrap().nlink();
     assert_eq!((links("first"), links("third"), links("second")), (1, 3, 1));
     let skipped: Vec<_> = skipped.iter().map(|skipped| skipped.path.to_str().unwrap()).collect();
-    assert_eq!(skipped.len(), 4, "{skipped:?}");
-    assert!(["three", "none", "dir", "out"].iter().all(|path| skipped.contains(path)));
+    assert_eq!(skipped.len(), 5, "{skipped:?}");
+    let wanted = ["three", "none", "dir", "out", "first/below"];
+    assert!(wanted.iter().all(|path| skipped.contains(path)));
+}
+
+#[test]
+fn an_owner_that_no_system_supports_gives_no_rights() {
+    // The largest number leaves an owner unchanged, and others would lose bits: 0 is root.
+    for owner in [u64::from(u32::MAX), 1 << 32, 1 << 40] {
+        let mut header = Header::new_gnu();
+        header.set_path("su").unwrap();
+        header.set_entry_type(FILE);
+        header.set_mode(0o6755);
+        (header.set_uid(owner), header.set_gid(owner), header.set_mtime(1), header.set_size(0));
+        header.set_cksum();
+        let mut tar = header.as_bytes().to_vec();
+        tar.extend([0; 1024]);
+        let dir = TempDir::new().unwrap();
+        let layer = MemoryBlob::new(MediaType::LAYER, tar);
+        let skipped = unpack([layer], dir.path(), &Pool::new(1)).unwrap();
+        assert_eq!(skipped.len(), 2, "{skipped:?}");
+        assert!(skipped[0].reason.contains("whose number no system supports"), "{skipped:?}");
+        let file = fs::metadata(dir.path().join("su")).unwrap();
+        assert_eq!(file.permissions().mode() & 0o7777, 0o755);
+        assert_eq!(file.uid(), fs::metadata(dir.path()).unwrap().uid());
+    }
 }
 
 #[test]

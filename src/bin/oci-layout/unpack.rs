@@ -4,6 +4,7 @@ use std::{
     ffi::OsStr,
     fs::{self, File},
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -172,11 +173,28 @@ fn into_place(
     if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(errors::output_exists(path, "is not empty: choose another folder"));
     }
-    let scratch = temporary().tempdir_in(parent(path)).map_err(write)?;
-    let new = scratch.path().join("root");
-    let skipped = make(&new)?;
-    report(warnings, &skipped)?;
-    fs::rename(&new, path).map_err(write)
+    // In the same folder: a user cannot move a directory without write permission to another one.
+    let mode = fs::Permissions::from_mode(0o755);
+    let new = temporary().permissions(mode).tempdir_in(parent(path)).map_err(write)?;
+    let made = make(new.path())
+        .and_then(|skipped| report(warnings, &skipped))
+        .and_then(|()| fs::rename(new.path(), path).map_err(write));
+    match made {
+        Ok(()) => _ = new.keep(),
+        Err(_) => allow_removal(new.path()),
+    }
+    made
+}
+
+/// Gives the user all rights to directories of an image, without which they cannot be removed.
+fn allow_removal(directory: &Path) {
+    let everything = fs::Permissions::from_mode(0o700);
+    // What cannot be changed or read cannot be removed either.
+    let _ = fs::set_permissions(directory, everything);
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        allow_removal(&entry.path());
+    }
 }
 
 /// Names of temporary files beside a path.
@@ -191,6 +209,5 @@ fn parent(path: &Path) -> &Path {
 }
 
 fn set_mode(file: &File, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
     file.set_permissions(fs::Permissions::from_mode(mode))
 }

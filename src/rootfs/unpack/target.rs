@@ -2,6 +2,7 @@
 //! not followed.
 
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs::{self, File},
     io,
@@ -38,6 +39,8 @@ pub(crate) struct Target {
     root: Arc<OwnedFd>,
     /// The directory that was opened last: files of one directory follow each other.
     last: Mutex<Option<(LayerPath, Arc<OwnedFd>)>>,
+    /// Devices that could not be made. Layers may remove them, or link to them.
+    not_made: Mutex<BTreeSet<LayerPath>>,
     pub(crate) skipped: SkippedList,
     /// Whether owners are set.
     same_owner: bool,
@@ -62,6 +65,7 @@ impl Writing {
 
 /// What a process that is not root may not do, in words that follow a path.
 const NO_OWNER: &str = "does not have its owner: only root can set it";
+const NO_SUCH_OWNER: &str = "does not have its owner, whose number no system supports";
 const NO_SET_IDS: &str = "does not have its setuid and setgid bits, because it has another owner";
 
 /// The setuid and setgid bits of a mode.
@@ -86,8 +90,8 @@ impl Target {
         let root = retry_on_intr(|| openat(CWD, path, flags, Mode::empty()));
         let root = root.map_err(|cause| Error::write(path)(cause.into()))?;
         let (path, root) = (path.to_owned(), Arc::new(root));
-        let (last, skipped) = (Mutex::default(), SkippedList::default());
-        Ok(Self { path, root, last, skipped, same_owner })
+        let (last, not_made, skipped) = Default::default();
+        Ok(Self { path, root, last, not_made, skipped, same_owner })
     }
 
     /// Where a path of the image lies.
@@ -119,6 +123,9 @@ impl Target {
     }
 
     pub(crate) fn remove(&self, path: &LayerPath, is_dir: bool) -> Result<()> {
+        if lock(&self.not_made).remove(path) {
+            return Ok(());
+        }
         self.at(path, |parent, name| {
             if is_dir {
                 *lock(&self.last) = None;
@@ -136,6 +143,10 @@ impl Target {
     }
 
     pub(crate) fn add_link(&self, path: &LayerPath, target: &LayerPath) -> Result<()> {
+        if lock(&self.not_made).contains(target) {
+            self.skip_device(path);
+            return Ok(());
+        }
         let fail = Error::write(self.path_of(target));
         let from = self.open_parent(target).map_err(fail)?;
         let target_name = name(target);
@@ -250,7 +261,7 @@ impl Target {
         let is_link = matches!(entry.kind, FileKind::Symlink { .. });
         match make(name) {
             Err(Errno::PERM) if !is_link => {
-                self.skipped.add(&path.to_path(), "is a device, which only root can make".into());
+                self.skip_device(path);
                 return Ok(());
             }
             made => made?,
@@ -270,6 +281,11 @@ impl Target {
         Ok(utimensat(parent, name, &times(entry), AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
+    fn skip_device(&self, path: &LayerPath) {
+        self.skipped.add(&path.to_path(), "is a device, which only root can make".to_owned());
+        lock(&self.not_made).insert(path.clone());
+    }
+
     /// Sets the owner, and returns the mode to set next. For another owner, the setuid and setgid
     /// bits would grant the rights of the wrong user.
     fn set_owner(
@@ -282,8 +298,14 @@ impl Target {
         if !self.same_owner {
             return Ok(Mode::from_raw_mode(without_bits));
         }
-        let (uid, gid) = owner(entry);
-        if self.allowed(set(uid, gid), path, NO_OWNER)? {
+        let is_set = match owner(entry) {
+            Some((uid, gid)) => self.allowed(set(Some(uid), Some(gid)), path, NO_OWNER)?,
+            None => {
+                self.skipped.add(&path.to_path(), NO_SUCH_OWNER.to_owned());
+                false
+            }
+        };
+        if is_set {
             return Ok(Mode::from_raw_mode(entry.mode));
         }
         let is_link = matches!(entry.kind, FileKind::Symlink { .. });
@@ -300,6 +322,12 @@ impl Target {
         name: &[u8],
     ) -> io::Result<()> {
         let name = String::from_utf8_lossy(name);
+        // Too long a name or value. Some file systems have room for a few kilobytes, and report a
+        // full disk for more.
+        let set = set.map_err(|cause| match cause {
+            Errno::RANGE | Errno::TOOBIG | Errno::NOSPC => Errno::INVAL,
+            cause => cause,
+        });
         self.allowed(set, path, &format!("does not have its extended attribute {name:?}")).map(drop)
     }
 
@@ -327,9 +355,10 @@ fn name(path: &LayerPath) -> Vec<u8> {
     bytes.rsplit(|&byte| byte == b'/').next().unwrap_or_default().to_vec()
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the system has no larger numbers")]
-fn owner(entry: &FileEntry) -> (Option<Uid>, Option<Gid>) {
-    (Some(Uid::from_raw(entry.uid as u32)), Some(Gid::from_raw(entry.gid as u32)))
+/// The owner, if the system has such numbers. The largest one means that an owner is not changed.
+fn owner(entry: &FileEntry) -> Option<(Uid, Gid)> {
+    let id = |id| u32::try_from(id).ok().filter(|&id| id != u32::MAX);
+    Some((Uid::from_raw(id(entry.uid)?), Gid::from_raw(id(entry.gid)?)))
 }
 
 fn times(entry: &FileEntry) -> Timestamps {
