@@ -284,7 +284,8 @@ fn a_deep_path() {
     let room = Room::new();
     let mut tar = tar::Builder::new(fs::File::create(room.path("deep.tar")).unwrap());
     let mut header = tar::Header::new_gnu();
-    (header.set_size(0), header.set_mode(0o644));
+    header.set_size(0);
+    header.set_mode(0o644);
     tar.append_data(&mut header, "d/".repeat(1000) + "file", &[][..]).unwrap();
     tar.finish().unwrap();
     succeeds(&room, 36, "build -q --tar deep.tar --compression none -t t -o image");

@@ -6,6 +6,7 @@ pub mod docker;
 pub mod hello;
 pub mod python;
 pub mod random;
+pub mod raw_tar;
 pub mod rich;
 pub mod tool;
 pub mod values;

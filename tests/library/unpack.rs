@@ -248,7 +248,10 @@ fn an_owner_that_no_system_supports_gives_no_rights() {
         header.set_path("su").unwrap();
         header.set_entry_type(FILE);
         header.set_mode(0o6755);
-        (header.set_uid(owner), header.set_gid(owner), header.set_mtime(1), header.set_size(0));
+        header.set_uid(owner);
+        header.set_gid(owner);
+        header.set_mtime(1);
+        header.set_size(0);
         header.set_cksum();
         let mut tar = header.as_bytes().to_vec();
         tar.extend([0; 1024]);

@@ -9,7 +9,6 @@ mod files;
 mod hostile;
 mod layers;
 mod layout;
-mod raw_tar;
 mod readers;
 mod values_of_configurations;
 

@@ -22,6 +22,8 @@ pub struct Entry {
     pub uid: u64,
     pub gid: u64,
     pub mtime: i64,
+    /// What the time has beyond its whole seconds.
+    pub nanoseconds: i64,
     pub xattrs: BTreeMap<OsString, Vec<u8>>,
 }
 
@@ -69,6 +71,7 @@ impl Entry {
             uid: 0,
             gid: 0,
             mtime: 1,
+            nanoseconds: 0,
             xattrs: BTreeMap::new(),
         }
     }
@@ -127,6 +130,7 @@ pub fn found_in(root: &Path) -> Vec<Entry> {
             let mut entry = Entry::new(path, kind, metadata.mode() & 0o7777)
                 .owner(metadata.uid().into(), metadata.gid().into())
                 .mtime(metadata.mtime());
+            entry.nanoseconds = metadata.mtime_nsec();
             // SELinux gives every file one, whatever an archive contains.
             for name in xattr::list(found.path()).unwrap().filter(|name| name != "security.selinux")
             {
@@ -168,8 +172,8 @@ pub fn assert_same(judge: &str, expected: &[Entry], found: &[Entry]) {
 /// One line, however large the file is.
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, kind, mode, uid, gid, mtime, xattrs } = self;
-        write!(f, "{path:?} {mode:04o} {uid}:{gid} @{mtime} ")?;
+        let Self { path, kind, mode, uid, gid, mtime, nanoseconds, xattrs } = self;
+        write!(f, "{path:?} {mode:04o} {uid}:{gid} @{mtime}.{nanoseconds:09} ")?;
         match kind {
             Kind::File(content) => {
                 let start = &content[..content.len().min(40)];

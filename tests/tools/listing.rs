@@ -117,6 +117,7 @@ fn python(tar: &Path) -> Vec<Entry> {
         uid: member["uid"].as_u64().unwrap(),
         gid: member["gid"].as_u64().unwrap(),
         mtime: member["mtime"].as_i64().unwrap(),
+        nanoseconds: 0,
         xattrs: xattrs(
             member["records"]
                 .as_object()
@@ -163,6 +164,7 @@ fn tar_crate(tar: &Path) -> Vec<Entry> {
             mtime: mtime.map_or(header.mtime().unwrap().try_into().unwrap(), |mtime| {
                 mtime.parse().unwrap()
             }),
+            nanoseconds: 0,
             xattrs: xattrs(records.iter().map(|(key, value)| (&**key, value.clone()))),
         }
     };

@@ -2,12 +2,9 @@
 
 use std::{fs, path::Path};
 
-use crate::common::gzip;
+use crate::common::{gzip, raw_tar};
 
-use super::{
-    layout::{Layout, expected, verify},
-    raw_tar,
-};
+use super::layout::{Layout, expected, verify};
 
 /// The entries of a tar of the layout, by name.
 fn entries(layout: &Path) -> Vec<(String, Vec<u8>)> {

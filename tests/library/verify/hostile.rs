@@ -6,11 +6,11 @@ use flate2::{Compression as Level, write::GzEncoder};
 use oci_layout::{Digest, document::MediaType, verify::VerifyOptions};
 use serde_json::json;
 
-use super::{
-    layout::{Layout, descriptor, expected, verify, verify_with},
-    raw_tar::{entry, file, tar},
+use super::layout::{Layout, descriptor, expected, verify, verify_with};
+use crate::common::{
+    alone,
+    raw_tar::{entry, file, tar, with_checksum},
 };
-use crate::common::alone;
 
 const PLACE: &str = "index.json, manifests[0], layers[2]";
 
@@ -112,7 +112,7 @@ fn an_entry_that_declares_a_huge_size_takes_no_memory() {
     for flag in [b'x', b'g', b'L', b'K', b'0'] {
         let mut header: [u8; 512] = entry("a", flag, "", b"")[..512].try_into().unwrap();
         header[124..136].copy_from_slice(b"77777777777\0");
-        let tar = tar(&[super::raw_tar::with_checksum(header).to_vec(), vec![b'x'; 4096]]);
+        let tar = tar(&[with_checksum(header).to_vec(), vec![b'x'; 4096]]);
         let layout = Layout::good();
         let digest = layout.replace_layer(MediaType::LAYER, &tar, Digest::of(&tar));
         let found = verify(layout.path());

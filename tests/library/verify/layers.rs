@@ -2,12 +2,12 @@
 
 use oci_layout::{Digest, document::MediaType};
 
-use crate::common::gzip;
-
-use super::{
-    layout::{Expected, Layout, expected, verify},
+use crate::common::{
+    gzip,
     raw_tar::{directory, entry, file, hard_link, pax, symlink, tar, with_checksum},
 };
+
+use super::layout::{Expected, Layout, expected, verify};
 
 const CUT: &str = "it is truncated, or other bytes follow it";
 const PLACE: &str = "index.json, manifests[0], layers[2]";

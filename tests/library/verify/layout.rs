@@ -18,8 +18,7 @@ use oci_layout::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::raw_tar;
-use crate::common::gzip;
+use crate::common::{gzip, raw_tar};
 
 pub struct Layout(TempDir);
 

@@ -7,12 +7,12 @@ use oci_layout::{
 };
 use serde_json::json;
 
-use crate::common::gzip;
-
-use super::{
-    layout::Layout,
+use crate::common::{
+    gzip,
     raw_tar::{entry, file, pax, tar, with_checksum},
 };
+
+use super::layout::Layout;
 
 /// The names of the findings for a layer with these bytes.
 fn defects(media_type: MediaType, bytes: &[u8], tar: &[u8]) -> Vec<&'static str> {
