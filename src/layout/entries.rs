@@ -15,18 +15,23 @@ use crate::{
 /// index, which a registry does not receive.
 pub(crate) fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Vec<Image>> {
     let mut groups: Vec<Vec<Image>> = Vec::new();
-    let mut group_of: HashMap<Vec<String>, usize> = HashMap::new();
+    let mut group_of: HashMap<_, usize> = HashMap::new();
     for image in images {
-        // An image that keeps its name from the index of another layout, or that has several
-        // platforms, is not combined.
-        let named = !image.names().is_empty()
-            || !image.descriptor().annotations.contains_key(name::REF_NAME);
-        let single = image.platform().is_some() && named;
-        match group_of.get(image.names()).filter(|_| single) {
-            Some(&group) => groups[group].push(image),
+        let names = (image.names().to_vec(), kept_names(&image));
+        // An image that has several platforms is not combined.
+        let is_single = image.platform().is_some();
+        let group = group_of.get(&names).filter(|_| is_single).copied();
+        let members = group.map_or(&[][..], |group: usize| &groups[group]);
+        let is_kept = !names.1.is_empty();
+        if is_kept && members.iter().any(|other| other.digest() == image.digest()) {
+            continue;
+        }
+        let conflicts = members.iter().any(|other| other.platform() == image.platform());
+        match group.filter(|_| !(is_kept && conflicts)) {
+            Some(group) => groups[group].push(image),
             None => {
-                if single {
-                    group_of.insert(image.names().to_vec(), groups.len());
+                if is_single {
+                    group_of.entry(names).or_insert(groups.len());
                 }
                 groups.push(vec![image]);
             }
@@ -37,12 +42,22 @@ pub(crate) fn nest(images: Vec<Image>, annotations: Option<&Value>) -> Result<Ve
     let nested = groups.into_iter().map(|mut group| match group.len() {
         1 => Ok(group.remove(0)),
         _ => {
-            let names = group[0].names().to_vec();
+            let (names, kept) = (group[0].names().to_vec(), kept_names(&group[0]));
             let index = image_index(group.into_iter().map(Image::without_names), extra.clone())?;
-            Ok(names.into_iter().fold(Image::from(index), Image::tagged))
+            let index = names.into_iter().fold(Image::from(index), Image::tagged);
+            Ok(kept.into_iter().fold(index, |index, (key, name)| index.annotated(key, name)))
         }
     });
     nested.collect()
+}
+
+/// The names that an image has in the index of another layout, unless it gets others.
+fn kept_names(image: &Image) -> Vec<(&'static str, String)> {
+    if !image.names().is_empty() {
+        return Vec::new();
+    }
+    let name = |key| Some((key, image.descriptor().annotations.get(key)?.clone()));
+    [name::REF_NAME, name::CONTAINERD_NAME].into_iter().filter_map(name).collect()
 }
 
 /// Returns the descriptors of these images for the index of a layout, one for each name of an

@@ -276,6 +276,36 @@ fn platforms_nest_under_one_tag() {
 }
 
 #[test]
+fn images_of_other_layouts_nest_under_their_tag() {
+    let image =
+        |platform: &str| on_platform(platform, platform).tagged("1.0").tagged("ghcr.io/me/app:1.0");
+    let stored = |platform: &str| {
+        let dir = TempDir::new().unwrap();
+        let layout = image_layout(dir.path(), [image(platform)], json!({})).unwrap();
+        (layout.images().unwrap(), dir)
+    };
+    let ((amd, _amd), (arm, _arm)) = (stored("linux/amd64"), stored("linux/arm64"));
+    let nested = |images: Vec<Image>| {
+        let dir = TempDir::new().unwrap();
+        let layout = image_layout(dir.path(), images, json!({})).unwrap();
+        (layout.index().unwrap().manifests.clone(), dir)
+    };
+    let (found, _dir) = nested([amd.clone(), arm.clone(), amd.clone()].concat());
+    let (expected, _dir) = nested(["linux/amd64", "linux/arm64"].map(image).to_vec());
+    assert_eq!(found, expected);
+
+    // Another image for the same platform is a conflict.
+    let dir = TempDir::new().unwrap();
+    let other = on_platform("other", "linux/arm64").tagged("1.0");
+    let other = image_layout(dir.path(), [other.tagged("ghcr.io/me/app:1.0")], json!({}));
+    let other = other.unwrap().images().unwrap();
+    let dir = TempDir::new().unwrap();
+    let images = [arm, other].concat();
+    let message = message(image_layout(dir.path(), images, json!({})));
+    assert!(message.contains("both have the tag \"1.0\""), "{message}");
+}
+
+#[test]
 fn an_index_names_each_platform_once() {
     let [one, other] = ["one", "other"].map(|text| on_platform(text, "linux/arm64"));
     assert!(
