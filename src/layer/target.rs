@@ -1,11 +1,6 @@
 //! Targets of mappings: resolves destinations.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, io, os::unix::ffi::OsStrExt, path::Path};
 
 use rustix::{
     fs::{FileType, Stat, lstat, stat},
@@ -123,9 +118,11 @@ fn stat_of(source: &Path, follow: bool) -> Result<Stat> {
     let stat = if follow { stat(source) } else { lstat(source) };
     stat.map_err(|cause| match fs::read_link(source) {
         // The link exists, but not its target.
-        Ok(target) if cause == Errno::NOENT => Error::SourceMissing {
-            path: source.parent().map_or_else(PathBuf::new, Path::to_owned).join(target),
-        },
+        Ok(target) if cause == Errno::NOENT => {
+            let reason = format!("it is a link to {target:?}, which does not exist");
+            let cause = io::Error::new(io::ErrorKind::NotFound, reason);
+            Error::SourceUnreadable { path: source.to_owned(), cause }
+        }
         _ => Error::source(source, cause.into()),
     })
 }

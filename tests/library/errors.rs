@@ -49,8 +49,8 @@ fn sources() {
         (
             at("dangling"),
             format!(
-                "source {:?} does not exist: correct the path, or create the file first",
-                at("nowhere")
+                "cannot read source {:?}: it is a link to \"nowhere\", which does not exist",
+                at("dangling")
             ),
         ),
         (

@@ -220,8 +220,8 @@ fn links_as_sources() {
     assert_eq!(
         said,
         format!(
-            "source {:?} does not exist: correct the path, or create the file first",
-            at("nowhere")
+            "cannot read source {:?}: it is a link to \"nowhere\", which does not exist",
+            at("dangling")
         )
     );
 }
