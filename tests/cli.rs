@@ -17,6 +17,8 @@ mod cli {
     #[cfg(feature = "registry")]
     mod faults;
     mod files;
+    #[cfg(feature = "registry")]
+    mod help;
     mod hints;
     mod image_files;
     mod inspect;

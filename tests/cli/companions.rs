@@ -4,14 +4,6 @@ use std::{fs, process::Command};
 
 use crate::{cli::room::Room, common::run};
 
-/// The commands in the program's help.
-fn commands(room: &Room) -> Vec<String> {
-    let help = room.ok("--help");
-    let (list, _) = help.split_once("\nOptions:").unwrap();
-    let command = |line: &str| Some(line.strip_prefix("  ")?.split(' ').next()?.to_owned());
-    list.lines().filter_map(command).filter(|command| !command.is_empty()).collect()
-}
-
 /// The long options in the help of a command.
 fn options(room: &Room, command: &str) -> Vec<String> {
     let help = room.ok(&format!("{command} --help"));
@@ -40,7 +32,7 @@ fn bash_completes_every_command_and_option() {
     let room = Room::new();
     let completed = |words: &str| completed(&room, words);
     assert_eq!(completed("oci-layout buil"), ["build"]);
-    let commands = commands(&room);
+    let commands = room.commands();
     assert!(commands.len() > 10, "{commands:?}");
     for command in commands {
         assert!(completed("oci-layout ").contains(&command), "{command}");
@@ -126,7 +118,7 @@ fn other_shells_have_completions() {
     ] {
         let script = room.ok(&format!("completions {shell}"));
         assert!(script.starts_with(start), "{shell}: {script}");
-        assert!(commands(&room).iter().all(|command| script.contains(command)), "{shell}");
+        assert!(room.commands().iter().all(|command| script.contains(command)), "{shell}");
     }
 }
 
@@ -135,7 +127,7 @@ fn other_shells_have_completions() {
 fn every_command_has_a_page_with_its_options() {
     let room = Room::new();
     assert_eq!(room.ok("man pages/man1"), "");
-    for command in commands(&room).iter().filter(|command| *command != "help") {
+    for command in room.commands().iter().filter(|command| *command != "help") {
         let page =
             fs::read_to_string(room.path(format!("pages/man1/oci-layout-{command}.1"))).unwrap();
         assert!(page.contains("\n.TH oci-layout-"), "{page}");
@@ -147,7 +139,7 @@ fn every_command_has_a_page_with_its_options() {
         }
     }
     let page = fs::read_to_string(room.path("pages/man1/oci-layout.1")).unwrap();
-    let named = commands(&room).iter().all(|command| page.contains(&command.replace('-', "\\-")));
+    let named = room.commands().iter().all(|command| page.contains(&command.replace('-', "\\-")));
     assert!(named, "{page}");
 }
 

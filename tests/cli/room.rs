@@ -71,6 +71,14 @@ impl Room {
         run.out
     }
 
+    /// The commands in the program's help.
+    pub(crate) fn commands(&self) -> Vec<String> {
+        let help = self.ok("--help");
+        let (list, _) = help.split_once("\nOptions:").unwrap();
+        let command = |line: &str| Some(line.strip_prefix("  ")?.split(' ').next()?.to_owned());
+        list.lines().filter_map(command).filter(|command| !command.is_empty()).collect()
+    }
+
     /// Runs the program, which must fail with exactly this sentence.
     #[track_caller]
     pub(crate) fn fails(&self, args: &str, sentence: &str) {

@@ -57,8 +57,9 @@ fn help_fits_the_terminal() {
     let commands: Vec<_> = commands.collect();
     assert!(commands.contains(&"build".to_owned()) && commands.len() > 20, "{commands:?}");
     for columns in [40, 80, 120] {
-        for command in commands.iter().map(|name| format!("{name} --help")).chain(["--help".into()])
-        {
+        let short = commands.iter().map(|name| format!("{name} -h"));
+        let long = commands.iter().map(|name| format!("{name} --help"));
+        for command in short.chain(long).chain(["--help".into()]) {
             let written = help(columns, &command);
             // Names of options, and examples, are wider than 40 columns. Descriptions are not.
             let counts = |line: &&String| {

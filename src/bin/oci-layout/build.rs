@@ -60,6 +60,10 @@ pub(crate) struct Build {
     #[arg(value_name = "FILE")]
     options: Option<PathBuf>,
 
+    /// Print the JSON schema of a file with options
+    #[arg(long, exclusive = true)]
+    schema: bool,
+
     /// The folder to create. An existing folder must be empty
     #[arg(short, long, value_name = "DIR", required_unless_present_any = ["options", "schema"])]
     output: Option<PathBuf>,
@@ -124,10 +128,6 @@ pub(crate) struct Build {
 
     #[command(flatten)]
     write: WriteArgs,
-
-    /// Print the JSON schema of a file with options
-    #[arg(long, exclusive = true)]
-    schema: bool,
 }
 
 impl Build {

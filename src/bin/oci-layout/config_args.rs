@@ -43,16 +43,17 @@ pub(crate) struct RunArgs {
     cmd: Vec<String>,
 
     /// Environment variable. May be repeated. $NAME, ${NAME} and ${NAME:-DEFAULT} in a value expand
-    /// to a variable of the base image or an earlier --env, as in 'PATH=/app/bin:$PATH'; $$ is a
-    /// dollar sign
+    /// to a variable that the image or an earlier --env has set, as in 'PATH=/app/bin:$PATH'; $$ is
+    /// a dollar sign
     #[arg(short, long, value_name = "KEY=VALUE", value_parser = args::pair)]
     env: Vec<(String, String)>,
 
-    /// User name or ID, optionally followed by a colon and a group name or ID [default: root]
+    /// User name or ID, optionally followed by a colon and a group name or ID. Without one, the
+    /// program runs as root
     #[arg(short, long)]
     user: Option<String>,
 
-    /// Working directory of the program [default: /]
+    /// Working directory of the program. Without one, it is /
     #[arg(short, long, value_name = "DIR")]
     workdir: Option<String>,
 
@@ -65,11 +66,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "PORT[-PORT][/PROTOCOL]", value_parser = args::ports)]
     expose: Vec<Vec<String>>,
 
-    /// Path whose contents belong to the container instead of the image. May be repeated
+    /// Path in the image where each container has storage of its own. May be repeated
     #[arg(long, value_name = "DIR")]
     volume: Vec<String>,
 
-    /// Signal that asks the program to stop [default: SIGTERM]
+    /// Signal that asks the program to stop. Without one, it is SIGTERM
     #[arg(long, value_name = "SIGNAL")]
     stop_signal: Option<String>,
 }
@@ -149,6 +150,7 @@ impl RunArgs {
 
 /// Annotations and other members of the manifest.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Annotations and other members")]
 pub(crate) struct ManifestArgs {
     /// Annotation of the image manifest. May be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = args::pair)]

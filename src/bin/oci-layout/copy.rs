@@ -33,25 +33,23 @@ use crate::{
     trust::Trust,
 };
 
-/// Copies an image from registry to registry; or with skopeo or docker to a registry, to podman's
-/// storage or to a docker daemon.
+/// Copies an image to another registry, to podman's storage or to a docker daemon.
 ///
 /// From registry to registry, no other program is used: blobs are passed on without being stored,
 /// and those that the same registry has in the other repository are mounted. All platforms are
-/// copied, unless --platform selects one. This uses the credentials and certificates of pull and
-/// push. Anything else is copied by skopeo or docker, from a layout, an archive or a registry.
+/// copied, unless --platform selects one. Credentials and certificates are those of pull and push.
 ///
-/// DEST uses the syntax of skopeo: docker://REGISTRY/NAME:TAG, containers-storage:NAME:TAG, dir:DIR
-/// and so on. Digests are preserved. docker-daemon:NAME:TAG is loaded by docker, in the format of
-/// `export`. Both programs are looked up on PATH, use their own configuration, and print their own
-/// errors; their exit code is passed on. skopeo gets --authfile, --tls-verify and --cert-dir, and
-/// uses its own credentials otherwise. For a registry on this machine, it does not verify
-/// certificates, and uses plain HTTP if the registry has no TLS. Standard output has only the
-/// reference of the image.
+/// Everything else is done by skopeo or docker. DEST is written as for skopeo:
+/// docker://REGISTRY/NAME:TAG, containers-storage:NAME:TAG, dir:DIR and so on. docker loads
+/// docker-daemon:NAME:TAG, in the format of `export`. Digests do not change. Both programs are
+/// looked up on PATH, use their own configuration, and print their own errors; their exit code is
+/// passed on. skopeo gets --authfile, --tls-verify and --cert-dir. For a registry on this machine,
+/// it does not verify certificates, and uses plain HTTP if the registry has no TLS. Standard output
+/// has only the reference of the image.
 ///
-/// skopeo reads from this program, which serves only this image as a registry on 127.0.0.1 until
-/// skopeo exits. Layers of a sparse layout are therefore built only if the destination lacks them.
-/// Other users of this machine can read the image during that time.
+/// skopeo reads the image from this program, which serves it as a registry on 127.0.0.1 until skopeo
+/// exits. Layers of a sparse layout are therefore built only if the destination lacks them. Other
+/// users of this machine can read the image during that time.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

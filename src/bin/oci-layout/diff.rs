@@ -36,7 +36,7 @@ use crate::{
 /// The exit code is 0 if the images are the same, 1 if they differ, and 2 after an error.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout diff image:1.0 image:1.1
   oci-layout diff --json docker://alpine:3.20 docker://alpine:3.21 | jq '.files[].path'")]
 pub(crate) struct Diff {

@@ -29,7 +29,7 @@ Example:
   oci-layout append 1.1=manifest -o image")]
 pub(crate) struct Append {
     /// The folder of an image, written by image-manifest, with an optional tag or full name; or a
-    /// layout (a folder or an oci-archive), whose images keep their tags if none is given. An
+    /// layout (a folder or an archive), whose images keep their tags if none is given. An
     /// equals sign in a path is written `\=`
     #[arg(value_name = "[TAG=]DIR", required = true, value_parser = args::os(NamedFolder::parse_tagged))]
     images: Vec<NamedFolder>,
@@ -116,7 +116,7 @@ impl Gc {
 /// Every command has these two options, although the help of most does not list them.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout build -f app:/bin/app --entrypoint /bin/app --sparse -o image
   oci-layout fill image")]
 pub(crate) struct Fill {

@@ -39,15 +39,14 @@ use crate::{
 ///
 /// The tar is written sequentially, each blob is verified during the copy, and the same images
 /// always give the same bytes. If the output is a file, the names of the images (or their digests)
-/// are printed on standard output, one per line. As in all output, control characters are escaped;
-/// valid image names contain none.
+/// are printed on standard output, one per line.
 ///
 /// A layout from others cannot expose files of this machine: links in it are not followed, a blob
 /// in a file is verified before it is sent, and a recipe reads only files that the options below
 /// allow.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout export image -o - | docker load
   oci-layout export image:1.0 --tag ghcr.io/me/app:1.0 -o app.tar
   podman load -i app.tar")]

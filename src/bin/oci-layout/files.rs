@@ -26,7 +26,7 @@ use crate::{
 /// remove.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout ls image
   oci-layout ls -l image '/usr/bin/*'
   oci-layout ls --json docker://alpine /etc | jq '.[].path'")]

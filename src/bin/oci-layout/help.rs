@@ -64,9 +64,23 @@ pub(crate) fn grouped(program: Command) -> Command {
     );
     let names: Vec<_> =
         program.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    let hide = |program: Command, name| program.mut_subcommand(name, |command| command.hide(true));
+    let listed = |command: Command| {
+        let is_narrow = is_narrow(&command, width());
+        command.hide(true).next_line_help(is_narrow)
+    };
     let program = program.override_usage("oci-layout [OPTIONS] <COMMAND>");
-    names.into_iter().fold(program, hide).help_template(template)
+    names
+        .into_iter()
+        .fold(program, |program, name| program.mut_subcommand(name, listed))
+        .help_template(template)
+}
+
+/// Whether the texts of the options need lines of their own, because there is too little room beside
+/// the longest option.
+fn is_narrow(command: &Command, width: usize) -> bool {
+    const TEXT: usize = 40;
+    let lengths = command.get_arguments().map(|argument| argument.to_string().chars().count());
+    width < lengths.max().unwrap_or(0) + "  -o, ".len() + TEXT
 }
 
 fn list(program: &Command, width: usize) -> String {

@@ -48,7 +48,7 @@ use crate::{
 /// programs that cannot start. Sizes of files are those before compression.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout inspect image
   oci-layout inspect --size image:latest
   oci-layout inspect --html page.html docker://alpine
@@ -74,7 +74,7 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "N", default_value_t = 10, requires = "size")]
     files: usize,
 
-    /// Explain one image in a file for a browser, which needs no network
+    /// Write a page for a browser that explains one image. It needs no network
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 

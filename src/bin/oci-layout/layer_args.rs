@@ -10,9 +10,12 @@ use oci_layout::{
 
 use crate::{Warnings, args, ignore_file::IgnoreFile};
 
+/// The heading of these options in the help.
+pub(crate) const FILES: &str = "What goes into the layer";
+
 /// The files of a layer and their attributes.
 #[derive(Args, Clone)]
-#[command(next_help_heading = "What goes into the layer")]
+#[command(next_help_heading = FILES)]
 pub(crate) struct LayerArgs {
     #[command(flatten)]
     pub(crate) files: Files,
@@ -51,7 +54,7 @@ pub(crate) struct LayerArgs {
     #[arg(long, visible_alias = "mode", value_name = "[GLOB=]MODE|keep", value_parser = mode)]
     chmod: Vec<Limited<Attribute<u32>>>,
 
-    /// What the layer has of a file in a folder with several names (hard links) [default: copy,
+    /// How the layer stores files that have several names (hard links) in a folder [default: copy,
     /// with a warning]
     #[arg(long, value_name = "HOW", value_parser = args::one_of(&HARD_LINKS))]
     hard_links: Option<HardLinks>,

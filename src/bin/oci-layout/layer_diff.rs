@@ -30,7 +30,7 @@ use crate::{
 /// of the layer.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout layer-diff before after -o layer
   oci-layout layer-diff image:1.0 image:1.1 -o layer")]
 pub(crate) struct LayerDiff {

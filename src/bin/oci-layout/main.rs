@@ -76,7 +76,7 @@ use self::{out::say, trust::Trust};
     version,
     max_term_width = 110,
     after_help = "\
-Example:
+Examples:
   oci-layout build -f app:/bin/app --entrypoint /bin/app -o image
   oci-layout inspect image
   podman run oci:image"

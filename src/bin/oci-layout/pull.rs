@@ -35,7 +35,7 @@ use crate::{
 /// podman and docker. HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY configure proxies.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout pull docker.io/library/alpine:3.20 --platform linux/amd64 -o alpine
   oci-layout build -f app:/bin/app --base alpine:3.20 -o image")]
 pub(crate) struct Pull {

@@ -44,7 +44,7 @@ use crate::{
 /// allow.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout serve image
   oci-layout serve --once --listen 127.0.0.1:5000 me/app=image base.tar
   oci-layout serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem \\

@@ -26,7 +26,7 @@ use crate::{
 /// that one only. Prints the digest of the image.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout squash image --above docker://alpine -o small
   oci-layout squash image --layers 3 --tag 1.0 -o small")]
 pub(crate) struct Squash {

@@ -15,7 +15,7 @@ use crate::{
     base_args::{AboveArgs, BaseArgs},
     config_args::{ConfigArgs, ManifestArgs},
     errors,
-    layer_args::{Files, LayerArgs},
+    layer_args::{FILES, Files, LayerArgs},
     out::print,
     output::Output,
     progress,
@@ -44,6 +44,10 @@ A specification, which sets the mode, owner, links and other attributes of each 
     \"compression\": \"zstd\" }"
 )]
 pub(crate) struct LayerTar {
+    /// The folder to create. An existing folder must be empty
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+
     #[command(flatten)]
     layer: LayerArgs,
 
@@ -69,7 +73,7 @@ pub(crate) struct LayerTar {
 
     /// Compression of the layer: gzip, zstd or none, with an optional level from gzip:1 to gzip:12
     /// or zstd:1 to zstd:19 [default: that of the specification, or gzip:5]
-    #[arg(long, value_name = "CODEC[:LEVEL]")]
+    #[arg(long, value_name = "CODEC[:LEVEL]", help_heading = FILES)]
     compression: Option<Compression>,
 
     #[command(flatten)]
@@ -78,12 +82,8 @@ pub(crate) struct LayerTar {
     /// Write a recipe of a few kilobytes instead of the blob. It describes how to build the blob
     /// from the same files, which must not change. Changing a source afterwards is an error when
     /// the layer is built. If a source is a compressed tar or a pipe, the blob is written instead
-    #[arg(long)]
+    #[arg(long, help_heading = FILES)]
     lazy: bool,
-
-    /// The folder to create. An existing folder must be empty
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
 
     #[command(flatten)]
     write: WriteArgs,
@@ -155,13 +155,16 @@ pub(crate) fn read_spec(path: &Path) -> Result<LayerSpec> {
 /// Creates the configuration of an image with these layers.
 ///
 /// The output folder has the configuration, its descriptor and its platform. It is an input of
-/// image-manifest. Prints the digest of the configuration, which is also the image ID. The creation
-/// time is SOURCE_DATE_EPOCH, or 1970 if it is not set.
+/// image-manifest. Prints the digest of the configuration, which is also the image ID.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
   oci-layout image-config --layer layer --entrypoint /bin/app -o config")]
 pub(crate) struct ImageConfig {
+    /// The folder to create. An existing folder must be empty
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+
     /// Folder of a layer, written by layer-tar; lowest first
     #[arg(long, value_name = "DIR", num_args = 1..)]
     layer: Vec<PathBuf>,
@@ -174,10 +177,6 @@ pub(crate) struct ImageConfig {
 
     #[command(flatten)]
     config: ConfigArgs,
-
-    /// The folder to create. An existing folder must be empty
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
 
     #[command(flatten)]
     write: WriteArgs,
@@ -216,6 +215,10 @@ impl ImageConfig {
 Example:
   oci-layout image-manifest --layer layer --config config -o manifest")]
 pub(crate) struct ImageManifest {
+    /// The folder to create. An existing folder must be empty
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+
     /// Folder of a layer, written by layer-tar; lowest first
     #[arg(long, value_name = "DIR", num_args = 1..)]
     layer: Vec<PathBuf>,
@@ -240,10 +243,6 @@ pub(crate) struct ImageManifest {
 
     #[command(flatten)]
     manifest: ManifestArgs,
-
-    /// The folder to create. An existing folder must be empty
-    #[arg(short, long, value_name = "DIR")]
-    output: PathBuf,
 
     #[command(flatten)]
     write: WriteArgs,
@@ -292,12 +291,12 @@ impl ImageManifest {
 /// digest of each image.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout image-layout latest=manifest -o image
   oci-layout image-layout latest=manifest-amd64 latest=manifest-arm64 -o image")]
 pub(crate) struct ImageLayout {
     /// The folder of an image, written by image-manifest, with an optional tag or full name; or a
-    /// layout (a folder or an oci-archive), whose images keep their tags if none is given. An
+    /// layout (a folder or an archive), whose images keep their tags if none is given. An
     /// equals sign in a path is written `\=`. Without any, the layout is empty, for images to be
     /// appended
     #[arg(value_name = "[TAG=]DIR", value_parser = args::os(NamedFolder::parse_tagged))]

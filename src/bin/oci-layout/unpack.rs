@@ -29,7 +29,7 @@ use crate::{
 /// everything below it and all attributes, as by unpack, to a path that does not exist.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout cp image:/etc/os-release .
   oci-layout cp docker://alpine:/etc etc")]
 pub(crate) struct Cp {
@@ -108,13 +108,13 @@ impl Cp {
 
 /// Unpacks the files of an image into a folder, or writes them as one tar.
 ///
-/// Restores permissions, times, links, owners, devices and extended attributes as far as you may:
-/// owners and devices take root. A file whose owner is not set does not get its setuid and setgid
-/// bits either. What is left out is a warning. Nothing is written outside of the folder, whatever
-/// the layers contain. A tar has them all, and the same image always gives the same bytes.
+/// Restores permissions, times, links and extended attributes, and as root also owners and devices.
+/// A file whose owner is not set does not get its setuid and setgid bits either. Warnings say what
+/// is left out. Nothing is written outside of the folder, whatever the layers contain. A tar has all
+/// attributes, and the same image always gives the same bytes.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout unpack image -o rootfs
   oci-layout unpack docker://alpine -o rootfs
   oci-layout unpack image --tar - | tar -t")]

@@ -39,7 +39,7 @@ use crate::{
 /// are printed.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
+Examples:
   oci-layout verify image && crane push image REGISTRY/app:1.0
   oci-layout verify image --repair ghcr.io/me/app:1.0")]
 pub(crate) struct Verify {

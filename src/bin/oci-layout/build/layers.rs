@@ -14,7 +14,7 @@ use oci_layout::{
 use crate::{
     Warnings,
     base_args::{AboveArgs, BaseArgs},
-    layer_args::{LayerArgs, at},
+    layer_args::{FILES, LayerArgs, at},
     reuse_args::ReuseArgs,
     steps::{pack, read_spec},
     trust::Trust,
@@ -22,14 +22,14 @@ use crate::{
 
 /// The options that begin a layer.
 #[derive(Args)]
-#[command(next_help_heading = "What goes into the layer")]
+#[command(next_help_heading = FILES)]
 struct OrderArgs {
     /// Begin a new layer. The files of all options after this one go into it, above the layers
     /// before. May be repeated
     #[arg(long, action = ArgAction::Append, num_args = 0, default_missing_value = "true")]
     new_layer: Vec<bool>,
 
-    /// JSON file that describes the files of a layer of its own and their attributes; - is standard
+    /// JSON file that describes a separate layer: its files and their attributes; - is standard
     /// input. Options for files do not apply to it. May be repeated
     #[arg(long, value_name = "FILE")]
     spec: Vec<PathBuf>,
