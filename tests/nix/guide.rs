@@ -8,7 +8,7 @@ use crate::nix::layout::Layout;
 use crate::nix::versions::{Nix, PROGRAMS, for_each_nix};
 
 for_each_nix! {
-    all_examples_are_built, the_first_ten_lines_run_and_are_pushed, a_changed_line_is_copied_to_a_registry,
+    the_image_of_the_readme_runs, all_examples_are_built, the_first_ten_lines_run_and_are_pushed, a_changed_line_is_copied_to_a_registry,
     the_flake_is_built,
 }
 
@@ -86,6 +86,17 @@ fn all_examples_are_built(nix: Nix) {
     };
     run(&mut flakes.on_expression("nix-instantiate", &guide(&evaluated)));
     run(flakes.on_expression("nix-build", &guide(&built)).args(["--no-out-link", "--quiet"]));
+}
+
+/// In a folder with the checkout and nothing else, and without flakes.
+fn the_image_of_the_readme_runs(nix: Nix) {
+    let flakes = Flakes::new(nix);
+    fs::write(flakes.folder("image.nix"), &examples("README.md")[0]).unwrap();
+    let nixpkgs = format!("nixpkgs={}", flakes.folder("nixpkgs").display());
+    let mut build = flakes.nix.in_place("nix-build");
+    run(build.arg("image.nix").env("NIX_PATH", nixpkgs).current_dir(flakes.folder("")));
+    let said = crate::nix::images::podman(&Layout(flakes.folder("result")), "");
+    assert!(said.ends_with("-hello-1.0/bin/hello\n"), "{said}");
 }
 
 fn the_first_ten_lines_run_and_are_pushed(nix: Nix) {
