@@ -124,7 +124,7 @@ def none(bench):
         yield Case(tree_name(bench, tree), {
             "oci-layout": bench.build(tree, "none"),
             "tar, sha256sum": tar_sha256sum(tree),
-        }, [Bar("time", "oci-layout", 0.3 if bench.sha else NONE, "tar, sha256sum")])
+        }, [Bar("time", "oci-layout", 0.3 if bench.sha else 0.6, "tar, sha256sum")])
 
 
 def described(bench):
