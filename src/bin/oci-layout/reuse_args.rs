@@ -7,6 +7,7 @@ use crate::{
     args::{self, LayoutTag},
     base_args::BaseArgs,
     image_arg::local_image,
+    layer_args::FILES,
     trust::Trust,
 };
 
@@ -19,7 +20,7 @@ pub(crate) struct ReuseArgs {
     /// (a folder, an oci-archive or a docker-archive), with a tag or digest if it has several
     /// images. The result is the same, and takes less time. A layout that does not exist is
     /// ignored. May be repeated
-    #[arg(long, value_name = "IMAGE", value_parser = args::os(local_image))]
+    #[arg(long, value_name = "IMAGE", value_parser = args::os(local_image), help_heading = FILES)]
     reuse: Vec<LayoutTag>,
 }
 

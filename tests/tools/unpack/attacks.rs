@@ -112,7 +112,7 @@ pub fn attacks(canary: &Path) -> Vec<Attack> {
         one("an unknown type", &[entry("a", b'Z', "", b"x"), text("ok")], Makes(&["- ok"]), wrong, Differs),
 
         // The largest number would leave the owner as it is, and larger ones would lose bits. Both
-        // would make a program that acts for whoever unpacks it.
+        // would leave a setuid program that belongs to the user who unpacks it.
         one("programs for owners that cannot be", &[setuid("a", u32::MAX.into()), setuid("b", 1 << 32)],
             Makes(&["- a", "- b"]), Same, wrong),
         // We and GNU tar leave the attributes out.

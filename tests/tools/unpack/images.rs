@@ -210,7 +210,8 @@ impl Made {
         assert_same("GNU tar, for a user", &expected, &found);
 
         // It notes owners in an attribute, for engines without root, and makes files in the place
-        // of devices. We follow GNU tar: a file that is no device is worse than none.
+        // of devices. We follow GNU tar and leave the device out, because a file in its place
+        // would hide that it is missing.
         let unpack = ["raw", "unpack", "--rootless", "--image", "../image:t", "umoci"];
         let umoci = run_as_user("umoci", &unpack);
         assert!(umoci.status.success(), "{umoci:?}");
