@@ -23,7 +23,7 @@ pub enum Theirs {
     Same,
     Differs,
     Fails,
-    /// It would fill the disk, or it does not know several layers.
+    /// It would fill the disk, does not know several layers, or does one thing or another.
     NotAsked,
 }
 
@@ -67,8 +67,10 @@ pub fn attacks(canary: &Path) -> Vec<Attack> {
         two("a file through a link of the layer below", link(), &[text("link/secret")],
             Makes(&["d link", "- link/secret"]), Differs),
         two("a directory in the place of a link", link(), &[directory("link/")], Makes(&["d link"]), Same),
+        // GNU tar makes the link after all if the file gets the inode number of its placeholder, which
+        // depends on the file system and on what else runs.
         one("a file in the place of a link to a file", &[symlink("link", secret), text("link")],
-            Makes(&["- link"]), Same, Differs),
+            Makes(&["- link"]), Same, NotAsked),
         one("links that lead to each other", &[symlink("a", "b"), symlink("b", "a"), text("a/x")],
             Makes(&["d a", "- a/x", "l b"]), wrong, wrong),
 
