@@ -57,6 +57,15 @@ pub enum Error {
         /// The type of the file, in one word.
         kind: &'static str,
     },
+    /// The folder that a layer is stored in lies in a source folder.
+    #[error(
+        "source {path:?}: the output of the layer is there, and would become a part of the layer: \
+         write it elsewhere, or exclude it"
+    )]
+    SourceHoldsOutput {
+        /// The source.
+        path: PathBuf,
+    },
     /// A mapping names a source that is neither a file nor a pipe: a socket or a device.
     #[error(
         "source {path:?} is a {kind}, but a layer can only contain the bytes of files and pipes: \

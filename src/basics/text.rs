@@ -45,9 +45,22 @@ pub(crate) fn list(names: &[String]) -> String {
     }
 }
 
-/// Returns the name most similar to a misspelt one, unless they differ in more than a third of the
-/// letters. The case of letters does not count.
+/// Returns the name that a word abbreviates: the only one that begins with it. Otherwise returns the
+/// name most similar to it, unless they differ in more than a third of the letters. The case of
+/// letters does not count.
 pub(crate) fn closest<'a>(misspelt: &str, names: &[&'a str]) -> Option<&'a str> {
+    // Shorter words begin too many names by chance.
+    const ABBREVIATION: usize = 3;
+    let begins = |name: &&&str| {
+        let start = name.get(..misspelt.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(misspelt))
+    };
+    let mut longer = names.iter().filter(begins);
+    if let (Some(name), None) = (longer.next(), longer.next())
+        && misspelt.len() >= ABBREVIATION
+    {
+        return Some(name);
+    }
     let distances = names.iter().map(|name| (distance(misspelt, name), *name));
     let (least, name) = distances.min_by_key(|(distance, _)| *distance)?;
     (least <= misspelt.len().div_ceil(3)).then_some(name)
@@ -87,6 +100,10 @@ mod tests {
             ("cmds", Some("Cmd")),
             ("workdir", Some("WorkingDir")),
             ("workinDirs", Some("WorkingDir")),
+            ("work", Some("WorkingDir")),
+            ("ent", Some("Entrypoint")),
+            ("en", Some("Env")),
+            ("wö", None),
             ("Labels", None),
             ("", None),
         ] {

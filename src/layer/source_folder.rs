@@ -222,9 +222,7 @@ pub(crate) fn kind(path: PathBuf, stat: &Stat) -> Result<Kind> {
 }
 
 fn holds_itself(source: &Path) -> Error {
-    let reason = "the output of the layer is there, and would become a part of the layer: write it \
-        elsewhere, or exclude it";
-    Error::invalid(format!("source {source:?}"), reason)
+    Error::SourceHoldsOutput { path: source.to_owned() }
 }
 
 /// The path of a file relative to the source, which is a prefix of it.

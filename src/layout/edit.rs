@@ -1,6 +1,7 @@
 //! Edits an existing layout: appends and replaces images, removes names, collects garbage.
 
 use std::{
+    cell::RefCell,
     collections::{HashMap, HashSet},
     io,
     os::fd::OwnedFd,
@@ -33,6 +34,8 @@ impl ImageLayout {
     /// [`ImageLayout::index`] returns the updated index. A sparse layout receives recipes instead
     /// of blobs.
     ///
+    /// Returns the entries of the index that were replaced by other images, in their order.
+    ///
     /// # Errors
     ///
     /// As [`image_layout`](crate::image_layout()), and [`Error::ReadOnlyArchive`]. The layout is
@@ -41,7 +44,7 @@ impl ImageLayout {
         &mut self,
         images: impl IntoIterator<Item = I>,
         pool: &Pool,
-    ) -> Result<()> {
+    ) -> Result<Vec<Descriptor>> {
         let (dir, write) = (self.folder()?.to_owned(), self.write);
         let images = nest(images.into_iter().map(Into::into).collect(), None)?;
         let new = entries(&images)?;
@@ -55,10 +58,14 @@ impl ImageLayout {
             let tag = entry.annotations.get(REF_NAME);
             takes.entry((tag, place(entry, tag))).or_default().push(entry);
         }
+        let replaced = RefCell::new(Vec::new());
         let edit = |old: &Descriptor| {
             let tag = old.annotations.get(REF_NAME);
             let takes = takes.get(&(tag, place(old, tag))).map(Vec::as_slice).unwrap_or_default();
             takes.iter().try_for_each(|new| check_names(old, new))?;
+            if !takes.is_empty() && takes.iter().all(|new| new.digest != old.digest) {
+                replaced.borrow_mut().push(old.clone());
+            }
             Ok(if takes.is_empty() { Edit::Keep } else { Edit::Remove })
         };
         let (files, is_sparse) = (Arc::clone(&self.files), self.is_sparse());
@@ -71,7 +78,12 @@ impl ImageLayout {
             // them.
             Ok(store)
         };
-        self.change(|layout| layout.edited(&edit, &new), put).map(drop)
+        let edited = |layout: &Self| {
+            replaced.borrow_mut().clear();
+            layout.edited(&edit, &new)
+        };
+        self.change(edited, put)?;
+        Ok(replaced.into_inner())
     }
 
     /// Removes every index entry with this tag, full name, or digest (`sha256:…`, under any name).

@@ -80,19 +80,20 @@ impl Compression {
 
     /// A compressor that has proved itself, or `None` without compression.
     pub(crate) fn codec(self) -> Result<Option<Codec>> {
-        let refuse =
-            |reason: String| Err(Error::Compression { compression: self.to_string(), reason });
-        match self {
+        match self.check_level()? {
             Self::None => Ok(None),
-            Self::Gzip { level } if !(1..=12).contains(&level) => {
-                refuse("gzip supports levels 1 to 12".to_owned())
-            }
-            Self::Zstd { level } if !(1..=19).contains(&level) => {
-                refuse("zstd supports levels 1 to 19".to_owned())
-            }
             Self::Gzip { level } => codec::gzip(level).map(Some),
             Self::Zstd { level } => codec::zstd(level).map(Some),
         }
+    }
+
+    fn check_level(self) -> Result<Self> {
+        let reason = match self {
+            Self::Gzip { level } if !(1..=12).contains(&level) => "gzip supports levels 1 to 12",
+            Self::Zstd { level } if !(1..=19).contains(&level) => "zstd supports levels 1 to 19",
+            _ => return Ok(self),
+        };
+        Err(Error::Compression { compression: self.to_string(), reason: reason.to_owned() })
     }
 }
 
@@ -119,8 +120,7 @@ impl FromStr for Compression {
 
     /// # Errors
     ///
-    /// [`Error::Compression`] for an unknown name, or a level that is not a small number. Whether
-    /// the codec supports the level is checked when it is used.
+    /// [`Error::Compression`] for an unknown name or level.
     fn from_str(text: &str) -> Result<Self> {
         let refuse = |reason: &str| Error::Compression {
             compression: text.to_owned(),
@@ -137,9 +137,9 @@ impl FromStr for Compression {
             ("none", None) => Ok(Self::None),
             ("none", Some(_)) => Err(refuse("none has no levels")),
             ("gzip", None) => Ok(Self::GZIP),
-            ("gzip", Some(level)) => Ok(Self::Gzip { level }),
+            ("gzip", Some(level)) => Self::Gzip { level }.check_level(),
             ("zstd", None) => Ok(Self::ZSTD),
-            ("zstd", Some(level)) => Ok(Self::Zstd { level }),
+            ("zstd", Some(level)) => Self::Zstd { level }.check_level(),
             _ => Err(refuse("expected gzip, zstd or none")),
         }
     }

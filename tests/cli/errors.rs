@@ -41,7 +41,9 @@ fn a_wrong_argument_is_a_usage_error() {
         ("image-manifest --config c --base b --unset-env A -o out", "cannot be used with"),
         ("image-layout =m -o out", "image name \"\""),
         ("image-layout a=b=c -o out", r"write an equals sign in a path as \="),
-        ("append -o out", "[TAG=]DIR"),
+        ("append -o out", "[TAG=]IMAGE"),
+        ("append docker://alpine -o out", "run `oci-layout pull REF -o LAYOUT` first"),
+        ("build -f app --compression gzip:99 -o out", "gzip supports levels 1 to 12"),
         ("export image", "--output"),
         (
             "export image --format tar -o out",
@@ -66,7 +68,7 @@ fn each_error_is_one_sentence() {
     room.ok("layer-tar -f app -o layer");
     room.ok("build -f app --tag latest -o image");
     let in_itself = "source \".\": the output of the layer is there, and would become a part of \
-        the layer: write it elsewhere, or exclude it";
+        the layer: write it elsewhere, or exclude it (--exclude, or exclude in a specification)";
     for (args, sentence) in [
         (
             "build -f nothing -o out",
@@ -81,10 +83,6 @@ fn each_error_is_one_sentence() {
         (
             "build -f app:/../app -o out",
             "destination \"/../app\" has `..`: write the path in the image without it",
-        ),
-        (
-            "build -f app --compression gzip:99 -o out",
-            "compression \"gzip:99\": gzip supports levels 1 to 12",
         ),
         (
             "build -f app --extra-config {} -o image",
@@ -161,6 +159,12 @@ fn each_error_is_one_sentence() {
         (
             "delete image",
             "\"image\" needs a tag here: write LAYOUT:TAG; to remove the whole layout, remove its folder",
+        ),
+        #[cfg(feature = "registry")]
+        (
+            "copy docker://127.0.0.1:1/a docker://127.0.0.1:1/b -- --retry-times 3",
+            "the arguments after `--`: they are for skopeo or docker, and neither copies from registry to \
+             registry: leave them out",
         ),
         ("delete image:1.0", "\"image\" has no image with the tag \"1.0\": it has latest"),
         (

@@ -36,6 +36,7 @@ fn room() -> Room {
         room.ok(&format!("image-manifest --layer layer {manifest}"));
     }
     room.ok("build --text /etc/alpine-release=3.20 -t 3.20 -o alpine");
+    room.ok("build -f app -t 1.0 -o other");
     // Three layers and three names.
     room.ok(
         "build --text /etc/os-release=x --new-layer --text /usr/bin/a=1 --new-layer --text /b=2 -t \
@@ -95,5 +96,22 @@ fn options_for_recipes_are_listed_where_they_matter() {
         ["ls image --trust-recipes", "--recipe-root . ls image", "digest image --recipe-root ."]
     {
         room.ok(line);
+    }
+}
+
+/// So that no terminal of 80 columns breaks it.
+#[test]
+fn usage_fits_in_80_columns() {
+    let room = Room::new();
+    let help = room.ok("--help");
+    let commands = help.lines().filter_map(|line| line.strip_prefix("  "));
+    let commands = commands.filter_map(|line| line.split(' ').next());
+    let commands: Vec<_> = commands.filter(|name| name.starts_with(char::is_alphabetic)).collect();
+    assert!(commands.contains(&"build"));
+    let is_command = |name: &&str| !["oci-layout", "podman", "help"].contains(name);
+    for command in commands.into_iter().filter(is_command) {
+        let help = room.ok(&format!("{command} --help"));
+        let usage = help.lines().find(|line| line.starts_with("Usage: ")).unwrap();
+        assert!(usage.len() <= 80, "{usage}");
     }
 }

@@ -52,6 +52,16 @@ fn options_of_other_programs_are_known() {
         // The value could be an argument of skopeo.
         ("copy image --foo", "to pass '--foo' as a value, use '-- --foo'"),
         ("build --entrypont a -o out", "a similar argument exists: '--entrypoint'"),
+        // Arguments of the image's program.
+        (
+            "build -f app --entrypoint /bin/app --flag -o out",
+            "repeat the option for each argument of the program: --entrypoint --flag",
+        ),
+        (
+            "mutate image --cmd=a --tagg=x",
+            "repeat the option for each argument of the program: --cmd --tagg=x",
+        ),
+        ("build --tagg a --entrypoint /bin/app -o out", "a similar argument exists: '--tag'"),
         ("--env build", "'build --env' exists"),
         ("-- build", "subcommand 'build' exists; to use it, remove the '--' before it"),
     ] {

@@ -33,8 +33,12 @@ fn append_adds_and_replaces() {
     let err = "added 1, 2 to image\n".to_owned();
     assert_eq!(run, Run { code: Some(0), out, err });
     assert_eq!(tags(&room), ["latest", "1", "2"]);
-    room.did("append 1=two -o image");
+    let old = room.ok("digest image:1");
+    let run = room.run("append 1=two -o image".split(' '));
+    assert_eq!(run.err, format!("added 1 to image\n1 was {old}"));
     assert_eq!(tags(&room), ["latest", "2", "1"]);
+    // The same image again.
+    assert_eq!(room.run("append 1=two -o image".split(' ')).err, "added 1 to image\n");
     let index = room.json("image/index.json");
     assert_eq!(index["manifests"][1]["digest"], index["manifests"][2]["digest"]);
 }
@@ -59,9 +63,14 @@ fn a_layout_is_copied_completely_or_one_image_under_another_tag() {
     assert_eq!(index["manifests"][0]["mediaType"], "application/vnd.oci.image.index.v1+json");
     room.ok("verify both");
     let refused = room.run(["append", "y=image", "-o", "both"]);
-    let err = "oci-layout: error: \"image\" has 2 images, but y can name only one: remove the tag \
-        to add all of them unchanged\n";
+    let err = "oci-layout: error: \"image\" has 2 images, but y can name only one: write \
+        y=LAYOUT:TAG to choose it, or no name to add all of them unchanged\n";
     assert_eq!(refused, Run { code: Some(1), out: String::new(), err: err.to_owned() });
+    room.did("append y=image:1 -o both");
+    assert_eq!(room.ok("digest both:y"), room.ok("digest image:1"));
+    room.did("append oci:image:latest -o both");
+    assert_eq!(names(&room, "both"), ["x", "y", "latest"]);
+    room.ok("verify both");
 }
 
 #[test]

@@ -329,9 +329,14 @@ fn manifests_indexes_and_names() {
             "image manifest, subject: unknown member \"diggest\"; did you mean \"digest\"?",
         ),
         (
-            json!({ "subject": { "platform": { "arch": "arm64" } } }),
-            "image manifest, subject.platform: unknown member \"arch\"; expected one of \
+            json!({ "subject": { "platform": { "cpu": "arm64" } } }),
+            "image manifest, subject.platform: unknown member \"cpu\"; expected one of \
              architecture, os, os.version, os.features, variant",
+        ),
+        (
+            json!({ "subject": { "platform": { "arch": "arm64" } } }),
+            "image manifest, subject.platform: unknown member \"arch\"; did you mean \
+             \"architecture\"?",
         ),
     ] {
         assert_eq!(message(image_manifest(config.clone(), [one.clone()], extra)), said);

@@ -42,7 +42,9 @@ fn of_error(error: &Error) -> Option<Options> {
             ("layer-tar --base, or --replace", "replace")
         }
         Error::BaseConflict { .. } | Error::Replaced(_) => ("--replace", "replace"),
-        Error::SourceKind { .. } => ("--exclude, or exclude in a specification", "exclude"),
+        Error::SourceKind { .. } | Error::SourceHoldsOutput { .. } => {
+            ("--exclude, or exclude in a specification", "exclude")
+        }
         Error::NoLocks { .. } => ("--no-lock", ""),
         _ => return None,
     })

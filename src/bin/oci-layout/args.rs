@@ -15,12 +15,14 @@ use clap::{
 };
 use oci_layout::Result;
 
+#[cfg(feature = "registry")]
+pub(crate) use self::folders::NamedFolder;
 pub(crate) use self::{
     environment::{created, pool},
     files::{directory, mapping, symlink, tar, text, with_standard_input},
-    folders::{LayoutTag, NamedFolder},
+    folders::{LayoutTag, named},
     json::{Json, read_json},
-    separators::utf8,
+    separators::{unescape, utf8},
     values::{name, pair, paths, ports, threads, time, variable_name},
 };
 

@@ -95,16 +95,25 @@ pub(crate) struct Copy {
 
 impl Copy {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<ExitCode> {
+        let (to, given) = (self.to.as_deref(), self.destination.as_deref());
+        #[cfg(feature = "registry")]
+        let between = match &self.image {
+            ImageArg::Registry(from) => between::destination(to, given)?.map(|to| (from, to)),
+            ImageArg::Layout(_) => None,
+        };
+        #[cfg(feature = "registry")]
+        if between.is_some() && !self.arguments.is_empty() {
+            let reason = "they are for skopeo or docker, and neither copies from registry to registry: \
+                          leave them out";
+            return Err(errors::invalid("the arguments after `--`", reason));
+        }
         let _lock = self.image.lock();
         let image = match &self.platform {
             Some(_) => self.image.open(self.platform.as_ref(), &self.registries, trust)?.into(),
             None => self.image.whole(&self.registries, trust)?,
         };
-        let (to, given) = (self.to.as_deref(), self.destination.as_deref());
         #[cfg(feature = "registry")]
-        if let ImageArg::Registry(from) = &self.image
-            && let Some(to) = between::destination(to, given)?
-        {
+        if let Some((from, to)) = between {
             between::copy(&image, from, to, &self.registries)?;
             return Ok(ExitCode::SUCCESS);
         }

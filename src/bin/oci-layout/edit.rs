@@ -8,12 +8,12 @@ use oci_layout::{Error, Image, ImageLayout, Pool, Result};
 
 use crate::{
     Warnings,
-    args::{self, LayoutTag, NamedFolder},
+    args::{self, LayoutTag},
     errors,
-    image_arg::names,
+    image_arg::{image_name, names},
+    named_image::{NamedImage, lock_images, open_images},
     out::{print, say},
     progress,
-    steps::{lock_images, open_images},
     trust::Trust,
     write_args::WriteArgs,
 };
@@ -25,14 +25,15 @@ use crate::{
 /// the digest of each image.
 #[derive(Args)]
 #[command(after_help = "\
-Example:
-  oci-layout append 1.1=manifest -o image")]
+Examples:
+  oci-layout append 1.1=manifest -o image
+  oci-layout append stable=other:1.0 -o image")]
 pub(crate) struct Append {
-    /// The folder of an image, written by image-manifest, with an optional tag or full name; or a
-    /// layout (a folder or an archive), whose images keep their tags if none is given. An
-    /// equals sign in a path is written `\=`
-    #[arg(value_name = "[TAG=]DIR", required = true, value_parser = args::os(NamedFolder::parse_tagged))]
-    images: Vec<NamedFolder>,
+    /// The folder of an image, written by image-manifest; an image of a layout or archive; or a
+    /// layout or archive, with all of its images. TAG is a tag or a full name. Without it, images
+    /// keep their names. An equals sign in a path is written `\=`
+    #[arg(value_name = "[TAG=]IMAGE", required = true, value_parser = args::os(NamedImage::parse))]
+    images: Vec<NamedImage>,
 
     /// The layout to add images to
     #[arg(short, long, value_name = "LAYOUT")]
@@ -55,8 +56,11 @@ impl Append {
         let added: Vec<_> = images.iter().map(named).collect();
         let mut digests: Vec<_> = images.iter().map(Image::digest).collect();
         digests.dedup();
-        progress::show("writing the layout", |_| layout.append(images, pool))?;
+        let replaced = progress::show("writing the layout", |_| layout.append(images, pool))?;
         say(format_args!("added {} to {}", added.join(", "), self.output.display()));
+        for old in &replaced {
+            say(format_args!("{} was {}", image_name(old).unwrap_or("an image"), old.digest));
+        }
         digests.iter().try_for_each(print)
     }
 }

@@ -38,7 +38,8 @@ pub(crate) fn advise(error: &mut Error, program: &Command, arguments: &[OsString
             if !command.get_positionals().any(|argument| argument.is_last_set()) {
                 error.remove(ContextKind::Suggested);
             }
-            if let Some(advice) = for_option(&option, &command) {
+            let meant = for_program(&option, &command, arguments);
+            if let Some(advice) = meant.as_deref().or_else(|| for_option(&option, &command)) {
                 error.remove(ContextKind::SuggestedArg);
                 error.insert(ContextKind::Suggested, tips(vec![advice]));
                 let usage = ContextValue::StyledStr(command.render_usage());
@@ -53,6 +54,29 @@ pub(crate) fn advise(error: &mut Error, program: &Command, arguments: &[OsString
 fn subcommand(program: &Command, arguments: &[OsString]) -> Option<Command> {
     let matches = program.clone().ignore_errors(true).try_get_matches_from(arguments).ok()?;
     program.find_subcommand(matches.subcommand_name()?).cloned()
+}
+
+/// Advice for what seems to be a further argument of the image's program.
+fn for_program(option: &str, command: &Command, arguments: &[OsString]) -> Option<String> {
+    let is_of_program = |name: &str| {
+        ["--entrypoint", "--cmd"].contains(&name)
+            && command
+                .get_arguments()
+                .any(|argument| argument.get_long() == name.strip_prefix("--"))
+    };
+    // `--entrypoint VALUE` or `--entrypoint=VALUE`, and the option after it.
+    let texts: Vec<_> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+    let at = texts.iter().position(|text| text.split('=').next() == Some(option))?;
+    let before = [texts.get(at.checked_sub(2)?), texts.get(at - 1)];
+    let name = match before {
+        [Some(name), _] if is_of_program(name) => *name,
+        [_, Some(text)] => {
+            text.split_once('=').map(|(name, _)| name).filter(|n| is_of_program(n))?
+        }
+        _ => return None,
+    };
+    let option = texts[at];
+    Some(format!("repeat the option for each argument of the program: {name} {option}"))
 }
 
 fn for_option(option: &str, command: &Command) -> Option<&'static str> {

@@ -20,13 +20,13 @@ pub(crate) struct LayerArgs {
     #[command(flatten)]
     pub(crate) files: Files,
 
-    /// Exclude matching paths from every folder; a matching folder is excluded with its contents.
+    /// Exclude matching paths from every folder and tar; a matching folder is excluded with its contents.
     /// May be repeated. `*` does not match a slash, `**` does; `!GLOB` includes paths again, as in
     /// .dockerignore
     #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
     exclude: Vec<String>,
 
-    /// Include only matching paths of every folder. May be repeated
+    /// Include only matching paths of every folder and tar. May be repeated
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
 

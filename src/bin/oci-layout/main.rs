@@ -27,6 +27,7 @@ mod layer_diff;
 #[cfg(feature = "registry")]
 mod login;
 mod mutate;
+mod named_image;
 mod names;
 mod nix;
 mod out;

@@ -272,7 +272,7 @@ impl Place {
         }
         match names.is_empty() {
             true => opened.replace(tag.as_deref(), image, pool)?,
-            false => opened.append([named(image)], pool)?,
+            false => _ = opened.append([named(image)], pool)?,
         }
         Ok(shown(&layout, name.or(tag.as_deref())))
     }

@@ -80,9 +80,12 @@ impl Squash {
 /// Diff IDs and the configuration stay as they are. An image for several platforms is changed for
 /// all of them; with --platform, the new image is for that one only. Prints the digest of the image.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "oci-layout recompress [OPTIONS] --compression <CODEC> -o <LAYOUT> <IMAGE>",
+    after_help = "\
 Example:
-  oci-layout recompress image --compression zstd -o smaller")]
+  oci-layout recompress image --compression zstd -o smaller"
+)]
 pub(crate) struct Recompress {
     #[command(flatten)]
     image: WholeImage,

@@ -4,18 +4,19 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use oci_layout::{
-    BaseFiles, Blob, Compression, Error, FileMapping, Image, LayerOptions, LayerSpec,
-    LayoutOptions, ManifestOptions, Pool, ReadLock, RecipeTrust, Result, TarLayer,
-    document::Platform, folder, image_config, image_layout, image_manifest, layer_tar,
+    BaseFiles, Blob, Compression, Error, FileMapping, LayerOptions, LayerSpec, LayoutOptions,
+    ManifestOptions, Pool, RecipeTrust, Result, TarLayer, document::Platform, folder, image_config,
+    image_layout, image_manifest, layer_tar,
 };
 
 use crate::{
     Warnings,
-    args::{self, Json, NamedFolder},
+    args::{self, Json},
     base_args::{AboveArgs, BaseArgs},
     config_args::{ConfigArgs, ManifestArgs},
     errors,
     layer_args::{FILES, Files, LayerArgs},
+    named_image::{NamedImage, lock_images, open_images},
     out::print,
     output::Output,
     progress,
@@ -295,12 +296,12 @@ Examples:
   oci-layout image-layout latest=manifest -o image
   oci-layout image-layout latest=manifest-amd64 latest=manifest-arm64 -o image")]
 pub(crate) struct ImageLayout {
-    /// The folder of an image, written by image-manifest, with an optional tag or full name; or a
-    /// layout (a folder or an archive), whose images keep their tags if none is given. An
-    /// equals sign in a path is written `\=`. Without any, the layout is empty, for images to be
-    /// appended
-    #[arg(value_name = "[TAG=]DIR", value_parser = args::os(NamedFolder::parse_tagged))]
-    images: Vec<NamedFolder>,
+    /// The folder of an image, written by image-manifest; an image of a layout or archive; or a
+    /// layout or archive, with all of its images. TAG is a tag or a full name. Without it, images
+    /// keep their names. An equals sign in a path is written `\=`. Without any image, the layout is
+    /// empty, for images to be appended
+    #[arg(value_name = "[TAG=]IMAGE", value_parser = args::os(NamedImage::parse))]
+    images: Vec<NamedImage>,
 
     /// JSON to merge over index.json, or @ and the name of a JSON file, as in '{ "annotations": {
     /// "KEY": "VALUE" } }'
@@ -339,44 +340,4 @@ impl ImageLayout {
         digests.iter().try_for_each(print)?;
         output.keep()
     }
-}
-
-/// Locks the layouts among these folders against garbage collection until the last blob of their
-/// images has been read.
-pub(crate) fn lock_images(folders: &[NamedFolder]) -> Vec<ReadLock> {
-    folders.iter().map(|folder| ReadLock::new(&folder.dir)).collect()
-}
-
-/// Opens the images in these folders, under the given names.
-pub(crate) fn open_images(
-    folders: &[NamedFolder],
-    warnings: Warnings,
-    trust: &Trust,
-) -> Result<Vec<Image>> {
-    let mut images = Vec::new();
-    for NamedFolder { name, dir } in folders {
-        let named = |image: Image| name.iter().fold(image, Image::tagged);
-        if !is_layout(dir) {
-            images.push(named(folder::open_image(dir, &trust.recipes())?));
-            continue;
-        }
-        let (all, left_out) = trust.open(dir)?.present_images()?;
-        warnings.report(&left_out)?;
-        all.iter().try_for_each(|image| warnings.report(image.warnings()))?;
-        if let (Some(name), true) = (name, all.len() != 1) {
-            let reason = format!(
-                "has {} images, but {name} can name only one: remove the tag to add all of them \
-                 unchanged",
-                all.len()
-            );
-            return Err(errors::layout(dir, reason));
-        }
-        images.extend(all.into_iter().map(named));
-    }
-    Ok(images)
-}
-
-/// Whether this is a layout, in a folder or an archive, rather than the folder of an image.
-fn is_layout(path: &Path) -> bool {
-    path.is_file() || path.join("oci-layout").exists()
 }

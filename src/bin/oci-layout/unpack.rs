@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 use oci_layout::{
-    Pool, Result, WriteOptions,
+    Error, Pool, Result, WriteOptions,
     rootfs::{FileSearch, ImageFiles, Skipped, UnpackOptions, unpack},
 };
 
@@ -177,6 +177,7 @@ fn into_place(
     let mode = fs::Permissions::from_mode(0o755);
     let new = temporary().permissions(mode).tempdir_in(parent(path)).map_err(write)?;
     let made = make(new.path())
+        .map_err(|error| in_place(error, new.path(), path))
         .and_then(|skipped| report(warnings, &skipped))
         .and_then(|()| fs::rename(new.path(), path).map_err(write));
     match made {
@@ -184,6 +185,21 @@ fn into_place(
         Err(_) => allow_removal(new.path()),
     }
     made
+}
+
+/// Names the path that the user knows instead of one in a temporary folder.
+fn in_place(error: Error, temporary: &Path, place: &Path) -> Error {
+    match error {
+        Error::Write { path, cause } => {
+            let path = match path.strip_prefix(temporary) {
+                Ok(rest) if rest.as_os_str().is_empty() => place.to_owned(),
+                Ok(rest) => place.join(rest),
+                Err(_) => path,
+            };
+            Error::Write { path, cause }
+        }
+        other => other,
+    }
 }
 
 /// Gives the user all rights to directories of an image, without which they cannot be removed.

@@ -4,50 +4,46 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use oci_layout::{PlatformImage, ReadLock, Result, document::Platform};
 
-use super::{
-    separators::{split, unescape, utf8},
-    values::name,
-};
+use super::separators::{split, unescape, utf8};
 use crate::trust::Trust;
 
-/// `[NAME=]DIR`: a folder or layout, with an optional name.
+/// `[NAME=]DIR`: a layout, with an optional name.
+#[cfg(feature = "registry")]
 #[derive(Clone, Debug)]
 pub(crate) struct NamedFolder {
     pub(crate) name: Option<String>,
     pub(crate) dir: PathBuf,
 }
 
+#[cfg(feature = "registry")]
 impl NamedFolder {
-    /// Parses `[TAG=]DIR`. The name must be a tag or the full name of an image.
-    pub(crate) fn parse_tagged(text: &OsStr) -> Result<Self, String> {
-        let folder = Self::parse_as("[TAG=]DIR", text)?;
-        folder.name.as_deref().map_or(Ok(()), |tag| name(tag).map(|_| ()))?;
-        Ok(folder)
-    }
-
-    #[cfg(feature = "registry")]
     pub(crate) fn parse(text: &OsStr) -> Result<Self, String> {
-        Self::parse_as("[NAME=]DIR", text)
-    }
-
-    fn parse_as(form: &str, text: &OsStr) -> Result<Self, String> {
-        let (name, dir) = match split(text, b'=') {
-            (name, Some(dir)) => (Some(utf8(unescape(name))?), dir),
-            (dir, None) => (None, dir),
-        };
-        if split(dir, b'=').1.is_some() {
-            return Err(format!(r"expected {form}; write an equals sign in a path as \="));
-        }
-        if dir.is_empty() {
-            return Err("the folder is empty".to_owned());
-        }
+        let (name, dir) = named("[NAME=]DIR", text)?;
         Ok(Self { name, dir: unescape(dir).into() })
     }
 }
 
+/// Splits a text of this form into the optional name and what follows it, which is not empty.
+pub(crate) fn named<'a>(
+    form: &str,
+    text: &'a OsStr,
+) -> Result<(Option<String>, &'a OsStr), String> {
+    let (name, rest) = match split(text, b'=') {
+        (name, Some(rest)) => (Some(utf8(unescape(name))?), rest),
+        (rest, None) => (None, rest),
+    };
+    if split(rest, b'=').1.is_some() {
+        return Err(format!(r"expected {form}; write an equals sign in a path as \="));
+    }
+    if rest.is_empty() {
+        return Err(format!("expected {form}, and the text ends before the path"));
+    }
+    Ok((name, rest))
+}
+
 /// `LAYOUT[:TAG]`: the tag after the first colon may also be a digest, or a full name with colons
 /// of its own. A digest may also follow an at sign: `LAYOUT@sha256:HEX`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct LayoutTag {
     pub(crate) layout: PathBuf,
     pub(crate) tag: Option<String>,
@@ -95,22 +91,6 @@ impl LayoutTag {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tags_stand_in_front_of_folders() {
-        for (text, tag, dir) in [
-            (r"dir", None, "dir"),
-            (r"latest=dir", Some("latest"), "dir"),
-            (r"a\=b", None, "a=b"),
-            (r"ghcr.io/me/app:1.0=a\=b:c", Some("ghcr.io/me/app:1.0"), "a=b:c"),
-        ] {
-            let parsed = NamedFolder::parse_tagged(text.as_ref()).unwrap();
-            assert_eq!((parsed.name.as_deref(), parsed.dir), (tag, dir.into()), "{text}");
-        }
-        for text in ["", "=dir", "tag=", "a=b=c"] {
-            NamedFolder::parse_tagged(text.as_ref()).unwrap_err();
-        }
-    }
 
     #[test]
     fn tags_stand_behind_layouts() {

@@ -19,7 +19,7 @@ pub(super) fn split(text: &OsStr, separator: u8) -> (&OsStr, Option<&OsStr>) {
 }
 
 /// Removes backslashes that escape a colon, an equals sign or a backslash; others are kept.
-pub(super) fn unescape(text: &OsStr) -> OsString {
+pub(crate) fn unescape(text: &OsStr) -> OsString {
     let mut plain = Vec::with_capacity(text.len());
     let mut bytes = text.as_bytes().iter().copied().peekable();
     while let Some(byte) = bytes.next() {
