@@ -3,8 +3,10 @@
 pub(crate) mod block_reader;
 pub(crate) mod blocks;
 pub(crate) mod codec;
+pub(crate) mod compressed_block;
 pub(crate) mod compression;
 pub(crate) mod decompress;
+pub(crate) mod decompress_ahead;
 pub(crate) mod follow;
 pub(crate) mod header;
 pub(crate) mod label;

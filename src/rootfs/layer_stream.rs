@@ -9,8 +9,7 @@ use crate::{
     },
     blob::traits::Blob,
     tarfile::{
-        decompress::unpacked,
-        read_ahead::read_ahead,
+        decompress_ahead::decompress_ahead,
         reader::{TarError, TarReader},
     },
 };
@@ -48,10 +47,7 @@ pub(crate) fn read_layer(
     let descriptor = layer.descriptor();
     let unreadable = |cause| Error::blob(descriptor.digest, cause);
     let mut blob = HashRead::new(layer.open()?);
-    let read = {
-        let mut tar = unpacked(&mut blob).map_err(unreadable)?;
-        read_ahead(&mut tar, |tar| f(&mut TarReader::new(tar)))
-    };
+    let read = decompress_ahead(&mut blob, |tar| f(&mut TarReader::new(tar)));
     let check = || {
         io::copy(&mut blob, &mut io::sink()).map_err(unreadable)?;
         let (digest, size) = blob.finish();

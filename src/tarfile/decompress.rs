@@ -72,6 +72,11 @@ pub(crate) fn decompress<'a>(
     Ok((packing, unpacked))
 }
 
+/// Decompresses what follows a whole gzip member.
+pub(crate) fn gzip_rest<'a>(stream: impl BufRead + Send + 'a) -> Box<dyn Read + Send + 'a> {
+    Box::new(Gzip::Between(stream))
+}
+
 /// The tar in the bytes of a layer, compressed or not.
 ///
 /// # Errors
@@ -85,48 +90,64 @@ pub(crate) fn unpacked<'a>(blob: impl Read + Send + 'a) -> io::Result<Box<dyn Re
 /// padding, which programs that write in blocks leave, for example on tapes.
 enum Gzip<R> {
     Member(Box<GzDecoder<R>>),
+    Between(R),
     Ended,
 }
 
 impl<R: BufRead> Read for Gzip<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let Self::Member(member) = self else { return Ok(0) };
-            let read = member.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
-                return Ok(read);
-            }
-            let Self::Member(member) = std::mem::replace(self, Self::Ended) else { return Ok(0) };
-            let mut stream = member.into_inner();
-            let mut padded = false;
-            loop {
-                let rest = stream.fill_buf()?;
-                let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
-                match rest.get(zeros) {
-                    None if zeros == 0 => return Ok(0),
-                    None => {
-                        padded = true;
-                        stream.consume(zeros);
+            // Whatever fails may be tried again.
+            *self = match std::mem::replace(self, Self::Ended) {
+                Self::Ended => return Ok(0),
+                Self::Between(mut stream) => match begins_member(&mut stream) {
+                    Ok(true) => Self::Member(Box::new(GzDecoder::new(stream))),
+                    Ok(false) => return Ok(0),
+                    Err(error) => {
+                        *self = Self::Between(stream);
+                        return Err(error);
                     }
-                    Some(0x1f) if zeros == 0 && !padded => break,
-                    Some(_) => {
-                        let reason = "data that is not gzip follows the compressed data";
-                        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+                },
+                Self::Member(mut member) => match member.read(buffer) {
+                    Ok(0) if !buffer.is_empty() => Self::Between(member.into_inner()),
+                    read => {
+                        *self = Self::Member(member);
+                        return read;
                     }
-                }
+                },
+            };
+        }
+    }
+}
+
+/// Whether another gzip member follows, or the stream ends, with or without padding.
+fn begins_member(stream: &mut impl BufRead) -> io::Result<bool> {
+    let mut padded = false;
+    loop {
+        let rest = stream.fill_buf()?;
+        let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
+        match rest.get(zeros) {
+            None if zeros == 0 => return Ok(false),
+            None => {
+                padded = true;
+                stream.consume(zeros);
             }
-            *self = Self::Member(Box::new(GzDecoder::new(stream)));
+            Some(0x1f) if zeros == 0 && !padded => return Ok(true),
+            Some(_) => {
+                let reason = "data that is not gzip follows the compressed data";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+            }
         }
     }
 }
 
 #[cfg(feature = "zstd")]
-fn zstd<'a>(stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+pub(crate) fn zstd<'a>(stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     Ok(Box::new(zstd::Decoder::with_buffer(stream)?))
 }
 
 #[cfg(not(feature = "zstd"))]
-fn zstd<'a>(_stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+pub(crate) fn zstd<'a>(_stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
     Err(io::Error::other(
         "it is compressed with zstd: enable the feature `zstd`, or decompress it first",
     ))

@@ -93,12 +93,35 @@ fn zstd_blocks(read: &ReadAt<'_>, end: u64) -> io::Result<Option<Vec<LabelledBlo
 /// The frame at this offset, with its content size and without a checksum or dictionary ([RFC
 /// 8878](https://www.rfc-editor.org/rfc/rfc8878#section-3.1.1), section 3.1.1).
 fn zstd_block(read: &ReadAt<'_>, at: u64, end: u64) -> io::Result<Option<LabelledBlock>> {
-    let mut start = [0; 13];
+    let mut start = [0; ZSTD_HEADER];
     let room = start.len().min((end - at) as usize);
     read(at, &mut start[..room])?;
-    let [0x28, 0xb5, 0x2f, 0xfd, descriptor, size @ ..] = start else { return Ok(None) };
+    let Some((length, contents)) = zstd_header(&start) else { return Ok(None) };
+    let mut next = at + length as u64;
+    loop {
+        if next + 3 > end {
+            return Ok(None);
+        }
+        let mut header = [0; 3];
+        read(next, &mut header)?;
+        let (stored, is_last) = zstd_part(header);
+        next += (header.len() + stored) as u64;
+        if is_last {
+            let block = LabelledBlock { at, size: next - at, contents };
+            return Ok(Some(block).filter(|_| next <= end));
+        }
+    }
+}
+
+/// The largest size of the header of a zstd frame here.
+pub(crate) const ZSTD_HEADER: usize = 13;
+
+/// The size of the header of a zstd frame, and the content size that it gives. `None` for what the
+/// frames of this byte format do not have: a checksum, a dictionary, no content size.
+pub(crate) fn zstd_header(start: &[u8; ZSTD_HEADER]) -> Option<(usize, u64)> {
+    let [0x28, 0xb5, 0x2f, 0xfd, descriptor, size @ ..] = *start else { return None };
     if descriptor & 0b0011_1111 != 0b0010_0000 {
-        return Ok(None);
+        return None;
     }
     let number = |length: usize| {
         size[..length].iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
@@ -109,22 +132,16 @@ fn zstd_block(read: &ReadAt<'_>, at: u64, end: u64) -> io::Result<Option<Labelle
         2 => (4, number(4)),
         _ => (8, number(8)),
     };
-    let mut next = at + 5 + length;
-    loop {
-        if next + 3 > end {
-            return Ok(None);
-        }
-        let mut header = [0; 4];
-        read(next, &mut header[..3])?;
-        let header = u32::from_le_bytes(header);
-        // A block of one repeated byte stores it once.
-        let stored = if header >> 1 & 3 == 1 { 1 } else { header >> 3 };
-        next += 3 + u64::from(stored);
-        if header & 1 == 1 {
-            let block = LabelledBlock { at, size: next - at, contents };
-            return Ok(Some(block).filter(|_| next <= end));
-        }
-    }
+    Some((5 + length, contents))
+}
+
+/// How many bytes follow the header of a block in a zstd frame, and whether this is the last one.
+pub(crate) fn zstd_part(header: [u8; 3]) -> (usize, bool) {
+    let [a, b, c] = header;
+    let header = u32::from_le_bytes([a, b, c, 0]);
+    // A block of one repeated byte stores it once.
+    let stored = if header >> 1 & 3 == 1 { 1 } else { header >> 3 };
+    (stored as usize, header & 1 == 1)
 }
 
 /// Fills the buffer with the first contents of a compressed block.
@@ -144,6 +161,10 @@ pub(crate) fn decompress_start(
 }
 
 /// The contents of a compressed block, which have this size.
+///
+/// # Errors
+///
+/// If the block is damaged, has other contents than this size, or ends before `compressed` does.
 pub(crate) fn decompress(
     compression: Compression,
     compressed: &[u8],
@@ -155,7 +176,11 @@ pub(crate) fn decompress(
             let mut contents = vec![0; size];
             let mut decompressor = libdeflater::Decompressor::new();
             let written = decompressor.gzip_decompress(compressed, &mut contents);
-            contents.truncate(written.map_err(io::Error::other)?);
+            if written.map_err(io::Error::other)? < size || !ends_once(compressed, &contents) {
+                return Err(io::Error::other(
+                    "the gzip member has another size than its label says",
+                ));
+            }
             Ok(contents)
         }
         #[cfg(feature = "zstd")]
@@ -166,4 +191,20 @@ pub(crate) fn decompress(
             Ok(contents)
         }
     }
+}
+
+/// Whether the end of a gzip member is only at the end of these bytes.
+///
+/// libdeflate does not say where it found the end, and others would read a second member there. It
+/// compared the checksum and size at the end that it found with the contents. So the end is at the
+/// only place that has both.
+#[cfg(feature = "gzip")]
+fn ends_once(compressed: &[u8], contents: &[u8]) -> bool {
+    let mut sum = libdeflater::Crc::new();
+    sum.update(contents);
+    let mut end = [0; GZIP_TRAILER];
+    end[..4].copy_from_slice(&sum.sum().to_le_bytes());
+    end[4..].copy_from_slice(&(contents.len() as u32).to_le_bytes());
+    let found = compressed.windows(GZIP_TRAILER).position(|bytes| bytes == end);
+    found.is_some_and(|at| at + GZIP_TRAILER == compressed.len())
 }

@@ -17,8 +17,8 @@ use std::{
 use rustix::{
     fs::{
         AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid,
-        XattrFlags, chownat, fchmod, fchown, fsetxattr, futimens, linkat, lsetxattr, makedev,
-        mkdirat, mknodat, openat, symlinkat, unlinkat, utimensat,
+        XattrFlags, chownat, fchmod, fchown, fsetxattr, fstat, futimens, linkat, lsetxattr,
+        makedev, mkdirat, mknodat, openat, symlinkat, unlinkat, utimensat,
     },
     io::{Errno, retry_on_intr},
 };
@@ -44,6 +44,29 @@ pub(crate) struct Target {
     pub(crate) skipped: SkippedList,
     /// Whether owners are set.
     same_owner: bool,
+    /// What the system gives to new files.
+    new_files: NewFiles,
+}
+
+/// The attributes of files that this process creates in a directory.
+struct NewFiles {
+    /// `None` if the file system does not tell.
+    owner: Option<(Uid, Gid)>,
+    /// The bits of the mode that the umask and default ACLs keep.
+    mode: u32,
+}
+
+impl NewFiles {
+    /// Those of an unnamed file. New directories pass on what they get from this one.
+    fn of(directory: &OwnedFd) -> Self {
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        let mode = Mode::RWXU | Mode::RWXG | Mode::RWXO;
+        let stat = openat(directory, ".", flags, mode).and_then(fstat);
+        stat.map_or(Self { owner: None, mode: 0 }, |stat| Self {
+            owner: Some((Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid))),
+            mode: stat.st_mode & mode.bits(),
+        })
+    }
 }
 
 /// A file to be written, with all of its contents.
@@ -55,11 +78,15 @@ pub(crate) struct NewFile {
 }
 
 /// A file that is being written.
-pub(crate) struct Writing(File);
+pub(crate) struct Writing {
+    file: File,
+    /// Whether it has the mode of its entry.
+    has_mode: bool,
+}
 
 impl Writing {
     pub(crate) fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, at)
+        self.file.write_all_at(bytes, at)
     }
 }
 
@@ -89,9 +116,10 @@ impl Target {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = retry_on_intr(|| openat(CWD, path, flags, Mode::empty()));
         let root = root.map_err(|cause| Error::write(path)(cause.into()))?;
+        let new_files = NewFiles::of(&root);
         let (path, root) = (path.to_owned(), Arc::new(root));
         let (last, not_made, skipped) = Default::default();
-        Ok(Self { path, root, last, not_made, skipped, same_owner })
+        Ok(Self { path, root, last, not_made, skipped, same_owner, new_files })
     }
 
     /// Where a path of the image lies.
@@ -147,7 +175,7 @@ impl Target {
             self.skip_device(path);
             return Ok(());
         }
-        let fail = Error::write(self.path_of(target));
+        let fail = |cause| Error::write(self.path_of(target))(cause);
         let from = self.open_parent(target).map_err(fail)?;
         let target_name = name(target);
         self.at(path, |parent, name| {
@@ -168,7 +196,7 @@ impl Target {
         path: &LayerPath,
         f: impl Fn(&OwnedFd, &OsStr) -> rustix::io::Result<T>,
     ) -> Result<T> {
-        let fail = Error::write(self.path_of(path));
+        let fail = |cause| Error::write(self.path_of(path))(cause);
         let name = name(path);
         let done = self
             .parent(path)
@@ -176,13 +204,27 @@ impl Target {
         done.map_err(fail)
     }
 
-    /// A new, empty file that only this process may read.
-    pub(crate) fn create(&self, parent: &OwnedFd, path: &LayerPath) -> io::Result<Writing> {
+    /// A new, empty file. It has the mode of its entry if nothing more is to be set, or else only
+    /// this process may read it.
+    pub(crate) fn create(
+        &self,
+        parent: &OwnedFd,
+        path: &LayerPath,
+        entry: &FileEntry,
+    ) -> io::Result<Writing> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let flags = flags | OFlags::CLOEXEC;
         let name = name(path);
-        let open = || openat(parent, OsStr::from_bytes(&name), flags, Mode::RUSR | Mode::WUSR);
-        Ok(Writing(File::from(retry_on_intr(open)?)))
+        let has_mode = self.keeps_mode(entry);
+        let mode = if has_mode { Mode::from_raw_mode(entry.mode) } else { Mode::RUSR | Mode::WUSR };
+        let open = || openat(parent, OsStr::from_bytes(&name), flags, mode);
+        Ok(Writing { file: File::from(retry_on_intr(open)?), has_mode })
+    }
+
+    /// Whether a new file can have its mode from the beginning. Extended attributes of a user take
+    /// the permission to write.
+    fn keeps_mode(&self, entry: &FileEntry) -> bool {
+        entry.mode & !self.new_files.mode == 0 && entry.xattrs.is_empty()
     }
 
     /// Gives a file its size, and what its entry says of it.
@@ -192,8 +234,8 @@ impl Target {
         path: &LayerPath,
         entry: &FileEntry,
     ) -> io::Result<()> {
-        new.0.set_len(entry.size())?;
-        self.set_open(&new.0, path, entry)
+        new.file.set_len(entry.size())?;
+        self.set_open(new, path, entry)
     }
 
     pub(crate) fn set_directory(&self, path: &LayerPath, entry: &FileEntry) -> Result<()> {
@@ -201,18 +243,24 @@ impl Target {
             true => self.root.try_clone(),
             false => self.open_directory(path),
         };
-        let set =
-            directory.and_then(|directory| self.set_open(&File::from(directory), path, entry));
-        set.map_err(Error::write(self.path_of(path)))
+        let set = directory.and_then(|directory| {
+            let file = File::from(directory);
+            self.set_open(&Writing { file, has_mode: false }, path, entry)
+        });
+        set.map_err(|cause| Error::write(self.path_of(path))(cause))
     }
 
-    /// Owner first: a change of it clears setuid bits and capabilities.
-    fn set_open(&self, file: &File, path: &LayerPath, entry: &FileEntry) -> io::Result<()> {
+    /// Owner first: a change of it clears setuid bits and capabilities. Attributes before the mode,
+    /// which may not allow them.
+    fn set_open(&self, new: &Writing, path: &LayerPath, entry: &FileEntry) -> io::Result<()> {
+        let Writing { file, has_mode } = new;
         let mode = self.set_owner(path, entry, |uid, gid| fchown(file, uid, gid))?;
-        fchmod(file, mode)?;
         for (name, value) in &entry.xattrs {
             let set = fsetxattr(file, OsStr::from_bytes(name), value, XattrFlags::empty());
             self.set_xattr(set, path, name)?;
+        }
+        if !has_mode {
+            fchmod(file, mode)?;
         }
         Ok(futimens(file, &times(entry))?)
     }
@@ -221,9 +269,9 @@ impl Target {
     pub(crate) fn write(&self, new: &NewFile) -> Result<()> {
         let NewFile { parent, path, file, contents } = new;
         let written = match &file.kind {
-            FileKind::File { .. } => self.create(parent, path).and_then(|mut writing| {
+            FileKind::File { .. } => self.create(parent, path, file).and_then(|mut writing| {
                 writing.write_at(0, contents)?;
-                self.set_open(&writing.0, path, file)
+                self.set_open(&writing, path, file)
             }),
             FileKind::Symlink { target } => {
                 self.write_special(parent, path, file, |name| symlinkat(target, parent, name))
@@ -245,7 +293,7 @@ impl Target {
             }),
             FileKind::Directory => Ok(()),
         };
-        written.map_err(Error::write(self.path_of(path)))
+        written.map_err(|cause| Error::write(self.path_of(path))(cause))
     }
 
     /// What cannot be opened: a link, a device, a pipe.
@@ -299,6 +347,8 @@ impl Target {
             return Ok(Mode::from_raw_mode(without_bits));
         }
         let is_set = match owner(entry) {
+            // The directory that everything is unpacked into may be anybody's.
+            owner if owner == self.new_files.owner && !path.is_root() => owner.is_some(),
             Some((uid, gid)) => self.allowed(set(Some(uid), Some(gid)), path, NO_OWNER)?,
             None => {
                 self.skipped.add(&path.to_path(), NO_SUCH_OWNER.to_owned());

@@ -8,6 +8,20 @@ use crate::tarfile::reader::{TarEntry, TarError, TarReader};
 const BLOCK: usize = 256 << 10;
 
 impl<R: Read> TarReader<R> {
+    /// The contents of the entry that was returned last, which is not sparse.
+    ///
+    /// # Errors
+    ///
+    /// A tar that cannot be read.
+    pub(crate) fn whole_contents(&mut self, entry: &TarEntry) -> Result<Vec<u8>, TarError> {
+        let mut contents = vec![0; entry.stored_size as usize];
+        self.input.skip_to(entry.data_offset)?;
+        if self.input.fill(&mut contents)? < contents.len() {
+            return Err(self.input.cut_off());
+        }
+        Ok(contents)
+    }
+
     /// Passes on the contents of the entry that was returned last, in order: each part with its
     /// place in the file. Bytes between the parts are zeros.
     ///
