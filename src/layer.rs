@@ -10,6 +10,7 @@ pub(crate) mod entries;
 pub(crate) mod entry;
 pub(crate) mod glob;
 pub(crate) mod layer_tar;
+pub(crate) mod layer_tars;
 pub(crate) mod lazy;
 pub(crate) mod links;
 pub(crate) mod listing;

@@ -31,8 +31,8 @@
 #![doc = concat!(
     "[README](https://docs.rs/crate/oci-layout/", env!("CARGO_PKG_VERSION"), "), and in the ",
     "[source](https://docs.rs/crate/oci-layout/", env!("CARGO_PKG_VERSION"), "/source/) the ",
-    "folders `examples/` and `docs/`: `byte-format.md` defines every byte, `layering.md` explains ",
-    "how closures are split, `architecture.md` shows the parts.",
+    "folders `examples/` and `docs/`: `byte-format.md` defines every byte, `layering.md` and ",
+    "`split.md` explain how closures and folders are split, `architecture.md` shows the parts.",
 )]
 //!
 //! # Further functions
@@ -54,6 +54,7 @@
 //! | keep recipes instead of layers | [`LayoutOptions::sparse`], [`Recipe`], [`ImageLayout::fill`] |
 //! | read the files of a layer from JSON | [`LayerSpec`] |
 //! | split a Nix closure into layers | [`closure::closure_layers()`], [`closure::ReferenceGraph`] |
+//! | make several layers of files that change at different times | [`layer_tars()`], [`split::split_files()`] |
 //! | pull, push and serve images | the module `registry`, with the feature of that name; [`Image::from_manifest`] for a client of your own |
 //! | limit the number of threads | [`Pool`] |
 //!
@@ -120,6 +121,7 @@ pub mod registry;
 #[cfg(feature = "cli")]
 pub mod report;
 pub mod rootfs;
+pub mod split;
 mod store;
 mod tarfile;
 pub mod verify;
@@ -138,6 +140,7 @@ pub use crate::{
     layer::{
         entries::{LayerEntries, LayerEntry, layer_entries},
         layer_tar::{TarLayer, layer_tar},
+        layer_tars::layer_tars,
     },
     layout::{
         edit::Collected,

@@ -37,6 +37,7 @@ mod library {
     mod source_tar;
     mod sources;
     mod spec;
+    mod split;
     mod squash;
     mod unpack;
     mod values;

@@ -1,6 +1,7 @@
 //! `layer_tar` makes a layer from mappings.
 
 use std::{
+    borrow::Cow,
     fmt,
     fs::File,
     io::{Read, Write},
@@ -80,72 +81,100 @@ pub fn layer_tar(
             report(done, total);
         }
     };
-    let base = listing.base();
-    let mut recorder =
-        (options.recipe && can_be_described(&files)?).then(|| Recorder::new(&stream));
-    let mut record = |block: &[u8], hasher: &_| {
-        recorder.iter_mut().for_each(|recorder| recorder.block(block, hasher));
-        Ok(())
-    };
-    let store = options.store.as_deref().map(|dir| BlobFiles::create(dir, options.write));
-    let store = store.transpose()?;
-    let mut blob = store.as_ref().map(BlobFiles::new_blob).transpose()?;
-    let sink = blob.as_mut().map(|blob| blob as &mut (dyn Write + Send));
-    let compression = options.compression;
-    let tar = Tar {
+    let packing = Packing {
         stream: &stream,
         listing: Some(&listing),
-        compression,
-        earlier: options.earlier.as_deref(),
-        cache: options.block_cache.as_deref(),
+        options: &options,
         pool: &pool,
+        record: options.recipe && can_be_described(&files)?,
     };
-    let Pass { diff_id, digest, size } = pass(tar, sink, &progress, &mut record)?;
-    let too_large =
-        |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
-    let mut warnings = noticed.warnings();
-    warnings
-        .extend(stream.first_with(too_large).map(|(path, id)| Warning::OwnerTooLarge { path, id }));
-    // A layer that is refused is not stored.
-    Error::refuse_warnings(&warnings, options.strict)?;
-    let stored = match store.zip(blob) {
-        Some((store, blob)) => Some(Arc::new(StoredBlob::keep(store, blob, digest)?)),
-        None => None,
-    };
-    let descriptor = Descriptor::new(compression.media_type(), digest, size);
     let created_by = created_by(&files);
-    let checks = recorder.map(|recorder| Arc::new(recorder.finish()));
-    let recipe = match &checks {
-        Some(checks) => {
-            let spec = LayerSpec {
-                files: with_absolute_sources(files)?,
-                options: LayerOptions {
-                    store: None,
-                    progress: None,
-                    earlier: None,
-                    block_cache: None,
-                    base,
-                    strict: false,
-                    ..options.clone()
-                },
-            };
-            let recipe = Recipe::of_tar(descriptor.clone(), spec, Arc::clone(checks));
-            Some(recipe.of_layer(diff_id).made_by(created_by.clone()).pool(&pool))
-        }
-        None => None,
+    let layer = packing.pack(created_by.clone(), &progress, || noticed.warnings())?;
+    let Some(checks) = layer.checks.clone() else { return Ok(layer) };
+    let base = listing.base();
+    drop(listing);
+    let spec = LayerSpec {
+        files: with_absolute_sources(files)?,
+        options: LayerOptions {
+            store: None,
+            progress: None,
+            earlier: None,
+            block_cache: None,
+            base,
+            strict: false,
+            ..options.clone()
+        },
     };
-    Ok(TarLayer {
-        descriptor,
-        diff_id,
-        created_by,
-        compression,
-        stream,
-        pool,
-        stored,
-        checks,
-        recipe,
-        warnings,
-    })
+    let recipe = Recipe::of_tar(layer.descriptor.clone(), spec, checks);
+    let recipe = recipe.of_layer(layer.diff_id).made_by(created_by).pool(&pool);
+    Ok(TarLayer { recipe: Some(recipe), ..layer })
+}
+
+/// A tar to be packed as a layer.
+pub(crate) struct Packing<'a, 'l> {
+    pub(crate) stream: &'a Arc<TarStream>,
+    /// Finds the entries. `None` if all are known.
+    pub(crate) listing: Option<&'a Listing<'l>>,
+    pub(crate) options: &'a LayerOptions,
+    pub(crate) pool: &'a Pool,
+    /// Whether to compute what a recipe needs.
+    pub(crate) record: bool,
+}
+
+impl Packing<'_, '_> {
+    /// Computes the digests, and stores the blob if the options say so. The layer has no recipe.
+    /// `warnings` returns what was noticed, after everything was read.
+    pub(crate) fn pack(
+        &self,
+        created_by: String,
+        progress: &(dyn Fn(u64) + Sync),
+        warnings: impl FnOnce() -> Vec<Warning>,
+    ) -> Result<TarLayer> {
+        let Self { stream, listing, options, pool, record } = *self;
+        let mut recorder = record.then(|| Recorder::new(stream));
+        let mut record = |block: &[u8], hasher: &_| {
+            recorder.iter_mut().for_each(|recorder| recorder.block(block, hasher));
+            Ok(())
+        };
+        let store = options.store.as_deref().map(|dir| BlobFiles::create(dir, options.write));
+        let store = store.transpose()?;
+        let mut blob = store.as_ref().map(BlobFiles::new_blob).transpose()?;
+        let sink = blob.as_mut().map(|blob| blob as &mut (dyn Write + Send));
+        let compression = options.compression;
+        let tar = Tar {
+            stream,
+            listing,
+            compression,
+            earlier: options.earlier.as_deref(),
+            cache: options.block_cache.as_deref(),
+            pool,
+        };
+        let Pass { diff_id, digest, size } = pass(tar, sink, &progress, &mut record)?;
+        let too_large =
+            |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
+        let mut warnings = warnings();
+        warnings.extend(
+            stream.first_with(too_large).map(|(path, id)| Warning::OwnerTooLarge { path, id }),
+        );
+        // A layer that is refused is not stored.
+        Error::refuse_warnings(&warnings, options.strict)?;
+        let stored = match store.zip(blob) {
+            Some((store, blob)) => Some(Arc::new(StoredBlob::keep(store, blob, digest)?)),
+            None => None,
+        };
+        Ok(TarLayer {
+            descriptor: Descriptor::new(compression.media_type(), digest, size),
+            diff_id,
+            created_by,
+            compression,
+            stream: Arc::clone(stream),
+            pool: pool.clone(),
+            stored,
+            checks: recorder.map(|recorder| Arc::new(recorder.finish())),
+            recipe: None,
+            warnings,
+        })
+    }
 }
 
 /// Whether the layer can be made again from its sources alone: a compressed tar needs a folder to
@@ -293,15 +322,21 @@ impl From<TarLayer> for Arc<dyn Layer> {
 
 /// Contains only destinations, because the paths of sources depend on the machine instead of the
 /// image.
-fn created_by(files: &[FileMapping]) -> String {
+pub(crate) fn created_by(files: &[FileMapping]) -> String {
+    named(files.iter().map(|mapping| mapping.destination.to_string_lossy()))
+}
+
+/// What the history of an image says of a layer with these paths.
+pub(crate) fn named<'a>(paths: impl ExactSizeIterator<Item = Cow<'a, str>>) -> String {
     const NAMED: usize = 8;
+    let count = paths.len();
     let mut text = "oci-layout layer-tar".to_owned();
-    for mapping in files.iter().take(NAMED) {
+    for path in paths.take(NAMED) {
         text.push(' ');
-        text.push_str(&mapping.destination.to_string_lossy());
+        text.push_str(&path);
     }
-    if files.len() > NAMED {
-        text.push_str(&format!(" and {} more", files.len() - NAMED));
+    if count > NAMED {
+        text.push_str(&format!(" and {} more", count - NAMED));
     }
     text
 }

@@ -28,7 +28,7 @@ fn make_again(
     pool: &Pool,
     sink: &mut (dyn Write + Send),
 ) -> Result<()> {
-    let stream = list(files, options, pool).map_err(|error| match error {
+    let stream = list(files, options, pool, &Arc::default()).map_err(|error| match error {
         Error::SourceMissing { path } => {
             Error::SourceOutdated { digest: descriptor.digest, path, change: "vanished" }
         }

@@ -37,9 +37,10 @@ pub(crate) fn list(
     files: &[FileMapping],
     options: &LayerOptions,
     pool: &Pool,
+    noticed: &Arc<Noticed>,
 ) -> Result<TarStream> {
     let stream = TarStream::default();
-    let Plan { finding, look, .. } = plan(files, options, pool, &stream, &Arc::default())?;
+    let Plan { finding, look, .. } = plan(files, options, pool, &stream, noticed)?;
     for entries in pool.map_parts(finding, |found| look.at(found?)) {
         stream.push(entries?)?;
     }

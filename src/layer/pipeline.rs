@@ -41,10 +41,10 @@ pub(crate) type EachBlock<'a> = dyn FnMut(&[u8], &Hasher) -> Result<()> + Send +
 
 /// A tar to be read once.
 #[derive(Clone, Copy)]
-pub(crate) struct Tar<'a> {
+pub(crate) struct Tar<'a, 'l> {
     pub(crate) stream: &'a TarStream,
     /// Finds what is not known of the tar yet.
-    pub(crate) listing: Option<&'a Listing<'a>>,
+    pub(crate) listing: Option<&'a Listing<'l>>,
     pub(crate) compression: Compression,
     /// Blocks that need not be compressed again.
     pub(crate) earlier: Option<&'a EarlierBlocks>,
@@ -55,7 +55,7 @@ pub(crate) struct Tar<'a> {
 /// Reads a tar once, and writes its blob to the sink if there is one. `progress` is told how many
 /// bytes of the tar are done.
 pub(crate) fn pass<'a>(
-    tar: Tar<'a>,
+    tar: Tar<'a, '_>,
     sink: Option<&'a mut (dyn Write + Send + 'a)>,
     progress: &'a (dyn Fn(u64) + Sync),
     each_block: &'a mut EachBlock<'a>,
@@ -105,8 +105,8 @@ fn room(threads: usize, limit: u64) -> usize {
     threads.saturating_mul(2).saturating_add(threads / 4 + more)
 }
 
-struct Pipeline<'a> {
-    tar: Tar<'a>,
+struct Pipeline<'a, 'l> {
+    tar: Tar<'a, 'l>,
     /// The maximum size of a block.
     limit: u64,
     /// With this many buffers in use, no more are taken.
@@ -123,9 +123,9 @@ struct Pipeline<'a> {
     blob: Mutex<(Hasher, Option<&'a mut (dyn Write + Send + 'a)>)>,
 }
 
-enum Task<'a> {
+enum Task<'l> {
     /// Lists more of the tar.
-    List(ListTask<'a>),
+    List(ListTask<'l>),
     /// Reads the block with this number, which is this range of the tar.
     Read(u64, Range<u64>, Buffer),
     /// Adds the bytes of these blocks to the diff ID.
@@ -135,11 +135,11 @@ enum Task<'a> {
     Emit(Part),
 }
 
-impl<'a> Job for Pipeline<'a> {
-    type Task = Task<'a>;
+impl<'l> Job for Pipeline<'_, 'l> {
+    type Task = Task<'l>;
 
     /// Claims the task that brings the oldest block forward, because that frees memory.
-    fn claim(&self, may: May) -> Claim<Task<'a>> {
+    fn claim(&self, may: May) -> Claim<Task<'l>> {
         let queue = &mut *lock(&self.queue);
         if queue.failed.is_some() || queue.aborted {
             queue.blocks.clear();
@@ -168,7 +168,7 @@ impl<'a> Job for Pipeline<'a> {
             .map_or(Claim::Wait, Claim::Work)
     }
 
-    fn run(&self, task: Task<'a>) {
+    fn run(&self, task: Task<'l>) {
         let result = match task {
             Task::List(task) => {
                 self.tar.listing.map_or(Ok(()), |listing| listing.run(task, self.tar.stream))
@@ -188,7 +188,7 @@ impl<'a> Job for Pipeline<'a> {
     }
 }
 
-impl<'a> Pipeline<'a> {
+impl<'l> Pipeline<'_, 'l> {
     /// The end of the block that begins at this offset, if enough of the tar is known. `None` at
     /// the end of the tar.
     fn block_end(&self, start: u64) -> Option<u64> {
@@ -207,14 +207,14 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    fn claim_list(&self, may: May) -> Option<Task<'a>> {
+    fn claim_list(&self, may: May) -> Option<Task<'l>> {
         match self.tar.listing?.claim(may) {
             Claim::Work(task) => Some(Task::List(task)),
             _ => None,
         }
     }
 
-    fn claim_compress(&self, queue: &mut Queue, may: May) -> Option<Task<'a>> {
+    fn claim_compress(&self, queue: &mut Queue, may: May) -> Option<Task<'l>> {
         let ready = |block: &Block| block.is_unclaimed() && block.tar.is_some();
         let index = queue.blocks.iter().position(ready).filter(|_| self.compresses)?;
         if index > 0 && !self.may_take_buffer(queue, may) {
@@ -225,7 +225,7 @@ impl<'a> Pipeline<'a> {
         Some(Task::Compress(queue.done + index as u64, tar, self.tar.pool.buffer()))
     }
 
-    fn claim_read(&self, queue: &mut Queue, may: May) -> Option<Task<'a>> {
+    fn claim_read(&self, queue: &mut Queue, may: May) -> Option<Task<'l>> {
         // One block is always read, and its output made: the jobs that hold all other buffers may
         // wait for a reader that waits for this job.
         if !queue.blocks.is_empty() && !self.may_take_buffer(queue, may) {

@@ -117,6 +117,16 @@ impl TarStream {
         self.0.write().unwrap_or_else(PoisonError::into_inner).complete = true;
     }
 
+    /// All entries in order.
+    pub(crate) fn into_entries(self) -> Vec<Entry> {
+        let parts = self.0.into_inner().unwrap_or_else(PoisonError::into_inner).parts;
+        let entries = |part| match Arc::try_unwrap(part) {
+            Ok(Part { entries, .. }) => entries,
+            Err(part) => part.entries.clone(),
+        };
+        parts.into_iter().flat_map(entries).collect()
+    }
+
     /// The path and the number of the first entry for which the function returns a number.
     pub(crate) fn first_with<T>(
         &self,

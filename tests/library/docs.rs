@@ -12,6 +12,7 @@ const PAGES: &[&str] = &[
     "docs/performance.md",
     "docs/registry.md",
     "docs/security.md",
+    "docs/split.md",
     "docs/faults.md",
     "docs/nix.md",
     "docs/nix-migration.md",
