@@ -8,6 +8,7 @@ pub(crate) mod layer_diff;
 pub(crate) mod layer_stream;
 pub(crate) mod merge;
 pub(crate) mod search;
+pub(crate) mod split_files;
 pub(crate) mod squash;
 pub(crate) mod tar;
 pub(crate) mod unpack;
@@ -21,5 +22,6 @@ pub use crate::rootfs::{
     image_files::ImageFiles,
     layer_diff::layer_diff,
     search::FileSearch,
+    split_files::layer_split_files,
     unpack::{Skipped, UnpackOptions, unpack},
 };

@@ -13,6 +13,7 @@ use crate::{
     split::{file::by_path, units::Units},
 };
 
+pub(crate) use crate::split::file::MOST_IN_RECORDS;
 pub use crate::split::{
     file::{SplitFile, is_record},
     pack::SplitOptions,

@@ -17,7 +17,7 @@ use crate::{
     },
     pool::Pool,
     recipe::{FileMapping, LayerOptions},
-    split::{SplitFile, SplitGroup, SplitOptions, is_record, split_files},
+    split::{MOST_IN_RECORDS, SplitFile, SplitGroup, SplitOptions, is_record, split_files},
 };
 
 /// Makes layers from these files, lowest first, so that files which change at different times are
@@ -106,10 +106,6 @@ fn split_input(entries: &[Entry]) -> Result<Vec<SplitFile>> {
     }
     Ok(input)
 }
-
-/// The maximum number of bytes to read from all lists of packages' files, in the order of paths.
-/// Those of 10,000 packages have about 100 MB.
-pub(crate) const MOST_IN_RECORDS: u64 = 256 << 20;
 
 fn bytes_of(content: &Content) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();

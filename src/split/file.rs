@@ -53,6 +53,10 @@ pub fn is_record(path: impl AsRef<Path>) -> bool {
     record_folder(path.as_ref().as_os_str().as_bytes()).is_some()
 }
 
+/// The maximum number of bytes to read from the lists of all packages, in the order of their paths.
+/// Those of 10,000 packages have about 100 MB.
+pub(crate) const MOST_IN_RECORDS: u64 = 256 << 20;
+
 /// The `.dist-info` folder of a `RECORD`.
 pub(crate) fn record_folder(path: &[u8]) -> Option<&[u8]> {
     path.strip_suffix(b"/RECORD").filter(|folder| folder.ends_with(b".dist-info"))

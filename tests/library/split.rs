@@ -401,7 +401,10 @@ fn options_apply_to_all_layers() {
     let layers = layer_tars(files(), options().store(store.path()), &split).unwrap();
     assert!(layers.iter().all(|layer| layer.file().unwrap().starts_with(store.path())));
     // The warnings concern all files, and are reported once.
-    assert_eq!(layers.iter().map(|layer| layer.warnings().len()).collect::<Vec<_>>(), [1, 0, 0, 0, 0]);
+    assert_eq!(
+        layers.iter().map(|layer| layer.warnings().len()).collect::<Vec<_>>(),
+        [1, 0, 0, 0, 0]
+    );
     assert!(tars(&layers).iter().flatten().all(|member| member.mtime == 7));
     let strict = layer_tars(files(), options().strict(true), &split);
     assert!(matches!(strict, Err(Error::Warning(_))), "{strict:?}");

@@ -46,10 +46,29 @@ impl BaseArgs {
         platform: Option<&Platform>,
         trust: &Trust,
     ) -> Result<Option<(PlatformImage, Option<ReadLock>)>> {
-        let cache = self.cache();
-        let open =
-            |base| base_image::open(base, platform, cache.as_deref(), &self.registries, trust);
+        let open = |base| self.open_as("pulling the base image", base, platform, trust);
         self.base.as_ref().map(open).transpose()
+    }
+
+    /// Opens an earlier image for a platform, with the options for the base image.
+    pub(crate) fn open_earlier(
+        &self,
+        image: &ImageArg,
+        platform: Option<&Platform>,
+        trust: &Trust,
+    ) -> Result<(PlatformImage, Option<ReadLock>)> {
+        self.open_as("pulling the earlier image", image, platform, trust)
+    }
+
+    fn open_as(
+        &self,
+        pulling: &'static str,
+        image: &ImageArg,
+        platform: Option<&Platform>,
+        trust: &Trust,
+    ) -> Result<(PlatformImage, Option<ReadLock>)> {
+        let cache = self.cache();
+        base_image::open(image, platform, cache.as_deref(), &self.registries, trust, pulling)
     }
 
     fn cache(&self) -> Option<PathBuf> {

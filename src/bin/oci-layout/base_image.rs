@@ -9,7 +9,8 @@ use crate::{
     trust::Trust,
 };
 
-/// Opens a base image. The lock keeps its blobs until the last one is read.
+/// Opens a base image, or another image that is kept in the cache like one. `pulling` says what is
+/// done if it must be fetched. The lock keeps its blobs until the last one is read.
 #[cfg_attr(
     not(feature = "registry"),
     expect(unused_variables, reason = "only images in registries need a cache")
@@ -20,10 +21,11 @@ pub(crate) fn open(
     cache: Option<&Path>,
     registries: &Registries,
     trust: &Trust,
+    pulling: &'static str,
 ) -> Result<(PlatformImage, Option<ReadLock>)> {
     #[cfg(feature = "registry")]
     if let (ImageArg::Registry(reference), Some(cache)) = (base, cache) {
-        return cached::open(reference, platform, cache, registries, trust);
+        return cached::open(reference, platform, cache, registries, trust, pulling);
     }
     let lock = base.lock();
     Ok((base.open(platform, registries, trust)?, lock))
@@ -50,6 +52,7 @@ mod cached {
         cache: &Path,
         registries: &Registries,
         trust: &Trust,
+        pulling: &'static str,
     ) -> Result<(PlatformImage, Option<ReadLock>)> {
         // The same reference names other images for other platforms.
         let folder =
@@ -65,7 +68,7 @@ mod cached {
         {
             return Ok(found);
         }
-        progress::show("pulling the base image", |bytes| {
+        progress::show(pulling, |bytes| {
             let client = registries.client()?.progress(bytes.progress());
             let image = client.image(reference, platform)?;
             let image = Image::from(PlatformImage::of(&image, platform)?).tagged(&name);

@@ -28,6 +28,7 @@ use crate::{
     output::Output,
     progress,
     reuse_args::ReuseArgs,
+    split_args::SplitArgs,
     steps::recipe_trust,
     trust::Trust,
     write_args::WriteArgs,
@@ -99,6 +100,9 @@ pub(crate) struct Build {
     #[command(flatten)]
     reuse: ReuseArgs,
 
+    #[command(flatten)]
+    split: SplitArgs,
+
     /// Add the loader and the shared libraries of this machine that the files need and the image
     /// lacks, in a layer of their own
     #[arg(long)]
@@ -165,7 +169,8 @@ impl Build {
             let config = config.strict(warnings.strict);
             // Report errors in the configuration before files are packed.
             config.check()?;
-            images.push((own, base, config));
+            let split = self.split.options(&self.base, platform, trust)?;
+            images.push((own, base, config, split));
         }
         let manifest = self.manifest.extra()?;
         let index = Json::read_or_null(self.extra_index.as_ref())?;
@@ -187,19 +192,23 @@ impl Build {
         };
         // Layers that no base image influences are the same for all platforms.
         let shared = match self.base.base {
-            None => Some(packer.pack(&plans, None)?),
+            None => {
+                let split = images.first().and_then(|(.., split)| split.as_ref());
+                Some(packer.pack(&plans, None, split)?)
+            }
             Some(_) => None,
         };
         let mut built = Vec::new();
-        for (own, base, config) in images {
+        for (own, base, config, split) in images {
+            let split = split.as_ref();
             let mut layers = match &shared {
                 Some(layers) => layers.clone(),
-                None => packer.pack(&plans, base.as_ref())?,
+                None => packer.pack(&plans, base.as_ref(), split)?,
             };
             if !own.files.is_empty() {
                 let ignore = self.layer.ignore_files()?;
                 let files = own.files.into_iter().map(|file| self.layer.complete(file, &ignore));
-                packer.add(&Plan::Files(files.collect()), base.as_ref(), &mut layers)?;
+                packer.add(&Plan::Files(files.collect()), base.as_ref(), split, &mut layers)?;
             }
             if self.with_libraries {
                 let config = image_config(&layers.all, config.clone())?;

@@ -52,6 +52,15 @@ impl ImageArg {
         }
     }
 
+    /// Whether it is a layout that does not exist.
+    pub(crate) fn is_absent(&self) -> bool {
+        match self {
+            Self::Layout(named) => !named.layout.exists(),
+            #[cfg(feature = "registry")]
+            Self::Registry(_) => false,
+        }
+    }
+
     /// Locks a layout against garbage collection until its last blob is read.
     pub(crate) fn lock(&self) -> Option<ReadLock> {
         match self {

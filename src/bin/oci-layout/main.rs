@@ -45,6 +45,7 @@ mod reuse_args;
 mod script;
 #[cfg(feature = "registry")]
 mod serve;
+mod split_args;
 mod squash;
 mod steps;
 mod trust;

@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use oci_layout::{
     BaseFiles, Blob, Compression, Error, FileMapping, LayerOptions, LayerSpec, LayoutOptions,
     ManifestOptions, Pool, RecipeTrust, Result, TarLayer, document::Platform, folder, image_config,
-    image_layout, image_manifest, layer_tar,
+    image_layout, image_manifest, layer_tar, layer_tars, split::SplitOptions,
 };
 
 use crate::{
@@ -133,6 +133,24 @@ pub(crate) fn pack(
     })?;
     warnings.print(layer.warnings());
     Ok(layer)
+}
+
+/// Packs files into several layers.
+pub(crate) fn pack_split(
+    files: Vec<FileMapping>,
+    options: LayerOptions,
+    split: &SplitOptions,
+    lazy: bool,
+    dir: &Path,
+    warnings: Warnings,
+) -> Result<Vec<TarLayer>> {
+    let strict = options.strict || warnings.strict;
+    let layers = progress::show("packing", |bytes| {
+        let options = options.progress(bytes.progress()).strict(strict);
+        layer_tars(files, folder::keep_layer(options, dir, lazy), split)
+    })?;
+    layers.iter().for_each(|layer| warnings.print(layer.warnings()));
+    Ok(layers)
 }
 
 /// Returns which recipes are followed. If recipes are written, this includes the key that seals

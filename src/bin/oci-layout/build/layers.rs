@@ -9,6 +9,7 @@ use clap::{ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 use oci_layout::{
     BaseFiles, Blob, Compression, FileMapping, ImageConfig, Layer, LayerOptions, LayerSpec,
     PlatformImage, Pool, Result, TarLayer, WriteOptions, folder, missing_libraries,
+    split::SplitOptions,
 };
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     base_args::{AboveArgs, BaseArgs},
     layer_args::{FILES, LayerArgs, at},
     reuse_args::ReuseArgs,
-    steps::{pack, read_spec},
+    steps::{pack, pack_split, read_spec},
     trust::Trust,
 };
 
@@ -147,17 +148,23 @@ impl Packed {
 
 impl Packer<'_> {
     /// Makes these layers above the base image.
-    pub(super) fn pack(&self, plans: &[Plan], base: Option<&PlatformImage>) -> Result<Packed> {
+    pub(super) fn pack(
+        &self,
+        plans: &[Plan],
+        base: Option<&PlatformImage>,
+        split: Option<&SplitOptions>,
+    ) -> Result<Packed> {
         let mut packed = Packed::default();
-        plans.iter().try_for_each(|plan| self.add(plan, base, &mut packed))?;
+        plans.iter().try_for_each(|plan| self.add(plan, base, split, &mut packed))?;
         Ok(packed)
     }
 
-    /// Makes one more layer, above all others.
+    /// Makes one more layer above all others, or several if it is split.
     pub(super) fn add(
         &self,
         plan: &Plan,
         base: Option<&PlatformImage>,
+        split: Option<&SplitOptions>,
         packed: &mut Packed,
     ) -> Result<()> {
         let below = base.map(BaseFiles::from);
@@ -193,9 +200,15 @@ impl Packer<'_> {
         }
         let options = options.compression(compression).write(self.write).pool(self.pool);
         let options = self.reuse.options(options, self.base, self.trust)?;
-        let layer = pack(files, options, self.lazy, self.dir, self.warnings)?;
-        packed.made.push(layer.clone());
-        packed.all.push(layer.into());
+        let split = split.filter(|_| matches!(plan, Plan::Files(_)));
+        let layers = match split {
+            Some(split) => pack_split(files, options, split, self.lazy, self.dir, self.warnings)?,
+            None => vec![pack(files, options, self.lazy, self.dir, self.warnings)?],
+        };
+        for layer in layers {
+            packed.made.push(layer.clone());
+            packed.all.push(layer.into());
+        }
         Ok(())
     }
 
@@ -212,6 +225,6 @@ impl Packer<'_> {
             return Ok(());
         }
         let files = libraries.into_iter().map(FileMapping::at_source).collect();
-        self.add(&Plan::Files(files), base, packed)
+        self.add(&Plan::Files(files), base, None, packed)
     }
 }
