@@ -31,6 +31,7 @@ mod cli {
     mod printable;
     mod room;
     mod sparse;
+    mod split;
     mod squash;
     mod strangers;
     mod values;

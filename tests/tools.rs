@@ -30,6 +30,7 @@ mod tools {
     mod serve;
     mod serve_tls;
     mod sparse;
+    mod split;
     mod terminal;
     mod tls;
     mod transport;

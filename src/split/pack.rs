@@ -126,7 +126,9 @@ fn pack(
     if has_application {
         // In the model, half of all changes are in what nothing refers to: here the application.
         let references = paths.keys().cloned().collect();
-        paths.insert(path(nodes.len()), StorePath { size: 0, references });
+        // It has a layer in any case, so that its size decides nothing. It does not count as one of
+        // the small layers, whose number is limited.
+        paths.insert(path(nodes.len()), StorePath { size: 1 << 20, references });
         alone.push(path(nodes.len()));
     }
     let options = ClosureOptions::default().max_layers(most).alone(alone);

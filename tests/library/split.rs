@@ -413,3 +413,88 @@ fn options_apply_to_all_layers() {
     assert_eq!(created_by, "oci-layout layer-tar /srv");
     assert!(layers[0].created_by().contains("/srv/node_modules/"), "{}", layers[0].created_by());
 }
+
+/// Files of units of 2 MiB each, in layers.
+fn layers(layers: &[&[&str]]) -> Vec<Vec<SplitFile>> {
+    layers.iter().map(|paths| files(paths)).collect()
+}
+
+/// The units of each group, by the last part of their names. The application is `app`.
+fn names(groups: &[SplitGroup]) -> Vec<String> {
+    let name = |unit: &String| unit.rsplit('/').next().unwrap().to_owned();
+    let of_group = |group: &SplitGroup| {
+        let application = group.is_application.then(|| "app".to_owned());
+        group.units.iter().map(name).chain(application).collect::<Vec<_>>().join(" ")
+    };
+    groups.iter().map(of_group).collect()
+}
+
+#[test]
+fn earlier_groups_are_kept_one_by_one() {
+    let now = ["/node_modules/a/x", "/node_modules/b/x", "/node_modules/c/x", "/main"];
+    let like = |earlier: &[&[&str]], most| {
+        let options = SplitOptions::default().max_layers(most).like(layers(earlier));
+        names(&split_files(files(&now), &options).unwrap())
+    };
+    let apart = ["a", "b", "c", "app"];
+    assert_eq!(like(&[], 20), apart);
+    // In their order, and new files of a unit do not matter.
+    assert_eq!(
+        like(
+            &[&["/node_modules/c/y"], &["/node_modules/a/x", "/node_modules/b/y"], &["/main"]],
+            20
+        ),
+        ["c", "a b", "app"]
+    );
+    // What is new comes after what is kept.
+    assert_eq!(like(&[&["/node_modules/c/x"]], 20), ["c", "a", "b", "app"]);
+    // A unit is gone.
+    assert_eq!(
+        like(&[&["/node_modules/a/x", "/node_modules/b/x", "/node_modules/d/x"]], 20),
+        apart
+    );
+    // A file of no unit is beside them.
+    assert_eq!(like(&[&["/node_modules/a/x", "/node_modules/b/x", "/old"]], 20), apart);
+    // A unit is in two layers.
+    let divided: &[&[&str]] =
+        &[&["/node_modules/a/x", "/node_modules/b/x"], &["/node_modules/b/y"]];
+    assert_eq!(like(divided, 20), apart);
+    // A higher layer replaces a file, so that only the unit that is there counts.
+    let replaced: &[&[&str]] = &[&["/old", "/main"], &["/node_modules/c/x"], &["/main", "/old"]];
+    assert_eq!(like(replaced, 20), ["c", "a", "b", "app"]);
+    // Without a layer for b, the smallest of the earlier groups is given up: c, not a and d.
+    let options = SplitOptions::default()
+        .max_layers(3)
+        .like(layers(&[&["/node_modules/c/x"], &["/node_modules/a/x", "/node_modules/d/x"]]));
+    let mut now = files(&now);
+    now.extend(files(&["/node_modules/d/x"]));
+    assert_eq!(names(&split_files(now.clone(), &options).unwrap()), ["a d", "b c", "app"]);
+    for most in [1, 2] {
+        let options = SplitOptions { max_layers: most, ..options.clone() };
+        assert_eq!(split_files(now.clone(), &options).unwrap().len(), most);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// An image that is its own earlier image is split as before, whatever its layers are.
+    #[test]
+    fn the_groups_of_an_image_are_its_own_earlier_groups(seed in any::<u64>(), most in 2..25_usize) {
+        let mut random = Random(seed);
+        let mut all: Vec<_> = (0..random.below(80))
+            .map(|n| {
+                let size = 1 << random.below(24);
+                SplitFile::new(format!("/node_modules/p{}/{n}", random.below(40)), size)
+            })
+            .collect();
+        all.push(SplitFile::new("/main", 5));
+        let options = SplitOptions::default().max_layers(most);
+        let first = split_files(all.clone(), &options).unwrap();
+        prop_assert!(first.len() <= most);
+        let size = |path: &std::path::PathBuf| all.iter().find(|file| file.path == *path).unwrap().clone();
+        let earlier = first.iter().map(|group| group.files.iter().map(size).collect());
+        let again = split_files(all.clone(), &options.like(earlier.collect::<Vec<_>>())).unwrap();
+        prop_assert_eq!(again, first);
+    }
+}
