@@ -2,6 +2,7 @@
 
 pub(crate) mod file;
 pub(crate) mod folders;
+pub(crate) mod owners;
 pub(crate) mod pack;
 pub(crate) mod python;
 pub(crate) mod units;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::split::{
     file::{Files, join},
-    units::{Key, Kind, Owners},
+    owners::{Key, Kind, Owners},
 };
 
 /// Hosts whose modules have two more components.

@@ -13,7 +13,8 @@ use crate::{
     },
     split::{
         file::{SplitFile, by_path},
-        units::{Key, Units},
+        owners::Key,
+        units::Units,
     },
 };
 

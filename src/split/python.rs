@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::split::{
     file::{Files, below, join, record_folder, split_name},
-    units::{Key, Kind, Owners},
+    owners::{Key, Kind, Owners},
 };
 
 /// Gives each package its `.dist-info` folder, the files of the image that its `RECORD` lists, and

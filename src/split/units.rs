@@ -1,44 +1,13 @@
 //! Units: sets of files that change together.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::split::{
     file::{Files, relative},
-    folders, python,
+    folders,
+    owners::{Key, Kind, Owners},
+    python,
 };
-
-/// What a unit is. Two versions of a package have the same key.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Key {
-    pub(crate) kind: Kind,
-    /// The folder that contains the package, and the name of the package.
-    pub(crate) name: Vec<u8>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Kind {
-    Python,
-    Node,
-    Vendor,
-    LargeFile,
-}
-
-/// The unit of each file that has one.
-#[derive(Default)]
-pub(crate) struct Owners<'a> {
-    keys: HashMap<&'a [u8], Key>,
-}
-
-impl<'a> Owners<'a> {
-    /// Gives a file to a unit, unless another unit has it.
-    pub(crate) fn claim(&mut self, path: &'a [u8], key: &Key) {
-        self.keys.entry(path).or_insert_with(|| key.clone());
-    }
-
-    pub(crate) fn get(&self, path: &[u8]) -> Option<&Key> {
-        self.keys.get(path)
-    }
-}
 
 /// The units of files, sorted by key.
 pub(crate) struct Units<'a> {
@@ -60,7 +29,7 @@ impl<'a> Units<'a> {
             }
         }
         keep_links_together(files, &mut owners, large_file);
-        let keys: BTreeSet<&Key> = owners.keys.values().collect();
+        let keys: BTreeSet<&Key> = owners.keys().collect();
         let keys: Vec<Key> = keys.into_iter().cloned().collect();
         let mut sizes = vec![0_u64; keys.len()];
         let owners = files
@@ -131,8 +100,8 @@ fn keep_links_together<'a>(files: &Files<'a>, owners: &mut Owners<'a>, large_fil
         let is_large = files[target].size >= large_file;
         for name in names {
             match files.get_key_value(name) {
-                Some((name, _)) if is_large => _ = owners.keys.insert(name, large(target)),
-                _ => _ = owners.keys.remove(name),
+                Some((name, _)) if is_large => owners.give(name, large(target)),
+                _ => owners.take(name),
             }
         }
     }

@@ -378,7 +378,9 @@ fn texts_tars_and_whiteouts_are_split_too() {
     )
     .unwrap();
     let one = layer_tar(files(), options()).unwrap();
-    let above = |layers: &[TarLayer]| unpacked([blobs(&[base.clone()]), blobs(layers)].concat());
+    let above = |layers: &[TarLayer]| {
+        unpacked([blobs(std::slice::from_ref(&base)), blobs(layers)].concat())
+    };
     assert_eq!(above(&layers), above(&[one]));
     let named = |tar: &[Member], name: &str| tar.iter().any(|m| m.path == name.as_bytes());
     let tars = tars(&layers);
@@ -411,7 +413,8 @@ fn options_apply_to_all_layers() {
     assert_eq!(layer_tars([], options(), &split).unwrap().len(), 1);
     let created_by = layers.last().unwrap().created_by();
     assert_eq!(created_by, "oci-layout layer-tar /srv");
-    assert!(layers[0].created_by().contains("/srv/node_modules/"), "{}", layers[0].created_by());
+    let is_of_package = |layer: &TarLayer| layer.created_by().ends_with(" /srv/node_modules/@s/c");
+    assert_eq!(layers.iter().filter(|layer| is_of_package(layer)).count(), 1);
 }
 
 /// Files of units of 2 MiB each, in layers.
@@ -470,7 +473,7 @@ fn earlier_groups_are_kept_one_by_one() {
     now.extend(files(&["/node_modules/d/x"]));
     assert_eq!(names(&split_files(now.clone(), &options).unwrap()), ["a d", "b c", "app"]);
     for most in [1, 2] {
-        let options = SplitOptions { max_layers: most, ..options.clone() };
+        let options = options.clone().max_layers(most);
         assert_eq!(split_files(now.clone(), &options).unwrap().len(), most);
     }
 }
