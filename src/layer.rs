@@ -27,4 +27,5 @@ pub(crate) mod source_tar;
 pub(crate) mod stream;
 pub(crate) mod target;
 pub(crate) mod tree;
+pub(crate) mod trusted_times;
 pub(crate) mod warnings;

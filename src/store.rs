@@ -7,6 +7,7 @@ pub(crate) mod checked;
 pub(crate) mod earlier_blocks;
 pub(crate) mod file_kind;
 pub(crate) mod known_files;
+pub(crate) mod known_layers;
 pub(crate) mod lease;
 pub(crate) mod lock;
 pub(crate) mod new_file;
@@ -21,6 +22,7 @@ pub(crate) use crate::store::{
     earlier_blocks::EarlierBlocks,
     file_kind::FileKind,
     known_files::KnownFiles,
+    known_layers::KnownLayers,
     lease::Lease,
     lock::Lock,
     new_file::{TEMPORARY, replace},

@@ -39,6 +39,7 @@ mod library {
     mod spec;
     mod split;
     mod squash;
+    mod trusted_times;
     mod unpack;
     mod values;
     mod verify;

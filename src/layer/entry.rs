@@ -1,6 +1,7 @@
 //! Entries of a layer, and the sources of their bytes.
 
 use std::{
+    cmp::Ordering,
     fs::File,
     io,
     os::unix::fs::FileExt,
@@ -12,7 +13,7 @@ use rustix::fs::{FileType, Stat, fstat};
 
 use crate::{
     basics::{Error, Result},
-    layer::pseudo_file::check_empty,
+    store::checked::Stamp,
     tarfile::{
         Extent, LayerPath, Xattrs,
         header::{Fields, HeaderKind},
@@ -145,12 +146,8 @@ pub(crate) struct SparseFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SourceFile {
     pub(crate) path: Box<Path>,
-    pub(crate) size: u64,
-    identity: Identity,
+    pub(crate) stamp: Stamp,
 }
-
-/// Device, inode, and modification time in seconds and nanoseconds.
-type Identity = (u64, u64, i64, u32);
 
 /// A source tar, or the file without a name to which it was unpacked.
 #[derive(Debug)]
@@ -182,7 +179,7 @@ impl Content {
     pub(crate) fn size(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(file) => file.size,
+            Self::File(file) => file.stamp.size,
             Self::Stretch { size, .. } => *size,
             Self::Sparse(sparse) => sparse.size,
         }
@@ -253,28 +250,13 @@ impl Content {
 }
 
 impl SourceFile {
-    /// Records a regular file that was found.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::SourceSize`] for a file that reports a size of zero but is not empty.
-    pub(crate) fn found(path: PathBuf, stat: &Stat) -> Result<Self> {
-        let new = Self::new(path, stat);
-        if new.size == 0 {
-            check_empty(&new.path)?;
-        }
-        Ok(new)
-    }
-
     /// The device and inode, which all names of the file share.
     pub(crate) fn inode(&self) -> (u64, u64) {
-        (self.identity.0, self.identity.1)
+        (self.stamp.device, self.stamp.inode)
     }
 
     pub(crate) fn new(path: PathBuf, stat: &Stat) -> Self {
-        let (size, identity) = size_and_identity(stat);
-        let path = path.into_boxed_path();
-        Self { path, size, identity }
+        Self { path: path.into_boxed_path(), stamp: Stamp::of_stat(stat) }
     }
 
     /// Opens the file for each range: a layer may have more files than a process can keep open, and
@@ -291,7 +273,7 @@ impl SourceFile {
             if cause.kind() == io::ErrorKind::UnexpectedEof {
                 return Err(Error::SourceSize {
                     path: self.path.to_path_buf(),
-                    size: self.size,
+                    size: self.stamp.size,
                     found: "fewer",
                 });
             }
@@ -313,20 +295,16 @@ impl SourceFile {
     pub(crate) fn check(&self, file: &File) -> Result<()> {
         let now = fstat(file).map_err(|cause| Error::source(&*self.path, cause.into()))?;
         let changed = |change| Err(Error::SourceChanged { path: self.path.to_path_buf(), change });
-        match size_and_identity(&now) {
-            same if same == (self.size, self.identity) => Ok(()),
+        // A new name or another owner changes the change time, and not the contents.
+        let stamp = Stamp { changed: self.stamp.changed, ..Stamp::of_stat(&now) };
+        match stamp.size.cmp(&self.stamp.size) {
+            _ if stamp == self.stamp => Ok(()),
             _ if !FileType::from_raw_mode(now.st_mode).is_file() => changed("changed"),
-            (size, _) if size > self.size => changed("grew"),
-            (size, _) if size < self.size => changed("shrank"),
-            _ => changed("changed"),
+            Ordering::Greater => changed("grew"),
+            Ordering::Less => changed("shrank"),
+            Ordering::Equal => changed("changed"),
         }
     }
-}
-
-#[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
-fn size_and_identity(stat: &Stat) -> (u64, Identity) {
-    let ((dev, ino), mtime) = (identity(stat), (stat.st_mtime as i64, stat.st_mtime_nsec as u32));
-    (stat.st_size as u64, (dev, ino, mtime.0, mtime.1))
 }
 
 /// Device and inode, which are the same for every path to a file.

@@ -7,6 +7,7 @@ use std::{
     io::{Read, Write},
     path::{Path, PathBuf, absolute},
     sync::Arc,
+    time::SystemTime,
 };
 
 use crate::{
@@ -20,8 +21,10 @@ use crate::{
         listing::Listing,
         pipe,
         pipeline::{Pass, Tar, pass},
+        pseudo_file::check_empty_files,
         source_tar,
         stream::TarStream,
+        trusted_times::FileStates,
         warnings::Noticed,
     },
     pool::Pool,
@@ -75,7 +78,11 @@ pub fn layer_tar(
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let stream = Arc::new(TarStream::default());
     let noticed = Arc::new(Noticed::new(&options));
+    let begun = SystemTime::now();
     let listing = Listing::new(&files, &options, &pool, &stream, &noticed)?;
+    if options.known_layers.is_some() {
+        listing.finish(&stream, &pool)?;
+    }
     let progress = |done: u64| {
         if let (Some(Progress(report)), Some(total)) = (&options.progress, stream.total()) {
             report(done, total);
@@ -87,6 +94,7 @@ pub fn layer_tar(
         options: &options,
         pool: &pool,
         record: options.recipe && can_be_described(&files)?,
+        begun,
     };
     let created_by = created_by(&files);
     let layer = packing.pack(created_by.clone(), &progress, || noticed.warnings())?;
@@ -100,6 +108,7 @@ pub fn layer_tar(
             progress: None,
             earlier: None,
             block_cache: None,
+            known_layers: None,
             base,
             strict: false,
             ..options.clone()
@@ -119,6 +128,8 @@ pub(crate) struct Packing<'a, 'l> {
     pub(crate) pool: &'a Pool,
     /// Whether to compute what a recipe needs.
     pub(crate) record: bool,
+    /// When the listing began.
+    pub(crate) begun: SystemTime,
 }
 
 impl Packing<'_, '_> {
@@ -130,26 +141,11 @@ impl Packing<'_, '_> {
         progress: &(dyn Fn(u64) + Sync),
         warnings: impl FnOnce() -> Vec<Warning>,
     ) -> Result<TarLayer> {
-        let Self { stream, listing, options, pool, record } = *self;
-        let mut recorder = record.then(|| Recorder::new(stream));
-        let mut record = |block: &[u8], hasher: &_| {
-            recorder.iter_mut().for_each(|recorder| recorder.block(block, hasher));
-            Ok(())
-        };
+        let Self { stream, options, pool, .. } = *self;
         let store = options.store.as_deref().map(|dir| BlobFiles::create(dir, options.write));
         let store = store.transpose()?;
         let mut blob = store.as_ref().map(BlobFiles::new_blob).transpose()?;
-        let sink = blob.as_mut().map(|blob| blob as &mut (dyn Write + Send));
-        let compression = options.compression;
-        let tar = Tar {
-            stream,
-            listing,
-            compression,
-            earlier: options.earlier.as_deref(),
-            cache: options.block_cache.as_deref(),
-            pool,
-        };
-        let Pass { diff_id, digest, size } = pass(tar, sink, &progress, &mut record)?;
+        let (Pass { diff_id, digest, size }, checks) = self.made(blob.as_mut(), progress)?;
         let too_large =
             |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
         let mut warnings = warnings();
@@ -163,17 +159,71 @@ impl Packing<'_, '_> {
             None => None,
         };
         Ok(TarLayer {
-            descriptor: Descriptor::new(compression.media_type(), digest, size),
+            descriptor: Descriptor::new(options.compression.media_type(), digest, size),
             diff_id,
             created_by,
-            compression,
+            compression: options.compression,
             stream: Arc::clone(stream),
             pool: pool.clone(),
             stored,
-            checks: recorder.map(|recorder| Arc::new(recorder.finish())),
+            checks: checks.map(Arc::new),
             recipe: None,
             warnings,
         })
+    }
+
+    /// Finds the results, and the blob, if the files are unchanged, or else makes them.
+    fn made(
+        &self,
+        mut blob: Option<&mut NewBlob>,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<(Pass, Option<Checks>)> {
+        let Self { stream, options, record, begun, .. } = *self;
+        let known = options.known_layers.as_deref().filter(|_| stream.total().is_some());
+        let states = known
+            .and_then(|known| FileStates::of(known, stream, options.compression, record, begun));
+        if let Some(found) = states.as_ref().and_then(FileStates::find)
+            && self.copy_earlier(&found.0, blob.as_deref_mut())?
+        {
+            return Ok(found);
+        }
+        let made = self.pass(blob, progress)?;
+        check_empty_files(stream)?;
+        if let Some(states) = states {
+            states.record(&made.0, made.1.as_ref());
+        }
+        Ok(made)
+    }
+
+    /// Copies the blob of an earlier layer. Returns whether there is one, or none is needed.
+    fn copy_earlier(&self, pass: &Pass, blob: Option<&mut NewBlob>) -> Result<bool> {
+        let Some(blob) = blob else { return Ok(true) };
+        let earlier = self.options.earlier.as_deref().and_then(|earlier| earlier.blob(pass.digest));
+        earlier.map_or(Ok(false), |earlier| blob.copy_checked(earlier).map(|()| true))
+    }
+
+    fn pass(
+        &self,
+        blob: Option<&mut NewBlob>,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<(Pass, Option<Checks>)> {
+        let Self { stream, listing, options, pool, record, .. } = *self;
+        let mut recorder = record.then(|| Recorder::new(stream));
+        let mut record = |block: &[u8], hasher: &_| {
+            recorder.iter_mut().for_each(|recorder| recorder.block(block, hasher));
+            Ok(())
+        };
+        let tar = Tar {
+            stream,
+            listing,
+            compression: options.compression,
+            earlier: options.earlier.as_deref(),
+            cache: options.block_cache.as_deref(),
+            pool,
+        };
+        let sink = blob.map(|blob| blob as &mut (dyn Write + Send));
+        let made = pass(tar, sink, progress, &mut record)?;
+        Ok((made, recorder.map(Recorder::finish)))
     }
 }
 

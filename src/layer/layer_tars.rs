@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     path::PathBuf,
     sync::Arc,
+    time::SystemTime,
 };
 
 use crate::{
@@ -55,6 +56,7 @@ pub fn layer_tars(
     let files: Vec<FileMapping> = files.into_iter().collect();
     let pool = options.pool.clone().unwrap_or_else(Pool::available);
     let noticed = Arc::new(Noticed::new(&options));
+    let begun = SystemTime::now();
     let entries = list(&files, &options, &pool, &noticed)?.into_entries();
     let mut warnings = noticed.warnings();
     Error::refuse_warnings(&warnings, options.strict)?;
@@ -78,7 +80,7 @@ pub fn layer_tars(
             false => named(group.units.iter().map(Into::into)),
         };
         let packing =
-            Packing { stream, listing: None, options: &options, pool: &pool, record: false };
+            Packing { stream, listing: None, options: &options, pool: &pool, record: false, begun };
         layers.push(packing.pack(created_by, &progress, || std::mem::take(&mut warnings))?);
         before += stream.size();
     }

@@ -3,13 +3,13 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use walkdir::DirEntry;
 
 use crate::{
-    basics::Result,
+    basics::{Error, Result},
     layer::{
         attributes::Rules,
         base::Places,
@@ -25,7 +25,7 @@ use crate::{
         warnings::Noticed,
     },
     pool::{
-        Claim, May, Pool, lock,
+        Claim, Job, May, Pool, lock,
         parts::{PartTask, Parts},
     },
     recipe::{BaseFiles, FileMapping, LayerOptions},
@@ -94,6 +94,13 @@ impl<'a> Listing<'a> {
         self.base.clone()
     }
 
+    /// Lists everything that is left.
+    pub(crate) fn finish(&self, stream: &TarStream, pool: &Pool) -> Result<()> {
+        let job = Finish { listing: self, stream, failed: Mutex::default() };
+        pool.run(&job, usize::MAX);
+        job.failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
     /// The next task. `Done` if there is nothing left to claim.
     pub(crate) fn claim(&self, may: May) -> Claim<ListTask<'a>> {
         self.parts.claim(may)
@@ -121,6 +128,32 @@ impl<'a> Listing<'a> {
             stream.complete();
         }
         Ok(())
+    }
+}
+
+/// A listing without anything else to do.
+struct Finish<'a, 'l> {
+    listing: &'a Listing<'l>,
+    stream: &'a TarStream,
+    failed: Mutex<Option<Error>>,
+}
+
+impl<'l> Job for Finish<'_, 'l> {
+    type Task = ListTask<'l>;
+
+    fn claim(&self, may: May) -> Claim<Self::Task> {
+        self.listing.claim(may)
+    }
+
+    fn run(&self, task: Self::Task) {
+        if let Err(error) = self.listing.run(task, self.stream) {
+            lock(&self.failed).get_or_insert(error);
+            self.abort();
+        }
+    }
+
+    fn abort(&self) {
+        self.listing.parts.abort();
     }
 }
 

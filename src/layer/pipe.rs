@@ -35,7 +35,7 @@ pub(crate) fn read(path: &Path, found: &Stat, options: &LayerOptions) -> Result<
     let scratch = scratch(path, options)?;
     let pipe = File::open(path).map_err(|cause| Error::source(path, cause))?;
     let tar = unpack(path, pipe, scratch, options.unpack_limit)?;
-    let size = tar.source.size;
+    let size = tar.source.stamp.size;
     Ok(Some(Content::Stretch { tar: tar.into(), offset: 0, size }))
 }
 

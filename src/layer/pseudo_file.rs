@@ -9,7 +9,30 @@ use std::{
 
 use rustix::fs::OFlags;
 
-use crate::basics::{Error, Result};
+use crate::{
+    basics::{Error, Result},
+    layer::{
+        entry::{Content, Kind},
+        stream::TarStream,
+    },
+};
+
+/// Checks that files of a tar with a reported size of zero are empty.
+///
+/// # Errors
+///
+/// Those of [`check_empty`].
+pub(crate) fn check_empty_files(stream: &TarStream) -> Result<()> {
+    for number in 0..stream.len() {
+        if let Some(at) = stream.entry(number)
+            && let Kind::File(Content::File(file)) = &at.entry().kind
+            && file.stamp.size == 0
+        {
+            check_empty(&file.path)?;
+        }
+    }
+    Ok(())
+}
 
 /// Checks that a regular file with a reported size of zero is empty. Such a file is not read
 /// anywhere else.
@@ -17,7 +40,7 @@ use crate::basics::{Error, Result};
 /// # Errors
 ///
 /// [`Error::SourceSize`] if it is not empty. [`Error::SourceUnreadable`] if it cannot be read.
-pub(crate) fn check_empty(path: &Path) -> Result<()> {
+fn check_empty(path: &Path) -> Result<()> {
     let unreadable = |cause| Error::source(path, cause);
     let wrong_size = || Error::SourceSize { path: path.to_owned(), size: 0, found: "more" };
     // Reading some files of the kernel waits for an event.

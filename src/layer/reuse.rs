@@ -40,13 +40,12 @@ impl LayerOptions {
         layers: impl IntoIterator<Item = &'a Arc<B>>,
     ) -> Result<Self> {
         let mut earlier = EarlierBlocks::default();
-        let is_compressed = |layer: &&Arc<B>| {
-            let media_type = &layer.descriptor().media_type;
-            [MediaType::LAYER_GZIP, MediaType::LAYER_ZSTD].contains(media_type)
-        };
-        for layer in layers.into_iter().filter(is_compressed) {
+        // An uncompressed layer has no blocks, but may be needed as a whole.
+        let of_layers = [MediaType::LAYER, MediaType::LAYER_GZIP, MediaType::LAYER_ZSTD];
+        let is_layer = |layer: &&Arc<B>| of_layers.contains(&layer.descriptor().media_type);
+        for layer in layers.into_iter().filter(is_layer) {
             if let Some(file) = layer.checked()? {
-                earlier.add(file)?;
+                earlier.add(layer.descriptor().digest, file)?;
             }
         }
         self.earlier = Some(Arc::new(earlier));

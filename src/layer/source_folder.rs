@@ -207,7 +207,7 @@ pub(crate) fn kind(path: PathBuf, stat: &Stat) -> Result<Kind> {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => return Ok(Kind::Directory),
         FileType::RegularFile => {
-            return Ok(Kind::File(Content::File(SourceFile::found(path, stat)?.into())));
+            return Ok(Kind::File(Content::File(SourceFile::new(path, stat).into())));
         }
         FileType::Symlink => {
             let target = fs::read_link(&path).map_err(|cause| Error::source(&path, cause))?;

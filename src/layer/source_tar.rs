@@ -82,7 +82,7 @@ pub(crate) fn members(
         damaged(TarError { offset, reason: format!("{reason}: make or fetch the tar again") })
     };
     let unreadable = |cause| Error::source(source.path, cause);
-    if tar.source.size == 0 {
+    if tar.source.stamp.size == 0 {
         return Err(damaged(TarError {
             offset: 0,
             reason: "it is empty and therefore not a tar: make it again".into(),

@@ -9,7 +9,7 @@ use crate::{
     basics::Progress,
     pool::Pool,
     recipe::base_files::BaseFiles,
-    store::{BlockCache, EarlierBlocks, WriteOptions},
+    store::{BlockCache, EarlierBlocks, KnownLayers, WriteOptions},
     tarfile::Compression,
 };
 
@@ -76,6 +76,8 @@ pub struct LayerOptions {
     pub(crate) earlier: Option<Arc<EarlierBlocks>>,
     /// A folder with blocks. See [`LayerOptions::block_cache`].
     pub(crate) block_cache: Option<Arc<BlockCache>>,
+    /// A folder with records of layers. See [`LayerOptions::trust_times`].
+    pub(crate) known_layers: Option<Arc<KnownLayers>>,
     /// The threads to use. The default is as many as this process can run in parallel.
     pub pool: Option<Pool>,
     /// Receives the progress.
@@ -147,6 +149,7 @@ impl Default for LayerOptions {
             scratch: None,
             earlier: None,
             block_cache: None,
+            known_layers: None,
             pool: None,
             progress: None,
         }

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, Write},
+    io::{self, Seek, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -104,6 +104,27 @@ impl NewBlob {
     /// the number of bytes.
     pub(crate) fn copy_from(&mut self, mut file: &fs::File) -> Result<u64> {
         io::copy(&mut file, &mut self.file.file()).map_err(Error::write(&self.folder))
+    }
+
+    /// Copies a blob whose bytes were verified.
+    pub(crate) fn copy_checked(&mut self, blob: &CheckedFile) -> Result<()> {
+        let read = |cause| Error::read(&blob.bytes.path)(cause);
+        if let Some(mut file) = blob.whole_file() {
+            // Others may have moved in the same file.
+            file.rewind().map_err(read)?;
+            self.copy_from(file)?;
+        } else {
+            let mut buffer = vec![0; 256 << 10];
+            let mut at = 0;
+            while at < blob.size() {
+                let length = (blob.size() - at).min(buffer.len() as u64) as usize;
+                let part = &mut buffer[..length];
+                blob.read_exact_at(at, part).map_err(read)?;
+                self.write_all(part).map_err(Error::sink)?;
+                at += length as u64;
+            }
+        }
+        blob.is_unchanged().map_err(read)
     }
 }
 

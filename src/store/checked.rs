@@ -13,6 +13,7 @@ use std::{
     sync::Arc,
 };
 
+use rustix::fs::Stat;
 #[cfg(feature = "registry")]
 use rustix::io::ReadWriteFlags;
 
@@ -54,7 +55,14 @@ impl CheckedFile {
         self.is_unchanged()
     }
 
-    fn is_unchanged(&self) -> io::Result<()> {
+    /// The file, if it has nothing but the blob.
+    pub(crate) fn whole_file(&self) -> Option<&File> {
+        let [extent] = &*self.bytes.extents else { return None };
+        let whole = Extent { at: 0, length: self.stamp.size, offset: 0 };
+        (*extent == whole && self.bytes.size == self.stamp.size).then_some(&*self.bytes.file)
+    }
+
+    pub(crate) fn is_unchanged(&self) -> io::Result<()> {
         match Stamp::of(&self.bytes.file)? == self.stamp {
             true => Ok(()),
             false => Err(Error::read(&self.bytes.path)(io::Error::other(CHANGED)).into()),
@@ -189,6 +197,17 @@ impl Stamp {
     #[cfg(feature = "registry")]
     pub(crate) fn at(path: &Path) -> Option<Self> {
         path.metadata().ok().map(|metadata| Self::of_metadata(&metadata))
+    }
+
+    #[allow(clippy::unnecessary_cast, reason = "these types are not the same on every system")]
+    pub(crate) fn of_stat(stat: &Stat) -> Self {
+        Self {
+            device: stat.st_dev as u64,
+            inode: stat.st_ino as u64,
+            size: stat.st_size as u64,
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+        }
     }
 
     pub(crate) fn of_metadata(file: &Metadata) -> Self {

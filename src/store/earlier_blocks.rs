@@ -6,7 +6,7 @@ use std::{collections::HashMap, io};
 use flate2::Crc;
 
 use crate::{
-    basics::{Error, Result},
+    basics::{Digest, Error, Result},
     store::checked::CheckedFile,
     tarfile::{
         Compression,
@@ -21,7 +21,7 @@ use crate::{
 /// that it would have without earlier layers.
 #[derive(Debug, Default)]
 pub(crate) struct EarlierBlocks {
-    blobs: Vec<CheckedFile>,
+    blobs: Vec<(Digest, CheckedFile)>,
     blocks: HashMap<Key, Vec<Place>>,
 }
 
@@ -57,10 +57,11 @@ impl EarlierBlocks {
     /// # Errors
     ///
     /// [`Error::Read`](crate::Error::Read) if the file cannot be read.
-    pub(crate) fn add(&mut self, blob: CheckedFile) -> Result<usize> {
+    pub(crate) fn add(&mut self, digest: Digest, blob: CheckedFile) -> Result<usize> {
         let read = |at, buffer: &mut [u8]| blob.read_exact_at(at, buffer);
         let found = labelled::blocks(&read, blob.size());
         let Some((compression, found)) = found.map_err(Error::read(&blob.bytes.path))? else {
+            self.blobs.push((digest, blob));
             return Ok(0);
         };
         let count = found.len();
@@ -74,7 +75,7 @@ impl EarlierBlocks {
                 self.blocks.entry(key).or_default().push(place);
             }
         }
-        self.blobs.push(blob);
+        self.blobs.push((digest, blob));
         Ok(count)
     }
 
@@ -90,9 +91,14 @@ impl EarlierBlocks {
         })
     }
 
+    /// The blob with this digest, if it is one of those whose blocks were added.
+    pub(crate) fn blob(&self, digest: Digest) -> Option<&CheckedFile> {
+        self.blobs.iter().find(|(other, _)| *other == digest).map(|(_, blob)| blob)
+    }
+
     fn read(&self, place: &Place) -> io::Result<Vec<u8>> {
         let mut compressed = vec![0; place.size as usize];
-        self.blobs[place.blob].read_exact_at(place.at, &mut compressed)?;
+        self.blobs[place.blob].1.read_exact_at(place.at, &mut compressed)?;
         Ok(compressed)
     }
 }

@@ -1,6 +1,9 @@
 //! The options of `build` beyond those that the steps share.
 
-use std::{collections::BTreeMap, fs, io::Read, os::unix::fs::PermissionsExt};
+use std::{
+    collections::BTreeMap, fs, io::Read, os::unix::fs::PermissionsExt, process::Command, thread,
+    time::Duration,
+};
 
 use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
@@ -492,4 +495,54 @@ fn blocks_of_earlier_images_are_used_again() {
     assert_eq!(build("from-cache", &["--cache", "cache"]), first);
     // The layout that is replaced.
     assert_eq!(build("first", &["--reuse", "first", "--force"]), first);
+}
+
+/// strace reports which files are opened.
+#[test]
+fn trusted_files_are_not_opened() {
+    let room = Room::new();
+    fs::create_dir_all(room.path("src/empty")).unwrap();
+    for file in ["one", "two", "empty/three"] {
+        fs::write(room.path("src").join(file), if file == "two" { "" } else { file }).unwrap();
+    }
+    thread::sleep(Duration::from_millis(2100));
+    let build = |args: &str| {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-e", "signal=none", "-e", "trace=open,openat,openat2"]);
+        command.args([
+            "-o",
+            "trace",
+            env!("CARGO_BIN_EXE_oci-layout"),
+            "build",
+            "-f",
+            "src:/src",
+            "--cache",
+            "cache",
+        ]);
+        command.args(args.split(' ')).current_dir(room.path("")).env("HOME", room.path("home"));
+        let printed = run(&mut command);
+        let trace = fs::read_to_string(room.path("trace")).unwrap();
+        let opened = ["/one\"", "/two\"", "/three\"", "\"one\"", "\"two\"", "\"three\""];
+        (printed, opened.iter().filter(|name| trace.contains(**name)).count())
+    };
+    let (plain, opened) = build("-o plain");
+    assert!(opened >= 2, "{opened}");
+    for (args, opens) in [
+        ("--trust-mtimes -o first", true),
+        // From the records, but the blob is elsewhere.
+        ("--trust-mtimes -o again", true),
+        ("--trust-mtimes --reuse first -o copied", false),
+        ("--trust-mtimes --sparse -o recorded", true),
+        ("--trust-mtimes --sparse -o sparse", false),
+        ("--trust-mtimes --reuse first -o first --force", false),
+    ] {
+        let (printed, opened) = build(args);
+        assert_eq!(printed, plain, "{args}");
+        assert_eq!(opened > 0, opens, "{args}: {opened}");
+    }
+    room.ok("verify copied");
+    room.ok("fill sparse --trust-recipes");
+    fs::write(room.path("src/one"), "ONE").unwrap();
+    let (changed, _) = build("--trust-mtimes --reuse first -o changed");
+    assert!(changed != plain);
 }

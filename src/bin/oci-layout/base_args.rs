@@ -71,7 +71,7 @@ impl BaseArgs {
         base_image::open(image, platform, cache.as_deref(), &self.registries, trust, pulling)
     }
 
-    fn cache(&self) -> Option<PathBuf> {
+    pub(crate) fn cache(&self) -> Option<PathBuf> {
         self.cache.clone().or_else(base_folders::cache).filter(|cache| cache.as_os_str() != "-")
     }
 

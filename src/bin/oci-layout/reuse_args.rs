@@ -6,6 +6,7 @@ use oci_layout::{LayerOptions, Result};
 use crate::{
     args::{self, LayoutTag},
     base_args::BaseArgs,
+    errors,
     image_arg::local_image,
     layer_args::FILES,
     trust::Trust,
@@ -22,6 +23,13 @@ pub(crate) struct ReuseArgs {
     /// ignored. May be repeated
     #[arg(long, value_name = "IMAGE", value_parser = args::os(local_image), help_heading = FILES)]
     reuse: Vec<LayoutTag>,
+
+    /// Take files as unchanged if their times are, and open none if that holds for a whole layer.
+    /// The cache folder records inode, size, modification and change time of each file. A layer is
+    /// copied from an image that --reuse names, or needs no copy with --sparse. Files that changed
+    /// in the two seconds before a build are read again
+    #[arg(long, help_heading = FILES)]
+    trust_mtimes: bool,
 }
 
 impl ReuseArgs {
@@ -43,9 +51,14 @@ impl ReuseArgs {
         if !earlier.is_empty() {
             options = options.reuse(&earlier)?;
         }
-        match base.named_cache() {
-            Some(cache) => options.block_cache(cache, CACHE_LIMIT),
-            None => Ok(options),
+        if let Some(cache) = base.named_cache() {
+            options = options.block_cache(cache, CACHE_LIMIT)?;
         }
+        if self.trust_mtimes {
+            let reason = "needs a cache folder: name one with --cache";
+            let cache = base.cache().ok_or_else(|| errors::invalid("--trust-mtimes", reason))?;
+            options = options.trust_times(cache)?;
+        }
+        Ok(options)
     }
 }
