@@ -12,7 +12,7 @@
     contains the package's own store path only if something else in the layer refers to it. Default: `[ ]`.
   - [without] A layer, a package, or a list of both. The layer omits their store paths; a package stands for its
     closure. Default: `[ ]`.
-  - [compression] `"gzip"`, `"zstd"`, or `"none"` (also `""`). A level may follow, as in `"zstd:19"`. Default: `"gzip"`.
+  - [compression] `"gzip"`, `"zstd"`, `"zstd:chunked"`, or `"none"` (also `""`). A level may follow, as in `"zstd:19"`. Default: `"gzip"`.
   - [mtime] The modification time, in seconds since 1970, of every entry that sets none. The Nix store uses the same
     time. Default: `1`.
   - [owner] `{ uid; gid; }` for every entry that sets none. An omitted number is 0. Default: `{ }`.

@@ -2,6 +2,7 @@
 
 pub(crate) mod block_reader;
 pub(crate) mod blocks;
+pub(crate) mod chunked;
 pub(crate) mod codec;
 pub(crate) mod compressed_block;
 pub(crate) mod compression;

@@ -7,6 +7,9 @@ pub(crate) mod defect;
 pub(crate) mod documents;
 pub(crate) mod entries;
 pub(crate) mod finding;
+#[cfg(feature = "zstd")]
+pub(crate) mod frame_reader;
+pub(crate) mod frames;
 pub(crate) mod json;
 pub(crate) mod layer;
 pub(crate) mod members;
@@ -15,6 +18,7 @@ pub(crate) mod reading;
 pub(crate) mod recipes;
 pub(crate) mod reference;
 pub(crate) mod repair;
+pub(crate) mod table;
 pub(crate) mod unpack;
 pub(crate) mod verify_layout;
 

@@ -41,6 +41,7 @@ mod library {
     mod squash;
     mod trusted_times;
     mod unpack;
+    mod untabled;
     mod values;
     mod verify;
     mod warnings;

@@ -101,7 +101,7 @@ let
   types = {
     alone = list;
     base = base;
-    compression = matching "|(gzip|zstd|none)(:.*)?" "gzip, zstd or none, with or without a level, as in \"zstd:19\"";
+    compression = matching "|(gzip|zstd|none)(:.*)?" "gzip, zstd, zstd:chunked or none, with or without a level, as in \"zstd:19\"";
     created = configuration.created;
     deep = bool;
     exclude = texts;

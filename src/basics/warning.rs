@@ -36,6 +36,15 @@ pub enum Warning {
         /// The platforms of the missing images. Without a platform, the digest of the image.
         absent: Vec<String>,
     },
+    /// A layer should have a table of contents, and has none.
+    #[error(
+        "the layer has no table of contents, so that podman fetches it as a whole: {reason}",
+        reason = Printable(reason)
+    )]
+    NoTable {
+        /// What the table cannot express.
+        reason: String,
+    },
     /// An image of an archive is in its layout, but not in its docker-archive.
     #[error(
         "{image} is only in the layout, because a docker-archive cannot contain it: {reason}",

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use crate::{
-    basics::{Error, Result, json},
+    basics::{Error, Result, Warning, json},
     blob::{Blob, Layer, MemoryBlob},
     document::{Configuration, MediaType},
     image::platform_image::PlatformImage,
@@ -16,7 +16,9 @@ use crate::{
 impl PlatformImage {
     /// The image with all layers in another compression. Diff IDs and the bytes of the
     /// configuration stay as they are. The blobs are stored in `layout`, in one pass over each
-    /// layer. A layer that has this compression already is compressed again, with its level.
+    /// layer. A layer that has this compression already is compressed again, with its level. The
+    /// second result has a [`Warning::NoTable`] for each layer that lacks the table of contents of
+    /// [`Compression::ZstdChunked`].
     ///
     /// # Errors
     ///
@@ -28,14 +30,16 @@ impl PlatformImage {
         layout: impl AsRef<Path>,
         write: WriteOptions,
         pool: &Pool,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Vec<Warning>)> {
+        let mut warnings = Vec::new();
         let layers = self.layers().iter().map(|layer| {
-            let layer = recompress(&**layer, compression, layout.as_ref(), write, pool)?;
+            let (layer, warning) = recompress(&**layer, compression, layout.as_ref(), write, pool)?;
+            warnings.extend(warning);
             Ok(Arc::new(layer) as Arc<dyn Layer>)
         });
-        let configuration = Arc::clone(self.configuration_blob());
         let layers = layers.collect::<Result<_>>()?;
-        Ok(self.with_layers(layers, self.configuration().clone(), configuration))
+        let configuration = Arc::clone(self.configuration_blob());
+        Ok((self.with_layers(layers, self.configuration().clone(), configuration), warnings))
     }
 
     /// The image with these layers and this configuration, which has their diff IDs. Other members

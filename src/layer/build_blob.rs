@@ -38,7 +38,7 @@ pub(crate) fn make(
         None => Ok(()),
     };
     let tar = Tar { stream, listing: None, compression, earlier: None, cache: None, pool };
-    let made = pass(tar, Some(sink), &|_| (), &mut compare)?;
+    let made = pass(tar, Some(sink), &|_| (), &mut compare)?.descriptor;
     if made.digest != digest {
         let actual = format!("{}: a source changed", made.digest);
         return Err(Error::BlobDamaged { digest, expected: digest.to_string(), actual });

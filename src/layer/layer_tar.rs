@@ -145,21 +145,25 @@ impl Packing<'_, '_> {
         let store = options.store.as_deref().map(|dir| BlobFiles::create(dir, options.write));
         let store = store.transpose()?;
         let mut blob = store.as_ref().map(BlobFiles::new_blob).transpose()?;
-        let (Pass { diff_id, digest, size }, checks) = self.made(blob.as_mut(), progress)?;
+        let (Pass { diff_id, descriptor, untabled }, checks) =
+            self.made(blob.as_mut(), progress)?;
         let too_large =
             |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
         let mut warnings = warnings();
         warnings.extend(
             stream.first_with(too_large).map(|(path, id)| Warning::OwnerTooLarge { path, id }),
         );
+        warnings.extend(untabled.map(|reason| Warning::NoTable { reason }));
         // A layer that is refused is not stored.
         Error::refuse_warnings(&warnings, options.strict)?;
         let stored = match store.zip(blob) {
-            Some((store, blob)) => Some(Arc::new(StoredBlob::keep(store, blob, digest)?)),
+            Some((store, blob)) => {
+                Some(Arc::new(StoredBlob::keep(store, blob, descriptor.digest)?))
+            }
             None => None,
         };
         Ok(TarLayer {
-            descriptor: Descriptor::new(options.compression.media_type(), digest, size),
+            descriptor,
             diff_id,
             created_by,
             compression: options.compression,
@@ -198,7 +202,11 @@ impl Packing<'_, '_> {
     /// Copies the blob of an earlier layer. Returns whether there is one, or none is needed.
     fn copy_earlier(&self, pass: &Pass, blob: Option<&mut NewBlob>) -> Result<bool> {
         let Some(blob) = blob else { return Ok(true) };
-        let earlier = self.options.earlier.as_deref().and_then(|earlier| earlier.blob(pass.digest));
+        let earlier = self
+            .options
+            .earlier
+            .as_deref()
+            .and_then(|earlier| earlier.blob(pass.descriptor.digest));
         earlier.map_or(Ok(false), |earlier| blob.copy_checked(earlier).map(|()| true))
     }
 

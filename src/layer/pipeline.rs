@@ -16,23 +16,33 @@ use std::{
 
 use crate::{
     basics::{Digest, Error, Hasher, Result},
+    document::Descriptor,
     layer::{
         listing::{ListTask, Listing},
-        pipeline::queue::{Block, Output, Part, Queue},
+        pipeline::queue::{Block, Output, Part, Queue, TarBlock},
         stream::TarStream,
     },
     pool::{Buffer, Claim, Job, May, Pool, lock},
     store::{BlockCache, EarlierBlocks},
-    tarfile::{Compression, codec::Codec},
+    tarfile::{
+        Compression,
+        chunked::{
+            pieces::{Piece, PieceKind},
+            sums::Frame,
+            writer::{Ending, TableWriter},
+        },
+        codec::Codec,
+    },
 };
 
 /// The results of one pass over a tar.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pass {
     pub(crate) diff_id: Digest,
-    /// The digest and size of the blob.
-    pub(crate) digest: Digest,
-    pub(crate) size: u64,
+    /// The blob.
+    pub(crate) descriptor: Descriptor,
+    /// Why the blob has no table of contents, if its compression has one.
+    pub(crate) untabled: Option<String>,
 }
 
 /// A function that receives each block of the tar, in order, after the block and all earlier ones
@@ -71,6 +81,7 @@ pub(crate) fn pass<'a>(
         writes: sink.is_some(),
         codecs: Mutex::new(codec.into_iter().collect()),
         queue: Mutex::default(),
+        table: Mutex::new(TableWriter::new(tar.compression)?),
         diff_id: Mutex::new((Hasher::default(), each_block)),
         blob: Mutex::new((Hasher::default(), sink)),
     };
@@ -80,17 +91,22 @@ pub(crate) fn pass<'a>(
         return Err(error);
     }
     let (diff_id, tar_size) = inner(pipeline.diff_id).0.finish();
+    let media_type = tar.compression.media_type();
     if !pipeline.compresses {
-        return Ok(Pass { diff_id, digest: diff_id, size: tar_size });
+        let descriptor = Descriptor::new(media_type, diff_id, tar_size);
+        return Ok(Pass { diff_id, descriptor, untabled: None });
     }
     let (mut hasher, sink) = inner(pipeline.blob);
-    let ending = tar.compression.ending();
-    hasher.update(&ending);
+    let table = inner(pipeline.table).map(TableWriter::finish).transpose()?;
+    let Ending { bytes, annotations, untabled } =
+        table.unwrap_or_else(|| Ending::plain(tar.compression));
+    hasher.update(&bytes);
     if let Some(sink) = sink {
-        sink.write_all(&ending).map_err(Error::sink)?;
+        sink.write_all(&bytes).map_err(Error::sink)?;
     }
     let (digest, size) = hasher.finish();
-    Ok(Pass { diff_id, digest, size })
+    let descriptor = Descriptor { annotations, ..Descriptor::new(media_type, digest, size) };
+    Ok(Pass { diff_id, descriptor, untabled })
 }
 
 fn inner<T>(mutex: Mutex<T>) -> T {
@@ -104,6 +120,10 @@ fn room(threads: usize, limit: u64) -> usize {
     let more = if limit > 1 << 20 { 0 } else { 1 };
     threads.saturating_mul(2).saturating_add(threads / 4 + more)
 }
+
+/// Of several pieces of a block, those of at least this size may be copied from an earlier layer or
+/// the cache. Smaller ones are compressed in less time than they are found.
+const MIN_CACHED: usize = 64 << 10;
 
 struct Pipeline<'a, 'l> {
     tar: Tar<'a, 'l>,
@@ -119,6 +139,8 @@ struct Pipeline<'a, 'l> {
     /// Idle compressors. There are never more than threads at work.
     codecs: Mutex<Vec<Codec>>,
     queue: Mutex<Queue>,
+    /// Locked after `diff_id` or `blob`.
+    table: Mutex<Option<TableWriter>>,
     diff_id: Mutex<(Hasher, &'a mut EachBlock<'a>)>,
     blob: Mutex<(Hasher, Option<&'a mut (dyn Write + Send + 'a)>)>,
 }
@@ -129,8 +151,8 @@ enum Task<'l> {
     /// Reads the block with this number, which is this range of the tar.
     Read(u64, Range<u64>, Buffer),
     /// Adds the bytes of these blocks to the diff ID.
-    Hash(Vec<Arc<Buffer>>),
-    Compress(u64, Arc<Buffer>, Buffer),
+    Hash(Vec<Arc<TarBlock>>),
+    Compress(u64, Arc<TarBlock>, Buffer),
     /// Adds a part of the blob to its digest, and writes it.
     Emit(Part),
 }
@@ -248,15 +270,23 @@ impl<'l> Pipeline<'_, 'l> {
     fn read(&self, index: u64, range: Range<u64>, mut buffer: Buffer) -> Result<()> {
         let size = usize::try_from(range.end - range.start).expect("a block fits in memory");
         self.tar.stream.read_at(range.start, buffer.room(size))?;
-        self.note(index, |block, _| block.tar = Some(Arc::new(buffer)));
+        let pieces = match self.tar.compression {
+            Compression::ZstdChunked { .. } => self.tar.stream.pieces(range),
+            _ => vec![Piece { end: size, kind: PieceKind::Between }],
+        };
+        let tar = TarBlock { bytes: buffer, pieces };
+        self.note(index, |block, _| block.tar = Some(Arc::new(tar)));
         Ok(())
     }
 
-    fn hash(&self, ready: Vec<Arc<Buffer>>) -> Result<()> {
+    fn hash(&self, ready: Vec<Arc<TarBlock>>) -> Result<()> {
         let (hasher, each_block) = &mut *lock(&self.diff_id);
         for tar in ready {
-            hasher.update(&tar);
-            each_block(&tar, hasher)?;
+            hasher.update(&tar.bytes);
+            each_block(&tar.bytes, hasher)?;
+            if let Some(table) = &mut *lock(&self.table) {
+                table.block(&tar.bytes, &tar.pieces);
+            }
             (self.progress)(hasher.size());
             let mut queue = lock(&self.queue);
             let position = (queue.hashed - queue.done) as usize;
@@ -273,10 +303,10 @@ impl<'l> Pipeline<'_, 'l> {
         Ok(())
     }
 
-    fn compress(&self, index: u64, tar: &[u8], mut output: Buffer) -> Result<()> {
-        self.compress_into(tar, &mut output)?;
+    fn compress(&self, index: u64, tar: &TarBlock, mut output: Buffer) -> Result<()> {
+        let frames = self.compress_into(tar, &mut output)?;
         self.note(index, |block, hashed| {
-            block.output = Output::Ready(Part::Compressed(output));
+            block.output = Output::Ready(Part::Compressed(output, frames));
             block.forget_tar(hashed);
         });
         Ok(())
@@ -286,35 +316,57 @@ impl<'l> Pipeline<'_, 'l> {
         not(any(feature = "gzip", feature = "zstd")),
         allow(unreachable_code, unused_assignments, reason = "there is no codec")
     )]
-    fn compress_into(&self, tar: &[u8], output: &mut Buffer) -> Result<()> {
-        let Tar { earlier, cache, compression, .. } = self.tar;
-        let found = earlier.and_then(|earlier| earlier.find(compression, tar));
-        let found = found.or_else(|| cache?.find(compression, tar));
-        if let Some(compressed) = found {
-            output.room(compressed.len()).copy_from_slice(&compressed);
-            return Ok(());
-        }
+    fn compress_into(&self, tar: &TarBlock, output: &mut Buffer) -> Result<Vec<Frame>> {
         let codec = lock(&self.codecs).pop();
         let mut codec = match codec {
             Some(codec) => codec,
             None => self.tar.compression.codec()?.expect("only a compression compresses"),
         };
-        let bound = codec.bound(tar.len());
-        let size = codec.compress(tar, output.room(bound))?;
+        let TarBlock { bytes, pieces } = tar;
+        let bound = codec.bound_of_pieces(bytes, pieces);
+        let room = output.room(bound);
+        let (frames, size) = codec.compress_pieces(bytes, pieces, room, |codec, piece, room| {
+            let is_cached = pieces.len() == 1 || piece.len() >= MIN_CACHED;
+            self.compress_piece(piece, is_cached, codec, room)
+        })?;
         output.truncate(size);
         lock(&self.codecs).push(codec);
-        if let Some(cache) = cache {
-            cache.add(compression, tar, output);
+        Ok(frames)
+    }
+
+    /// Compresses a piece into the beginning of `output`, or copies its compressed form.
+    fn compress_piece(
+        &self,
+        piece: &[u8],
+        is_cached: bool,
+        codec: &mut Codec,
+        output: &mut [u8],
+    ) -> Result<usize> {
+        let Tar { earlier, cache, compression, .. } = self.tar;
+        let compression = compression.of_pieces();
+        let (earlier, cache) = (earlier.filter(|_| is_cached), cache.filter(|_| is_cached));
+        let found = earlier.and_then(|earlier| earlier.find(compression, piece));
+        let found = found.or_else(|| cache?.find(compression, piece));
+        if let Some(compressed) = found.filter(|compressed| compressed.len() <= output.len()) {
+            output[..compressed.len()].copy_from_slice(&compressed);
+            return Ok(compressed.len());
         }
-        Ok(())
+        let size = codec.compress(piece, output)?;
+        if let Some(cache) = cache {
+            cache.add(compression, piece, &output[..size]);
+        }
+        Ok(size)
     }
 
     fn emit(&self, part: Part) -> Result<()> {
         let (hasher, sink) = &mut *lock(&self.blob);
         let bytes: &[u8] = match &part {
-            Part::Tar(tar) => tar,
-            Part::Compressed(bytes) => {
+            Part::Tar(tar) => &tar.bytes,
+            Part::Compressed(bytes, frames) => {
                 hasher.update(bytes);
+                if let Some(table) = &mut *lock(&self.table) {
+                    table.frames(frames)?;
+                }
                 bytes
             }
         };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    basics::{Digest, Error, HashRead, Hasher, Result},
+    basics::{Digest, Error, HashRead, Hasher, Result, Warning},
     blob::{Blob, Layer, chunks},
     document::Descriptor,
     layer::layer_tar::StoredBlob,
@@ -14,7 +14,15 @@ use crate::{
     recipe::Recipe,
     store::{CheckedFile, WriteOptions, blob_files::BlobFiles},
     tarfile::{
-        Compression, block_reader::BlockReader, codec::Codec, read_ahead::read_ahead, unpacked,
+        Compression,
+        block_reader::BlockReader,
+        chunked::{
+            pieces::{Piece, PieceKind},
+            writer::{Ending, TableWriter},
+        },
+        codec::Codec,
+        read_ahead::read_ahead,
+        unpacked,
     },
 };
 
@@ -39,21 +47,20 @@ pub(crate) fn recompress(
     store: &Path,
     write: WriteOptions,
     pool: &Pool,
-) -> Result<Recompressed> {
+) -> Result<(Recompressed, Option<Warning>)> {
     let files = BlobFiles::create(store, write)?;
     let mut blob = files.new_blob()?;
     let unreadable = |cause| Error::blob(layer.descriptor().digest, cause);
-    let (digest, size, diff_id) = chunks::verified(layer, |source| {
+    let ((digest, size), ending, diff_id) = chunks::verified(layer, |source| {
         let mut tar = unpacked(source).map_err(unreadable)?;
         read_ahead(&mut tar, |tar| {
             let mut tar = HashRead::new(tar);
             let mut hasher = Hasher::default();
-            compress(&mut tar, compression, pool, &unreadable, &mut |bytes| {
+            let ending = compress(&mut tar, compression, pool, &unreadable, &mut |bytes| {
                 hasher.update(bytes);
                 blob.write_all(bytes).map_err(Error::sink)
             })?;
-            let (digest, size) = hasher.finish();
-            Ok((digest, size, tar.finish().0))
+            Ok((hasher.finish(), ending, tar.finish().0))
         })
     })?;
     let expected = layer.diff_id();
@@ -61,47 +68,65 @@ pub(crate) fn recompress(
         let (expected, actual) = (format!("diff ID {expected}"), format!("diff ID {diff_id}"));
         return Err(Error::BlobDamaged { digest: layer.descriptor().digest, expected, actual });
     }
-    let descriptor = Descriptor::new(compression.media_type(), digest, size);
+    let Ending { annotations, untabled, .. } = ending;
+    let descriptor =
+        Descriptor { annotations, ..Descriptor::new(compression.media_type(), digest, size) };
     let stored = StoredBlob::keep(files, blob, digest)?;
-    Ok(Recompressed { descriptor, diff_id, created_by: layer.created_by(), stored })
+    let layer = Recompressed { descriptor, diff_id, created_by: layer.created_by(), stored };
+    Ok((layer, untabled.map(|reason| Warning::NoTable { reason })))
 }
 
-/// Passes on the compressed form of a tar.
+/// Passes on the compressed form of a tar, and returns its ending, which is passed on too.
 fn compress(
     tar: &mut dyn Read,
     compression: Compression,
     pool: &Pool,
     unreadable: &dyn Fn(io::Error) -> Error,
     out: &mut dyn FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
+) -> Result<Ending> {
     let mut codecs: Vec<Codec> = Vec::new();
     let mut blocks = BlockReader::new(tar, compression.block_limit());
+    let mut table = TableWriter::new(compression)?;
     loop {
         let mut parts = Vec::new();
         while parts.len() < pool.threads()
-            && let Some(block) = blocks.next_block().map_err(unreadable)?
+            && let Some((block, pieces)) = blocks.next_block().map_err(unreadable)?
         {
+            if let Some(table) = &mut table {
+                table.block(&block, &pieces);
+            }
+            let pieces = match table {
+                Some(_) => pieces,
+                None => vec![Piece { end: block.len(), kind: PieceKind::Between }],
+            };
             let codec = match codecs.pop() {
                 Some(codec) => Some(codec),
                 None => compression.codec()?,
             };
-            parts.push((block, codec));
+            parts.push((block, pieces, codec));
         }
         if parts.is_empty() {
-            return out(&compression.ending());
+            let table = table.map(TableWriter::finish).transpose()?;
+            let ending = table.unwrap_or_else(|| Ending::plain(compression));
+            out(&ending.bytes)?;
+            return Ok(ending);
         }
-        let compressed = pool.map_parts(parts, |(block, codec)| {
+        let compressed = pool.map_parts(parts, |(block, pieces, codec)| {
             let Some(mut codec) = codec else {
-                return Ok::<_, Error>((block, None));
+                return Ok::<_, Error>((block, Vec::new(), None));
             };
-            let mut output = vec![0; codec.bound(block.len())];
-            let size = codec.compress(&block, &mut output)?;
+            let mut output = vec![0; codec.bound_of_pieces(&block, &pieces)];
+            let compress = Codec::compress;
+            let (frames, size) = codec.compress_pieces(&block, &pieces, &mut output, compress)?;
             output.truncate(size);
-            Ok((output, Some(codec)))
+            Ok((output, frames, Some(codec)))
         });
         for part in compressed {
-            let (bytes, codec) = part?;
+            let (bytes, frames, codec) = part?;
             out(&bytes)?;
+            if let Some(table) = &mut table {
+                table.frames(&frames)?;
+            }
             codecs.extend(codec);
         }
     }

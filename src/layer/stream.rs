@@ -14,6 +14,7 @@ use crate::{
     layer::entry::{Entry, Kind},
     tarfile::{
         blocks::{Boundary, block_end},
+        chunked::pieces::{Piece, pieces},
         header::{END_OF_ARCHIVE, block_key, header, header_size, padding},
     },
 };
@@ -161,6 +162,15 @@ impl TarStream {
         Some(block_end(start, limit, tar_end, boundaries))
     }
 
+    /// The pieces of the block that is this range.
+    pub(crate) fn pieces(&self, block: Range<u64>) -> Vec<Piece> {
+        let listed = self.listed();
+        let first = listed.parts.partition_point(|part| part.end() <= block.start);
+        let parts = &listed.parts[first..];
+        let parts = parts.iter().take_while(|part| part.offsets[0] < block.end);
+        pieces(block.clone(), parts.flat_map(|part| part.contents(&block)))
+    }
+
     /// The number of known entries.
     pub(crate) fn len(&self) -> usize {
         self.listed().count()
@@ -225,6 +235,19 @@ impl Part {
         let first = self.offsets[..self.keys.len()].partition_point(|&offset| offset <= after);
         let entries = self.offsets[first..].iter().zip(&self.keys[first..]);
         entries.map(|(&offset, &key)| Boundary { offset, key })
+    }
+
+    /// The contents of the entries that overlap this range of the tar.
+    fn contents(&self, range: &Range<u64>) -> impl Iterator<Item = Range<u64>> {
+        let first = self.offsets.partition_point(|&offset| offset <= range.start).max(1) - 1;
+        let ends = self.offsets.iter().skip(first + 1);
+        let entries = self.entries.iter().skip(first).zip(ends);
+        let before = self.offsets[first..].iter().take_while(|&&offset| offset < range.end);
+        entries.zip(before).map(|((entry, end), _)| {
+            let size = entry.content_size();
+            let end = end - padding(size);
+            end - size..end
+        })
     }
 
     /// Fills the buffer with bytes, starting at `at`, as far as these entries reach. `at` must be

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    basics::{BYTE_FORMAT, Digest, Hasher, Result},
+    basics::{BYTE_FORMAT, Digest, Hasher, Result, json},
     layer::{
         entry::{Content, Kind},
         pipeline::Pass,
@@ -56,9 +56,10 @@ pub(crate) struct FileStates<'a> {
 /// What is known of a layer.
 #[derive(Serialize, Deserialize)]
 struct Record {
-    digest: [u8; 32],
-    size: u64,
+    /// As JSON: its annotations are of any number.
+    descriptor: Vec<u8>,
     diff_id: [u8; 32],
+    untabled: Option<String>,
     checks: Option<RecordedChecks>,
 }
 
@@ -122,8 +123,8 @@ impl<'a> FileStates<'a> {
         });
         let pass = Pass {
             diff_id: Digest::from_bytes(record.diff_id),
-            digest: Digest::from_bytes(record.digest),
-            size: record.size,
+            descriptor: serde_json::from_slice(&record.descriptor).ok()?,
+            untabled: record.untabled,
         };
         Some((pass, checks))
     }
@@ -136,9 +137,9 @@ impl<'a> FileStates<'a> {
             entries: entries.clone(),
         });
         let record = Record {
-            digest: *pass.digest.bytes(),
-            size: pass.size,
+            descriptor: json::to_bytes(&pass.descriptor),
             diff_id: *pass.diff_id.bytes(),
+            untabled: pass.untabled.clone(),
             checks,
         };
         if let (true, Ok(bytes)) = (self.is_quiet, postcard::to_allocvec(&record)) {

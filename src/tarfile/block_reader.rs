@@ -4,10 +4,12 @@ use std::{
     collections::VecDeque,
     io::{self, Read},
     mem,
+    ops::Range,
 };
 
 use crate::tarfile::{
     blocks::{self, Boundary, block_end},
+    chunked::pieces::{Piece, pieces},
     header::BLOCK,
     reader::TarReader,
 };
@@ -29,6 +31,8 @@ pub(crate) struct BlockReader<'a> {
     is_at_end: bool,
     /// The boundaries that were found after the last block.
     boundaries: VecDeque<Boundary>,
+    /// The contents of entries that do not end before the next block.
+    contents: VecDeque<Range<u64>>,
     /// The offset of the next entry. `None` after the last one.
     next_entry: Option<u64>,
 }
@@ -36,12 +40,20 @@ pub(crate) struct BlockReader<'a> {
 impl<'a> BlockReader<'a> {
     /// `limit` is the maximum size of a block.
     pub(crate) fn new(tar: &'a mut dyn Read, limit: u64) -> Self {
-        let (bytes, boundaries) = (Vec::new(), VecDeque::new());
-        Self { tar, limit, bytes, start: 0, is_at_end: false, boundaries, next_entry: Some(0) }
+        Self {
+            tar,
+            limit,
+            bytes: Vec::new(),
+            start: 0,
+            is_at_end: false,
+            boundaries: VecDeque::new(),
+            contents: VecDeque::new(),
+            next_entry: Some(0),
+        }
     }
 
-    /// The next block, or `None` at the end of the tar.
-    pub(crate) fn next_block(&mut self) -> io::Result<Option<Vec<u8>>> {
+    /// The next block and its pieces, or `None` at the end of the tar.
+    pub(crate) fn next_block(&mut self) -> io::Result<Option<(Vec<u8>, Vec<Piece>)>> {
         let most = self.start + self.limit;
         // One more byte shows whether the tar ends here.
         self.read_up_to(most + 1)?;
@@ -55,11 +67,15 @@ impl<'a> BlockReader<'a> {
         let end = block_end(self.start, self.limit, tar_end, self.boundaries.iter().copied());
         let rest = self.bytes.split_off((end - self.start) as usize);
         let block = mem::replace(&mut self.bytes, rest);
+        let pieces = pieces(self.start..end, self.contents.iter().cloned());
         self.start = end;
+        while self.contents.front().is_some_and(|contents| contents.end <= end) {
+            self.contents.pop_front();
+        }
         while self.boundaries.front().is_some_and(|boundary| boundary.offset <= end) {
             self.boundaries.pop_front();
         }
-        Ok(Some(block))
+        Ok(Some((block, pieces)))
     }
 
     /// The offset after the last byte that was read.
@@ -97,6 +113,11 @@ impl<'a> BlockReader<'a> {
             self.next_entry = size.and_then(|size| offset.checked_add(size));
             let key = reader.headers().last_chunk().map_or(0, key);
             self.boundaries.push_back(Boundary { offset, key });
+            if let (Some(start), true) =
+                (offset.checked_add(entry.data_offset), entry.stored_size > 0)
+            {
+                self.contents.push_back(start..start.saturating_add(entry.stored_size));
+            }
             return Ok(());
         }
     }

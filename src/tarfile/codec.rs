@@ -7,9 +7,15 @@
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 use std::io;
 
-use crate::basics::error::{Error, Result};
 #[cfg(feature = "gzip")]
 use crate::tarfile::label::{GZIP_HEADER, GZIP_TRAILER, GzipLabel};
+use crate::{
+    basics::error::{Error, Result},
+    tarfile::chunked::{
+        pieces::{Piece, PieceKind, parts},
+        sums::{Frame, Sums},
+    },
+};
 
 /// A compressor with its level and memory, which compresses many blocks in sequence.
 pub(crate) enum Codec {
@@ -34,6 +40,32 @@ impl Codec {
             #[cfg(feature = "zstd")]
             Self::Zstd(_) => zstd::zstd_safe::compress_bound(size),
         }
+    }
+
+    /// The maximum compressed size of a block in pieces.
+    pub(crate) fn bound_of_pieces(&mut self, block: &[u8], pieces: &[Piece]) -> usize {
+        parts(block, pieces).map(|(_, piece)| self.bound(piece.len())).sum()
+    }
+
+    /// Compresses each piece of a block by this function, at the beginning of the output that is
+    /// left. The output must have the size [`Codec::bound_of_pieces`]. Returns the frames, and their
+    /// size.
+    pub(crate) fn compress_pieces(
+        &mut self,
+        block: &[u8],
+        pieces: &[Piece],
+        output: &mut [u8],
+        compress: impl Fn(&mut Self, &[u8], &mut [u8]) -> Result<usize>,
+    ) -> Result<(Vec<Frame>, usize)> {
+        let mut frames = Vec::with_capacity(pieces.len());
+        let mut at = 0;
+        for (kind, piece) in parts(block, pieces) {
+            let size = compress(self, piece, &mut output[at..])?;
+            at += size;
+            let is_file = kind == PieceKind::Contents { first: true, last: true };
+            frames.push(Frame { size: size as u64, sums: is_file.then(|| Sums::of(piece)) });
+        }
+        Ok((frames, at))
     }
 
     /// Compresses this block into one gzip member or one zstd frame at the beginning of `output`,

@@ -229,7 +229,7 @@ mod tests {
         let all: Vec<&[u8]> = vec![&small, &large, b"", &small, &large, &large, &large, &large];
         let gzip = blocks(Compression::GZIP, &all);
         let zstd = blocks(Compression::ZSTD, &all);
-        let label = Compression::ZSTD.ending();
+        let label = crate::tarfile::label::zstd_label(3).to_vec();
         let large_frame = blocks(Compression::ZSTD, &[&noise(5 << 20, 3)]);
         let other_zstd = zstd::encode_all(&small[..], 3).unwrap();
         let plain = noise(3_000_000, 4);

@@ -6,6 +6,7 @@ use flate2::read::GzDecoder;
 
 use crate::tarfile::{
     Compression,
+    chunked::places::{FOOTER, FRAME_HEADER, Places},
     label::{GZIP_HEADER, GZIP_TRAILER, GzipLabel, ZSTD_LABEL, zstd_label},
 };
 
@@ -23,17 +24,29 @@ pub(crate) struct LabelledBlock {
 /// Fills the buffer with the bytes of a blob, starting at this offset.
 pub(crate) type ReadAt<'a> = dyn Fn(u64, &mut [u8]) -> io::Result<()> + 'a;
 
-/// The compression of a blob of this size, and its blocks in order. `None` if it has no labels of
+/// The compression of the blocks of a blob of this size, and the blocks in order: in a blob with a
+/// table of contents, the pieces of blocks. `None` if it has no labels of
 /// this byte format, or is damaged.
 pub(crate) fn blocks(
     read: &ReadAt<'_>,
     size: u64,
 ) -> io::Result<Option<(Compression, Vec<LabelledBlock>)>> {
-    Ok(match zstd_level(read, size)? {
-        Some(level) => zstd_blocks(read, size - ZSTD_LABEL as u64)?
+    let end = chunked_end(read, size)?.unwrap_or(size);
+    Ok(match zstd_level(read, end)? {
+        Some(level) => zstd_blocks(read, end - ZSTD_LABEL as u64)?
             .map(|blocks| (Compression::Zstd { level }, blocks)),
         None => gzip_blocks(read, size)?,
     })
+}
+
+/// The end of the label of a blob with a table of contents, which follows it.
+fn chunked_end(read: &ReadAt<'_>, size: u64) -> io::Result<Option<u64>> {
+    let Some(at) = size.checked_sub(FOOTER as u64) else { return Ok(None) };
+    let mut footer = [0; FOOTER];
+    read(at, &mut footer)?;
+    let places = Places::from_footer(&footer);
+    let end = places.and_then(|places| places.table.offset.checked_sub(FRAME_HEADER as u64));
+    Ok(end.filter(|&end| end <= at))
 }
 
 fn gzip_blocks(

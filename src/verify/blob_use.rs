@@ -8,7 +8,7 @@ use crate::{
         error::Error,
         report::Report,
     },
-    document::descriptor::MediaType,
+    document::descriptor::{Annotations, MediaType},
     layout::files::LayoutFiles,
     store::file_kind::FileKind,
     verify::defect::Defect,
@@ -33,6 +33,8 @@ pub(crate) struct LayerUse {
     pub(crate) diff_id: Option<Digest>,
     /// Whether engines unpack it. Layers of artifacts may be of any kind.
     pub(crate) in_image: bool,
+    /// The annotations of its descriptor that locate a table of contents.
+    pub(crate) table: Annotations,
 }
 
 /// A blob with all references to it.

@@ -431,6 +431,32 @@ defects! {
     } = Error "unpacks-too-large", "unpacks to more than the limit of {limit} bytes: the rest was \
         not checked"
 
+    /// The annotations of a zstd:chunked layer do not locate its table of contents.
+    TableMisplaced {
+        /// What is wrong with them.
+        reason: String,
+    } = Error "table-misplaced", "has annotations of zstd:chunked that do not lead to a table of \
+        contents: {reason}"
+
+    /// The table of contents of a zstd:chunked layer cannot be read.
+    TableDamaged {
+        /// What is wrong with it.
+        reason: String,
+    } = Error "table-damaged", "has a table of contents that cannot be used: {reason}"
+
+    /// The table of contents of a zstd:chunked layer differs from its tar, so that readers of the
+    /// table refuse it or see other files.
+    TableDiffers {
+        /// What the entry is or has.
+        reason: String,
+    } = Error "table-differs", "{reason}"
+
+    /// The tar-split of a zstd:chunked layer is not that of its tar.
+    TarSplitDiffers {
+        /// What is wrong with it.
+        reason: String,
+    } = Error "tar-split-differs", "has a tar-split from which its tar cannot be made: {reason}"
+
     /// The tar has an error that no reader can skip.
     TarDamaged {
         /// The offset in the uncompressed tar.

@@ -16,6 +16,7 @@ use crate::{
     },
     image::manifest::MOST_LAYERS,
     layout::files::LayoutFiles,
+    tarfile::chunked::places::{CHECKSUM, TABLE, TAR_SPLIT},
     verify::{
         blob_use::{BlobUse, LayerUse},
         blobs::{self, Blobs},
@@ -255,7 +256,10 @@ impl<'a> Documents<'a> {
             .as_ref()
             .is_some_and(|name| name.to_oci().as_str().contains("nondistributable"))
             && layer.object.get("urls").is_some();
-        let layer_use = media_type.map(|media_type| LayerUse { media_type, diff_id, in_image });
+        let annotation = |key: &&str| Some(((*key).to_owned(), layer.annotation(key)?.to_owned()));
+        let table = [CHECKSUM, TABLE, TAR_SPLIT].iter().filter_map(annotation).collect();
+        let layer_use =
+            media_type.map(|media_type| LayerUse { media_type, diff_id, in_image, table });
         self.blobs.refer(BlobUse {
             place,
             digest,

@@ -5,13 +5,18 @@ use std::io::{BufReader, Read};
 use crate::{
     basics::digest::{Digest, HashRead},
     document::descriptor::MediaType,
-    tarfile::{read_ahead::read_ahead, reader::TarReader},
+    tarfile::{
+        read_ahead::read_ahead,
+        reader::{TarEntry, TarReader},
+    },
     verify::{
         blob_use::{LayerUse, Referred, compare, compare_bytes, read_over, unreadable},
         defect::Defect,
         entries::Entries,
         finding::{Finding, Findings},
+        frames::Frames,
         reading::Reading,
+        table::{Claims, Collected, Collector},
         unpack::{Packing, Unpack},
     },
 };
@@ -28,12 +33,16 @@ pub(crate) fn check(
     threads: usize,
     contents: &mut Vec<Finding>,
 ) -> Result<u64, Defect> {
-    let (mut unpack, packing) = Unpack::new(file, limit)?;
+    let claims = Claims::of(blob);
+    let frames = claims.first().map(|(claim, _)| Frames::new(claim.ranges()));
+    let (mut unpack, packing) = Unpack::new(file, limit, frames)?;
+    let mut collected = claims.first().map(|_| Collected::default());
     let in_image = blob.layers.iter().find(|(said, _)| said.in_image);
     let (_, place) =
         in_image.or(blob.layers.first()).expect("the caller has seen that it is used as a layer");
     let mut findings = Findings::new(MAX_FINDINGS);
-    let mut read = |tar: &mut dyn Read| Tar::read(tar, place, blob.digest, &mut findings);
+    let mut read =
+        |tar: &mut dyn Read| Tar::read(tar, place, blob.digest, collected.as_mut(), &mut findings);
     let tar = if threads == 1 { read(&mut unpack) } else { read_ahead(&mut unpack, read) };
     let bytes = unpack.finish()?;
     compare(blob.digest, bytes.digest, bytes.size)?;
@@ -63,6 +72,12 @@ pub(crate) fn check(
         // This is the cause of any other defect at the end of the tar.
         contents.push(found(place, defect));
         return Ok(bytes.size);
+    }
+    if tar.end.is_none() {
+        let mut findings = Findings::new(MAX_FINDINGS);
+        let known = collected.as_ref().zip(bytes.frames.as_ref());
+        claims.check(known, blob.digest, &mut findings);
+        contents.extend(findings.into_list(place, Some(blob.digest)));
     }
     contents.extend(tar.end.map(|defect| found(place, defect)));
     for (layer, place) in blob.layers.iter().filter(|(said, _)| said.in_image) {
@@ -94,28 +109,41 @@ struct Tar {
 }
 
 impl Tar {
-    fn read(tar: impl Read, place: &str, digest: Digest, findings: &mut Findings) -> Self {
+    fn read(
+        tar: impl Read,
+        place: &str,
+        digest: Digest,
+        collected: Option<&mut Collected>,
+        findings: &mut Findings,
+    ) -> Self {
         let mut tar = BufReader::with_capacity(256 << 10, HashRead::new(tar));
-        let end = Self::read_entries(&mut tar, place, digest, findings).err();
+        let mut entries = Entries::new(place, digest, findings);
+        let end = match collected {
+            None => Self::read_entries(&mut tar, |entry, _| entries.check(entry)),
+            Some(collected) => {
+                let (mut collector, tar) = Collector::new(collected, &mut tar);
+                let end = Self::read_entries(tar, |entry, headers| {
+                    entries.check(entry);
+                    collector.entry(entry, headers);
+                });
+                collector.end();
+                end
+            }
+        };
+        let end = end.err();
         let mut tar = tar.into_inner();
         let end = read_over(&mut tar).err().map(unreadable).or(end);
         Self { diff_id: tar.finish().0, end }
     }
 
-    fn read_entries(
-        tar: impl Read,
-        place: &str,
-        digest: Digest,
-        findings: &mut Findings,
-    ) -> Result<(), Defect> {
+    fn read_entries(tar: impl Read, mut each: impl FnMut(&TarEntry, &[u8])) -> Result<(), Defect> {
         let mut tar = TarReader::new(tar);
         let damaged = |error: crate::tarfile::reader::block::TarError| Defect::TarDamaged {
             offset: error.offset,
             reason: error.reason,
         };
-        let mut entries = Entries::new(place, digest, findings);
         while let Some(entry) = tar.next_entry().map_err(damaged)? {
-            entries.check(&entry);
+            each(&entry, tar.headers());
         }
         let ending = tar.ending().map_err(damaged)?;
         match ending.garbage {

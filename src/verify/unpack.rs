@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
+#[cfg(feature = "zstd")]
+use crate::verify::frame_reader::FrameReader;
 use crate::{
     basics::{
         digest::{Digest, HashRead},
@@ -13,6 +15,7 @@ use crate::{
     verify::{
         blob_use::{read_over, unreadable},
         defect::Defect,
+        frames::Frames,
     },
 };
 
@@ -71,6 +74,9 @@ enum Decoder<'a> {
     Gzip(Box<MultiGzDecoder<Source<'a>>>),
     #[cfg(feature = "zstd")]
     Zstd(Box<zstd::Decoder<'static, Source<'a>>>),
+    /// Frame by frame, for the table of contents.
+    #[cfg(feature = "zstd")]
+    Frames(Box<FrameReader<Source<'a>>>),
     /// Only the digest of the blob is checked.
     Closed(Source<'a>),
 }
@@ -81,13 +87,17 @@ pub(crate) struct Blob {
     pub(crate) size: u64,
     /// Why the tar ended early, if it did.
     pub(crate) defect: Option<Defect>,
+    /// The frames of zstd, if they were asked for.
+    pub(crate) frames: Option<Frames>,
 }
 
 impl<'a> Unpack<'a> {
     /// Returns a reader of the tar, and the format of the blob. At most `limit` bytes are returned.
+    /// If the blob is zstd, its frames are recorded in `frames`.
     pub(crate) fn new(
         file: Box<dyn Read + Send + 'a>,
         limit: u64,
+        frames: Option<Frames>,
     ) -> Result<(Self, Packing), Defect> {
         let mut source = BufReader::with_capacity(256 << 10, HashRead::new(file));
         let start = source.fill_buf().map_err(unreadable)?;
@@ -102,11 +112,17 @@ impl<'a> Unpack<'a> {
             Packing::Tar => Decoder::None(source),
             Packing::Gzip => Decoder::Gzip(Box::new(MultiGzDecoder::new(source))),
             #[cfg(feature = "zstd")]
-            Packing::Zstd => {
-                let mut decoder = zstd::Decoder::with_buffer(source).map_err(unreadable)?;
-                decoder.window_log_max(WINDOW_LOG_MAX).map_err(unreadable)?;
-                Decoder::Zstd(Box::new(decoder))
-            }
+            Packing::Zstd => match frames {
+                Some(frames) => {
+                    let reader = FrameReader::new(source, WINDOW_LOG_MAX, frames);
+                    Decoder::Frames(Box::new(reader.map_err(unreadable)?))
+                }
+                None => {
+                    let mut decoder = zstd::Decoder::with_buffer(source).map_err(unreadable)?;
+                    decoder.window_log_max(WINDOW_LOG_MAX).map_err(unreadable)?;
+                    Decoder::Zstd(Box::new(decoder))
+                }
+            },
             #[cfg(not(feature = "zstd"))]
             Packing::Zstd => Decoder::Closed(source),
             Packing::Other(_) => Decoder::Closed(source),
@@ -116,16 +132,21 @@ impl<'a> Unpack<'a> {
 
     /// Reads the rest of the blob.
     pub(crate) fn finish(self) -> Result<Blob, Defect> {
-        let source = match self.decoder {
-            Decoder::None(source) | Decoder::Closed(source) => source,
-            Decoder::Gzip(decoder) => decoder.into_inner(),
+        let (source, frames) = match self.decoder {
+            Decoder::None(source) | Decoder::Closed(source) => (source, None),
+            Decoder::Gzip(decoder) => (decoder.into_inner(), None),
             #[cfg(feature = "zstd")]
-            Decoder::Zstd(decoder) => decoder.finish(),
+            Decoder::Zstd(decoder) => (decoder.finish(), None),
+            #[cfg(feature = "zstd")]
+            Decoder::Frames(decoder) => {
+                let (source, frames) = decoder.finish();
+                (source, Some(frames))
+            }
         };
         let mut source = source.into_inner();
         read_over(&mut source).map_err(unreadable)?;
         let (digest, size) = source.finish();
-        Ok(Blob { digest, size, defect: self.defect })
+        Ok(Blob { digest, size, defect: self.defect, frames })
     }
 
     fn damaged(&self, error: io::Error) -> Defect {
@@ -133,7 +154,7 @@ impl<'a> Unpack<'a> {
             Decoder::None(_) | Decoder::Closed(_) => return unreadable(error),
             Decoder::Gzip(_) => "gzip",
             #[cfg(feature = "zstd")]
-            Decoder::Zstd(_) => "zstd",
+            Decoder::Zstd(_) | Decoder::Frames(_) => "zstd",
         };
         let reason = match error.kind() {
             io::ErrorKind::UnexpectedEof => "it is truncated, or other bytes follow it".to_owned(),
@@ -153,6 +174,8 @@ impl Read for Unpack<'_> {
             Decoder::Gzip(decoder) => decoder.read(buffer),
             #[cfg(feature = "zstd")]
             Decoder::Zstd(decoder) => decoder.read(buffer),
+            #[cfg(feature = "zstd")]
+            Decoder::Frames(decoder) => decoder.read(buffer),
             Decoder::Closed(_) => Ok(0),
         };
         match read {

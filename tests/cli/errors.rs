@@ -27,7 +27,7 @@ fn a_wrong_argument_is_a_usage_error() {
             "build -f app --platform linux -o out",
             "write it as OS/ARCHITECTURE[/VARIANT], for example linux/arm64",
         ),
-        ("build -f app --compression lzma -o out", "expected gzip, zstd or none"),
+        ("build -f app --compression lzma -o out", "expected gzip, zstd, zstd:chunked or none"),
         ("build -f app --tag a@b -o out", "it has a digest"),
         ("build -f app --base : -o out", "the tag after the colon is empty"),
         ("build -f app --threads 1025 -o out", "expected a number from 0 to 1024"),

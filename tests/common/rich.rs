@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use oci_layout::FileMapping;
+use oci_layout::{Attribute, FileMapping};
 
 use super::text;
 
@@ -15,6 +15,19 @@ pub fn long_path(length: usize) -> PathBuf {
     let bytes: Vec<u8> =
         (1..=length).map(|n| if n % 60 == 0 && n != length { b'/' } else { b'x' }).collect();
     PathBuf::from(OsStr::from_bytes(&bytes))
+}
+
+/// What of the rich tree a table of contents can express.
+pub fn tabled_tree() -> Vec<FileMapping> {
+    let mut files = rich_tree();
+    files.retain(|file| {
+        let is_time = match file.attributes.mtime {
+            Attribute::Set(time) => (-62_135_596_800..=253_402_300_799).contains(&time),
+            _ => true,
+        };
+        is_time && file.destination.to_str().is_some()
+    });
+    files
 }
 
 /// Every kind of mapping that needs no file, with values on both sides of each limit of the format.

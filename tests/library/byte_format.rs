@@ -3,10 +3,21 @@
 
 mod second;
 
-use std::{collections::HashSet, fs, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ffi::OsStr,
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    process::Command,
+};
 
-use crate::common::{random::text, rich::rich_tree, run};
-use oci_layout::{Blob, Compression, FileMapping, Layer, LayerOptions, layer_tar};
+use crate::common::{
+    random::text,
+    rich::{rich_tree, tabled_tree},
+    run,
+};
+use oci_layout::{Blob, Compression, FileMapping, Layer, LayerOptions, Warning, layer_tar};
 use tempfile::TempDir;
 
 /// Decompressing a blob gives the tar of the diff ID, and the digest is that of the file.
@@ -23,6 +34,7 @@ fn other_programs_find_the_same_digests() {
         (Compression::ZSTD, "zstd -dcq"),
         (Compression::Gzip { level: 12 }, "pigz -dc"),
         (Compression::Zstd { level: 19 }, "zstd -dcq"),
+        (Compression::ZSTD_CHUNKED, "zstd -dcq"),
     ] {
         let layer =
             layer_tar(rich_tree(), LayerOptions::from(compression).store(dir.path())).unwrap();
@@ -80,6 +92,73 @@ fn a_second_implementation_finds_the_same_blocks() {
         counts.push(ends.len());
     }
     assert!(counts[0] > 30 && counts[3] > 5, "{counts:?}");
+}
+
+/// The annotations of a blob that is as the section "zstd:chunked" of the page says.
+fn annotations(level: u8, tar: &Path, blob: &Path) -> BTreeMap<String, String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/byte_format/chunked.py");
+    let mut command = Command::new("python3");
+    let found = run(command.arg(script).arg(level.to_string()).arg(tar).arg(blob));
+    serde_json::from_slice(&found).unwrap()
+}
+
+#[test]
+fn a_second_implementation_finds_the_same_table_of_contents() {
+    let dir = TempDir::new().unwrap();
+    // Large files are in several blocks, and the texts in several frames.
+    let large = files().skip(rich_tree().len()).filter(|file| {
+        let name = file.destination.file_name().unwrap().to_str().unwrap();
+        name.ends_with("0") || name.ends_with("3")
+    });
+    let many = (0..4000).map(|number| FileMapping::text("m", format!("/many/{number}")));
+    let large: Vec<_> = large.chain(many).collect();
+    for (files, level) in
+        [(tabled_tree(), 1), (large, 3), (vec![FileMapping::directory("/")], 3), (vec![], 3)]
+    {
+        let store = |compression| {
+            let options = LayerOptions::from(compression).store(dir.path());
+            layer_tar(files.clone(), options).unwrap()
+        };
+        let tar = store(Compression::None);
+        let layer = store(Compression::ZstdChunked { level });
+        let found = annotations(level, tar.file().unwrap(), layer.file().unwrap());
+        assert_eq!(layer.descriptor().annotations, found);
+        assert_eq!(layer.diff_id(), tar.diff_id());
+    }
+}
+
+/// What the table cannot express leaves it out.
+#[test]
+fn some_layers_have_no_table_of_contents() {
+    let name = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
+    let text = || FileMapping::text("x", "/file");
+    for (file, reason) in [
+        (FileMapping::text("x", name(b"/\xff")), "has a path that is not UTF-8"),
+        (FileMapping::symlink(name(b"\xff"), "/link"), "has a link target that is not UTF-8"),
+        (
+            text().xattr(name(b"user.\xff"), "x"),
+            "has the name of an extended attribute that is not UTF-8",
+        ),
+        (text().mtime(253_402_300_800), "has a time outside of the years 0 to 9999"),
+        (text().mtime(-62_167_219_201), "has a time outside of the years 0 to 9999"),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let options = LayerOptions::from(Compression::ZSTD_CHUNKED).store(dir.path());
+        let layer = layer_tar([file.clone()], options.clone()).unwrap();
+        let [Warning::NoTable { reason: found }] = layer.warnings() else { panic!("{reason}") };
+        assert!(found.ends_with(reason), "{found}");
+        assert_eq!(layer.descriptor().annotations, BTreeMap::new());
+        assert!(layer_tar([file], options.strict(true)).is_err());
+        let blob = fs::read(layer.file().unwrap()).unwrap();
+        assert!(blob.ends_with(b"oci-layout\x02\x03"), "{reason}");
+        let tar = run(Command::new("zstd").arg("-dcq").arg(layer.file().unwrap()));
+        assert_eq!(oci_layout::Digest::of(tar), layer.diff_id());
+    }
+    let last = text().mtime(253_402_300_799);
+    for file in [last, text().mtime(-62_167_219_200), text().mtime(0)] {
+        let layer = layer_tar([file], Compression::ZSTD_CHUNKED).unwrap();
+        assert_eq!((layer.warnings(), layer.descriptor().annotations.len()), (&[][..], 3));
+    }
 }
 
 /// If a file grows or appears, all blocks but a few keep their contents.

@@ -144,7 +144,7 @@ fn compressions() {
         "compression \"zstd:20\": zstd supports levels 1 to 19"
     );
     let read = |text: &str| message(text.parse::<Compression>());
-    assert_eq!(read("bzip2"), "compression \"bzip2\": expected gzip, zstd or none");
+    assert_eq!(read("bzip2"), "compression \"bzip2\": expected gzip, zstd, zstd:chunked or none");
     assert_eq!(
         read("gzip:x"),
         "compression \"gzip:x\": the level after the colon must be a number"

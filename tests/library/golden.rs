@@ -7,7 +7,7 @@
 
 use std::{env, fs};
 
-use crate::common::rich::rich_tree;
+use crate::common::rich::{rich_tree, tabled_tree};
 use oci_layout::{
     BYTE_FORMAT, Blob, Compression, ConfigOptions, Layer, LayerOptions, document::Platform,
     image_config, image_layout, image_manifest, layer_tar,
@@ -40,8 +40,13 @@ fn digests_are_those_of_the_table() {
 const REFUSED: &str = "refused";
 
 fn digest(compression: Compression) -> String {
-    let layer = layer_tar(rich_tree(), compression);
-    if cfg!(target_endian = "big") && matches!(compression, Compression::Zstd { level: 4.. }) {
+    let is_chunked = matches!(compression, Compression::ZstdChunked { .. });
+    let layer = layer_tar(if is_chunked { tabled_tree() } else { rich_tree() }, compression);
+    let is_high = matches!(
+        compression,
+        Compression::Zstd { level: 4.. } | Compression::ZstdChunked { level: 4.. }
+    );
+    if cfg!(target_endian = "big") && is_high {
         let error = layer.unwrap_err().to_string();
         assert!(error.contains("on big-endian machines"), "{error}");
         return REFUSED.to_owned();
@@ -54,7 +59,8 @@ fn found() -> String {
     let mut add = |what: &str, value: &dyn std::fmt::Display| table += &format!("{what} {value}\n");
     let gzip = (1..=12).map(|level| Compression::Gzip { level });
     let zstd = [1, 3, 6, 9, 12, 19].map(|level| Compression::Zstd { level });
-    for compression in [Compression::None].into_iter().chain(gzip).chain(zstd) {
+    let chunked = [1, 3, 9, 19].map(|level| Compression::ZstdChunked { level });
+    for compression in [Compression::None].into_iter().chain(gzip).chain(zstd).chain(chunked) {
         if compression == Compression::None {
             add("diff-id", &layer_tar(rich_tree(), compression).unwrap().diff_id());
         }

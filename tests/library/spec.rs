@@ -204,7 +204,10 @@ fn invalid_layer_specifications_are_errors() {
              unpackLimit, replace, strict, base",
         ),
         (json!({ "files": {} }), "layer specification, files: expected a list, found {}"),
-        (json!({ "compression": "bzip2" }), "compression \"bzip2\": expected gzip, zstd or none"),
+        (
+            json!({ "compression": "bzip2" }),
+            "compression \"bzip2\": expected gzip, zstd, zstd:chunked or none",
+        ),
         (
             json!({ "onConflict": "both" }),
             "layer specification, onConflict: expected \"error\", \"first\" or \"last\", found \

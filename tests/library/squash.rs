@@ -91,13 +91,15 @@ fn another_compression_gives_the_bytes_of_a_layer_made_with_it() {
     });
     let layers = [large.collect(), vec![FileMapping::whiteout("/short/file-1")]];
     let image = |compression| image_of(&layers, compression);
-    let compressions = [Compression::None, Compression::GZIP, Compression::ZSTD];
+    let compressions =
+        [Compression::None, Compression::GZIP, Compression::ZSTD, Compression::ZSTD_CHUNKED];
     for from in compressions {
         let image = image(from);
         for to in compressions {
             let dir = TempDir::new().unwrap();
-            let recompressed =
+            let (recompressed, warnings) =
                 image.recompressed(to, dir.path(), WriteOptions::default(), &Pool::new(3)).unwrap();
+            assert_eq!(warnings, []);
             let recompressed = written(&dir, &recompressed);
             let wanted = self::image_of(&layers, to);
             let digests = |image: &PlatformImage| {

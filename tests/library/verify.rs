@@ -10,6 +10,7 @@ mod hostile;
 mod layers;
 mod layout;
 mod readers;
+mod table;
 mod values_of_configurations;
 
 use layout::{Layout, verify};

@@ -329,10 +329,11 @@ impl Read for Kill {
     }
 }
 
-/// Passes everything on to a registry, and counts the bytes.
+/// Passes everything on to a registry, and counts the bytes in each direction.
 pub struct Counter {
     pub address: String,
     bytes: Arc<AtomicU64>,
+    answered: Arc<AtomicU64>,
     fault: Arc<Mutex<Option<Fault>>>,
 }
 
@@ -341,11 +342,22 @@ type Fault = (u64, Box<dyn FnOnce() + Send>);
 
 impl Counter {
     pub fn before(registry: &Registry) -> Self {
+        Self::of(&registry.address)
+    }
+
+    /// Before the server at this address.
+    pub fn of(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let target = registry.address.clone();
-        let counter = Self { address, bytes: Arc::default(), fault: Arc::default() };
+        let target = target.to_owned();
+        let counter = Self {
+            address,
+            bytes: Arc::default(),
+            answered: Arc::default(),
+            fault: Arc::default(),
+        };
         let (bytes, fault) = (Arc::clone(&counter.bytes), Arc::clone(&counter.fault));
+        let answered = Arc::clone(&counter.answered);
         thread::spawn(move || {
             for client in listener.incoming() {
                 // Without a registry, the connection is closed.
@@ -361,7 +373,13 @@ impl Counter {
                     fault.map(|(_, happens)| happens()).is_none()
                 };
                 thread::spawn(move || pass(client, registry, goes_on));
-                thread::spawn(move || pass(registry_too, client_too, |_| true));
+                let answered = Arc::clone(&answered);
+                thread::spawn(move || {
+                    pass(registry_too, client_too, |count| {
+                        answered.fetch_add(count, Ordering::SeqCst);
+                        true
+                    });
+                });
             }
         });
         counter
@@ -374,6 +392,11 @@ impl Counter {
 
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::SeqCst)
+    }
+
+    /// The number of bytes that the server sent.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::SeqCst)
     }
 }
 

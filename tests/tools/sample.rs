@@ -116,6 +116,11 @@ macro_rules! for_each_compression {
         fn zstd() {
             super::$name(oci_layout::Compression::ZSTD)
         }
+
+        #[test]
+        fn zstd_chunked() {
+            super::$name(oci_layout::Compression::ZSTD_CHUNKED)
+        }
     })+ };
 }
 pub(crate) use for_each_compression;

@@ -88,7 +88,7 @@ fn umoci_unpacks_squashed_and_recompressed_images() {
         image.squashed(layers, LayerOptions::default().store(folder(name))).unwrap()
     };
     let (pool, write) = (Pool::new(2), WriteOptions::default());
-    let zstd = image.recompressed(Compression::ZSTD, folder("zstd"), write, &pool).unwrap();
+    let (zstd, _) = image.recompressed(Compression::ZSTD, folder("zstd"), write, &pool).unwrap();
     for (name, image) in [("all", squashed(3, "all")), ("two", squashed(2, "two")), ("zstd", zstd)]
     {
         let layout = folder(name);

@@ -92,8 +92,10 @@ pub(crate) struct Build {
     #[command(flatten)]
     order: LayerOrder,
 
-    /// Compression of the layers: gzip, zstd or none, with an optional level from gzip:1 to gzip:12
-    /// or zstd:1 to zstd:19 [default: that of the specification, or gzip:5]
+    /// Compression of the layers: gzip, zstd, zstd:chunked or none, with an optional level from
+    /// gzip:1 to gzip:12 or zstd:1 to zstd:19 (zstd:chunked:1 to zstd:chunked:19). Of layers with
+    /// zstd:chunked, podman fetches only those files that it lacks [default: that of
+    /// the specification, or gzip:5]
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     compression: Option<Compression>,
 

@@ -46,7 +46,7 @@ pub(crate) struct LayerDiff {
     #[command(flatten)]
     options: ImageOptions,
 
-    /// Compression: gzip, zstd or none, with an optional level (zstd:9)
+    /// Compression: gzip, zstd, zstd:chunked or none, with an optional level (zstd:9)
     #[arg(long, value_name = "CODEC[:LEVEL]", default_value_t)]
     compression: Compression,
 

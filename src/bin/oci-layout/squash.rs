@@ -42,7 +42,8 @@ pub(crate) struct Squash {
     #[arg(long, value_name = "N", conflicts_with = "above")]
     layers: Option<usize>,
 
-    /// Compression of the new layer: gzip, zstd or none, with an optional level (zstd:9)
+    /// Compression of the new layer: gzip, zstd, zstd:chunked or none, with an optional level
+    /// (zstd:9)
     #[arg(long, value_name = "CODEC[:LEVEL]", default_value_t)]
     compression: Compression,
 
@@ -90,7 +91,7 @@ pub(crate) struct Recompress {
     #[command(flatten)]
     image: WholeImage,
 
-    /// The new compression: gzip, zstd or none, with an optional level (zstd:9)
+    /// The new compression: gzip, zstd, zstd:chunked or none, with an optional level (zstd:9)
     #[arg(long, value_name = "CODEC[:LEVEL]")]
     compression: Compression,
 
@@ -103,7 +104,9 @@ impl Recompress {
         let Self { image, compression, new } = self;
         let write = new.write.options();
         new.make(&image, "compressing the layers", (pool, warnings, trust), |image, layout| {
-            image.recompressed(compression, layout, write, pool)
+            let (image, found) = image.recompressed(compression, layout, write, pool)?;
+            warnings.report(&found)?;
+            Ok(image)
         })
     }
 }

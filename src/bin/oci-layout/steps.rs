@@ -72,8 +72,10 @@ pub(crate) struct LayerTar {
     #[command(flatten)]
     over: AboveArgs,
 
-    /// Compression of the layer: gzip, zstd or none, with an optional level from gzip:1 to gzip:12
-    /// or zstd:1 to zstd:19 [default: that of the specification, or gzip:5]
+    /// Compression of the layer: gzip, zstd, zstd:chunked or none, with an optional level from
+    /// gzip:1 to gzip:12 or zstd:1 to zstd:19 (zstd:chunked:1 to zstd:chunked:19). Of a layer with
+    /// zstd:chunked, podman fetches only those files that it lacks [default: that of
+    /// the specification, or gzip:5]
     #[arg(long, value_name = "CODEC[:LEVEL]", help_heading = FILES)]
     compression: Option<Compression>,
 

@@ -2,7 +2,11 @@
 
 use std::{collections::VecDeque, mem, sync::Arc};
 
-use crate::{basics::Error, pool::Buffer};
+use crate::{
+    basics::Error,
+    pool::Buffer,
+    tarfile::chunked::{pieces::Piece, sums::Frame},
+};
 
 /// The blocks in memory, and the tasks at work on them.
 #[derive(Default)]
@@ -27,8 +31,15 @@ pub(super) struct Queue {
 #[derive(Default)]
 pub(super) struct Block {
     /// The bytes of the tar, once they are read and as long as a task needs them.
-    pub(super) tar: Option<Arc<Buffer>>,
+    pub(super) tar: Option<Arc<TarBlock>>,
     pub(super) output: Output,
+}
+
+/// The bytes of a block.
+pub(super) struct TarBlock {
+    pub(super) bytes: Buffer,
+    /// The pieces that are compressed separately.
+    pub(super) pieces: Vec<Piece>,
 }
 
 /// The part of the blob that a block becomes.
@@ -43,8 +54,8 @@ pub(super) enum Output {
 
 /// A part of the blob.
 pub(super) enum Part {
-    Tar(Arc<Buffer>),
-    Compressed(Buffer),
+    Tar(Arc<TarBlock>),
+    Compressed(Buffer, Vec<Frame>),
 }
 
 /// The number of blocks that one task hashes, if they are ready. The end of a task wakes waiting
@@ -84,7 +95,7 @@ impl Queue {
     }
 
     /// Claims the next blocks that are read and not hashed.
-    pub(super) fn claim_hash(&mut self) -> Option<Vec<Arc<Buffer>>> {
+    pub(super) fn claim_hash(&mut self) -> Option<Vec<Arc<TarBlock>>> {
         let hashed = (self.hashed - self.done) as usize;
         let ready = self.blocks.range(hashed..).map_while(|block| block.tar.clone());
         let ready: Vec<_> = ready.take(HASHED_AT_ONCE).collect();

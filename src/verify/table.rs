@@ -1,0 +1,440 @@
+//! Compares the table of contents of a zstd:chunked layer with its tar.
+
+use std::{
+    cell::RefCell,
+    io::{self, BufRead, BufReader, Read},
+    ops::Range,
+    rc::Rc,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::{
+    basics::digest::{Digest, Hasher},
+    document::descriptor::Annotations,
+    tarfile::{
+        Packing,
+        chunked::{
+            places::{FRAME_HEADER, Place, Places, frame_header},
+            sums::{RunningSums, Sums},
+            table::{CHUNK, FILE, MAX_TABLE, TableEntry},
+            tar_split::Line,
+        },
+        decompress,
+        reader::TarEntry,
+    },
+    verify::{
+        blob_use::Referred,
+        defect::Defect,
+        finding::{Finding, Findings, shown},
+        frames::Frames,
+    },
+};
+
+/// The maximum number of entries that are compared.
+const MAX_ENTRIES: usize = 1 << 20;
+
+/// The maximum size of the compressed tar-split.
+const MAX_TAR_SPLIT: u64 = 256 << 20;
+
+/// The maximum size of a line of tar-split.
+const MAX_LINE: u64 = 16 << 20;
+
+/// What the annotations of a layer say of its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    places: Places,
+    /// The digest of the compressed table.
+    checksum: Digest,
+}
+
+impl Claim {
+    /// `None` without such annotations.
+    pub(crate) fn read(annotations: &Annotations) -> Option<Result<Self, Defect>> {
+        let read = Places::read(annotations)?.and_then(|(places, checksum)| {
+            let Places { table, tar_split } = places;
+            if table.size.max(table.unpacked) > MAX_TABLE {
+                return Err("the table is larger than the 150 MiB that readers accept".to_owned());
+            }
+            if tar_split.size > MAX_TAR_SPLIT {
+                return Err("the tar-split is too large to be checked".to_owned());
+            }
+            let is_place = |offset: u64, size: u64| {
+                offset >= FRAME_HEADER as u64 && offset.checked_add(size).is_some()
+            };
+            match is_place(table.offset, table.size) && is_place(tar_split.offset, tar_split.size) {
+                true => Ok(Self { places, checksum }),
+                false => Err("a position is outside of the blob".to_owned()),
+            }
+        });
+        Some(read.map_err(|reason| Defect::TableMisplaced { reason }))
+    }
+
+    /// The ranges of the blob with the table and tar-split, and the headers of their frames.
+    pub(crate) fn ranges(&self) -> [Range<u64>; 2] {
+        let Places { table, tar_split } = self.places;
+        let start = |place: Place| place.offset - FRAME_HEADER as u64;
+        [table, tar_split].map(|place| start(place)..place.offset + place.size)
+    }
+}
+
+/// What the descriptors of a layer say of its table, and where.
+pub(crate) struct Claims<'a>(Vec<(Result<Claim, Defect>, &'a str)>);
+
+impl<'a> Claims<'a> {
+    pub(crate) fn of(blob: &'a Referred) -> Self {
+        let in_images = blob.layers.iter().filter(|(layer, _)| layer.in_image);
+        let claims = in_images
+            .filter_map(|(layer, place)| Some((Claim::read(&layer.table)?, place.as_str())));
+        Self(claims.collect())
+    }
+
+    /// The first claim that can be checked, and its place.
+    pub(crate) fn first(&self) -> Option<(&Claim, &'a str)> {
+        self.0.iter().find_map(|(claim, place)| Some((claim.as_ref().ok()?, *place)))
+    }
+
+    /// Compares the table with the tar, which could be read to its end. What is known of it is
+    /// there if a claim can be checked.
+    pub(crate) fn check(
+        &self,
+        known: Option<(&Collected, &Frames)>,
+        digest: Digest,
+        findings: &mut Findings,
+    ) {
+        let first = self.first();
+        if let (Some((claim, place)), Some((collected, frames))) = (first, known) {
+            check(claim, collected, frames, (place, digest), findings);
+        }
+        for (claim, place) in &self.0 {
+            let defect = match (claim, first) {
+                (Err(defect), _) => defect.clone(),
+                (Ok(claim), Some((first, at))) if claim != first => {
+                    let reason = format!("the annotations differ from those of {at}");
+                    Defect::TableMisplaced { reason }
+                }
+                _ => continue,
+            };
+            findings.add(Finding::new(*place, Some(digest), defect));
+        }
+    }
+}
+
+/// What is known of the entries of a tar, to compare it with the table.
+#[derive(Default)]
+pub(crate) struct Collected {
+    entries: Vec<Known>,
+    more: bool,
+    /// The digest and size of everything but contents.
+    between: Option<(Digest, u64)>,
+}
+
+struct Known {
+    /// The entry as the table should have it, or why it can't.
+    entry: Result<TableEntry, String>,
+    path: String,
+    /// The range of its contents.
+    contents: Range<u64>,
+    sums: Sums,
+}
+
+/// The reader below a reader of tars, which hashes contents and the rest.
+pub(crate) struct Tee<R> {
+    inner: R,
+    at: u64,
+    split: Rc<RefCell<Split>>,
+}
+
+#[derive(Default)]
+struct Split {
+    /// The range of the contents of the last entry.
+    contents: Range<u64>,
+    sums: RunningSums,
+    between: Hasher,
+}
+
+impl<R: Read> Read for Tee<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        let split = &mut *self.split.borrow_mut();
+        let place = |offset: u64| {
+            usize::try_from(offset.saturating_sub(self.at)).map_or(read, |at| at.min(read))
+        };
+        let (start, end) = (place(split.contents.start), place(split.contents.end));
+        split.between.update(&buffer[..start]);
+        split.sums.update(&buffer[start..end]);
+        split.between.update(&buffer[end..read]);
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// Collects what the table is compared with, while a tar is read through its [`Tee`].
+pub(crate) struct Collector<'a> {
+    collected: &'a mut Collected,
+    split: Rc<RefCell<Split>>,
+    last: Option<(Result<TableEntry, String>, String)>,
+}
+
+impl<'a> Collector<'a> {
+    pub(crate) fn new<R: Read>(collected: &'a mut Collected, tar: R) -> (Self, Tee<R>) {
+        let split = Rc::<RefCell<Split>>::default();
+        let tee = Tee { inner: tar, at: 0, split: Rc::clone(&split) };
+        (Self { collected, split, last: None }, tee)
+    }
+
+    /// Notes an entry, whose headers were read and whose contents were not.
+    pub(crate) fn entry(&mut self, entry: &TarEntry, headers: &[u8]) {
+        self.end_entry();
+        let mut split = self.split.borrow_mut();
+        split.contents = entry.data_offset..entry.data_offset + entry.stored_size;
+        let path = String::from_utf8_lossy(&entry.path).into_owned();
+        self.last = Some((TableEntry::new(entry, headers), path));
+    }
+
+    fn end_entry(&mut self) {
+        let Some((entry, path)) = self.last.take() else { return };
+        let mut split = self.split.borrow_mut();
+        let sums = std::mem::take(&mut split.sums).finish();
+        if self.collected.entries.len() < MAX_ENTRIES {
+            let contents = split.contents.clone();
+            self.collected.entries.push(Known { entry, path, contents, sums });
+        } else {
+            self.collected.more = true;
+        }
+    }
+
+    /// Notes the end of the tar.
+    pub(crate) fn end(mut self) {
+        self.end_entry();
+        let between = std::mem::take(&mut self.split.borrow_mut().between);
+        self.collected.between = Some(between.finish());
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Table {
+    version: u64,
+    entries: Vec<TableEntry>,
+    #[serde(default)]
+    tar_split_digest: Option<Digest>,
+}
+
+fn check(
+    claim: &Claim,
+    collected: &Collected,
+    frames: &Frames,
+    (place, digest): (&str, Digest),
+    findings: &mut Findings,
+) {
+    let mut found = |entry: Option<&str>, defect| {
+        let place = match entry {
+            Some(path) => format!("{place}, entry \"{}\"", shown(path)),
+            None => place.to_owned(),
+        };
+        findings.add(Finding::new(place, Some(digest), defect));
+    };
+    if frames.are_too_many || collected.more {
+        let reason = "the layer has too many entries for its table to be checked".to_owned();
+        return found(None, Defect::TableMisplaced { reason });
+    }
+    let [table, tar_split] = claim.ranges().map(|range| skippable(frames, &range));
+    let reason =
+        |what: &str| format!("the position of the {what} is not that of a skippable frame");
+    let misplaced = |what| Defect::TableMisplaced { reason: reason(what) };
+    let Some(table) = table else { return found(None, misplaced("table")) };
+    let Some(tar_split) = tar_split else { return found(None, misplaced("tar-split")) };
+    let table = match read_table(claim, table) {
+        Ok(table) => table,
+        Err(reason) => return found(None, Defect::TableDamaged { reason }),
+    };
+    let differs = |reason: &str| Defect::TableDiffers { reason: reason.to_owned() };
+    let mut rest = &table.entries[..];
+    for known in &collected.entries {
+        let Some((entry, after)) = rest.split_first() else {
+            return found(Some(&known.path), differs("is in the layer, but not in its table"));
+        };
+        let chunks = after.iter().take_while(|entry| entry.kind == CHUNK).count();
+        let (chunks, after) = after.split_at(chunks);
+        rest = after;
+        match compare(known, entry, chunks, frames) {
+            Ok(()) => {}
+            Err((reason, false)) => found(Some(&known.path), Defect::TableDiffers { reason }),
+            // All others would differ too.
+            Err((reason, true)) => {
+                return found(Some(&known.path), Defect::TableDiffers { reason });
+            }
+        }
+    }
+    if let Some(entry) = rest.first() {
+        found(Some(&entry.name), differs("is in the table of contents, but not in the layer"));
+    }
+    let result = match table.tar_split_digest {
+        None => Err("the table of contents does not have its digest".to_owned()),
+        Some(said) if said != Digest::of(tar_split) => {
+            Err(format!("it does not have the digest {said}, as the table of contents says"))
+        }
+        Some(_) => check_tar_split(tar_split, claim.places.tar_split.unpacked, collected),
+    };
+    if let Err(reason) = result {
+        found(None, Defect::TarSplitDiffers { reason });
+    }
+}
+
+/// The contents of the skippable frame that has this range of the blob.
+fn skippable<'a>(frames: &'a Frames, range: &Range<u64>) -> Option<&'a [u8]> {
+    let (header, contents) = frames.bytes(range).split_at_checked(FRAME_HEADER)?;
+    let size = u32::try_from(range.end - range.start).ok()?.checked_sub(FRAME_HEADER as u32)?;
+    let is_whole = contents.len() as u64 == u64::from(size) && header == frame_header(size);
+    (is_whole && frames.contents_at(range.start).is_some()).then_some(contents)
+}
+
+fn read_table(claim: &Claim, compressed: &[u8]) -> Result<Table, String> {
+    if Digest::of(compressed) != claim.checksum {
+        return Err(format!("it does not have the digest {} of its annotation", claim.checksum));
+    }
+    let unpacked = claim.places.table.unpacked;
+    let mut text = Vec::new();
+    let read =
+        zstd(compressed).and_then(|decoder| decoder.take(unpacked + 1).read_to_end(&mut text));
+    read.map_err(|error| format!("it cannot be decompressed: {error}"))?;
+    if text.len() as u64 != unpacked {
+        return Err(format!("it does not have {unpacked} bytes, as its annotation says"));
+    }
+    let table: Table = serde_json::from_slice(&text)
+        .map_err(|error| format!("it is not the JSON of a table: {error}"))?;
+    match table.version {
+        1 => Ok(table),
+        other => Err(format!("it has the version {other}")),
+    }
+}
+
+/// The contents of frames of zstd.
+fn zstd(compressed: &[u8]) -> io::Result<Box<dyn Read + Send + '_>> {
+    match decompress(compressed)? {
+        (Packing::Zstd, contents) => Ok(contents),
+        _ => Err(io::Error::other("it is not zstd")),
+    }
+}
+
+/// The error says whether the entry is another one.
+fn compare(
+    known: &Known,
+    entry: &TableEntry,
+    chunks: &[TableEntry],
+    frames: &Frames,
+) -> Result<(), (String, bool)> {
+    let expected = known
+        .entry
+        .as_ref()
+        .map_err(|reason| (format!("{reason}, and should be in no table of contents"), false))?;
+    let differs = |what: &str| Err((format!("has another {what} in the table of contents"), false));
+    if entry.name != expected.name {
+        let other = format!("is \"{}\" in the table of contents", shown(&entry.name));
+        return Err((other, true));
+    }
+    let time = |entry: &TableEntry| match entry.modtime.as_deref().map(str::parse::<Timestamp>) {
+        None => Some(Timestamp::UNIX_EPOCH),
+        // The time that Go treats as none.
+        Some(Ok(time)) if time.as_second() == -62_135_596_800 => Some(Timestamp::UNIX_EPOCH),
+        Some(time) => time.ok(),
+    };
+    let is_time = entry.modtime == expected.modtime
+        || time(entry).is_some_and(|found| Some(found) == time(expected));
+    for (what, is_equal) in [
+        ("type", entry.kind == expected.kind),
+        ("link target", entry.link_name == expected.link_name),
+        ("mode", entry.mode == expected.mode),
+        ("size", entry.size == expected.size),
+        ("owner", entry.uid == expected.uid),
+        ("group", entry.gid == expected.gid),
+        ("time", is_time),
+        (
+            "device number",
+            (entry.dev_major, entry.dev_minor) == (expected.dev_major, expected.dev_minor),
+        ),
+        ("list of extended attributes", entry.xattrs == expected.xattrs),
+    ] {
+        if !is_equal {
+            return differs(what);
+        }
+    }
+    if known.contents.is_empty() {
+        return match chunks.is_empty() && entry.digest.is_empty() {
+            true => Ok(()),
+            false => differs("kind of contents"),
+        };
+    }
+    if entry.digest != known.sums.digest.to_string() {
+        return differs("digest");
+    }
+    if entry.kind != FILE || frames.contents_at(entry.offset) != Some(known.contents.start) {
+        return differs("offset");
+    }
+    if frames.contents_at(entry.end_offset) != Some(known.contents.end) {
+        return differs("end");
+    }
+    let mut at = entry.chunk_size;
+    for chunk in chunks {
+        let is_there = known.contents.start.checked_add(at);
+        if at == 0
+            || chunk.name != entry.name
+            || chunk.chunk_offset != at
+            || is_there.is_none()
+            || frames.contents_at(chunk.offset) != is_there
+        {
+            return differs("list of chunks");
+        }
+        at = at.checked_add(chunk.chunk_size).filter(|&at| at > chunk.chunk_offset).unwrap_or(0);
+    }
+    if !chunks.is_empty() && at != entry.size {
+        return differs("list of chunks");
+    }
+    Ok(())
+}
+
+/// Compares each line, and the size and digest of all that is not contents.
+fn check_tar_split(compressed: &[u8], unpacked: u64, collected: &Collected) -> Result<(), String> {
+    let damaged = |error: io::Error| format!("it cannot be read: {error}");
+    let mut text = BufReader::with_capacity(64 << 10, zstd(compressed).map_err(damaged)?);
+    let (mut between, mut at, mut size) = (Hasher::default(), 0_u64, 0_u64);
+    let mut entries = collected.entries.iter();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut text).take(MAX_LINE).read_until(b'\n', &mut line).map_err(damaged)?;
+        if read == 0 {
+            break;
+        }
+        size += read as u64;
+        let Line { kind, name, size: length, payload, .. } = serde_json::from_slice(&line)
+            .map_err(|error| format!("a line is not the JSON of tar-split: {error}"))?;
+        let payload = STANDARD
+            .decode(payload.as_deref().unwrap_or_default())
+            .map_err(|error| format!("a line has a payload that is not base64: {error}"))?;
+        if kind == Line::SEGMENT {
+            at += payload.len() as u64;
+            between.update(&payload);
+            continue;
+        }
+        let Some(known) = entries.next().filter(|_| kind == Line::FILE) else {
+            return Err(format!("\"{}\" is not in the layer", shown(&name)));
+        };
+        let contents = &known.contents;
+        let sum = known.sums.crc64.to_be_bytes();
+        let is_equal = name == known.path
+            && length == contents.end - contents.start
+            && (contents.is_empty() || at == contents.start && payload == sum);
+        if !is_equal {
+            return Err(format!("it differs from entry \"{}\" of the layer", shown(&known.path)));
+        }
+        at += length;
+    }
+    match (entries.next(), &collected.between) {
+        (None, Some(known)) if *known == between.finish() && size == unpacked => Ok(()),
+        _ => Err("it is not the rest of the tar".to_owned()),
+    }
+}
