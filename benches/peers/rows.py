@@ -118,6 +118,14 @@ def zstd(bench):
         ])
 
 
+def chunked(bench):
+    """One layer, zstd:chunked at the default level."""
+    for tree in (bench.python, bench.toolchain):
+        ours, plain = "oci-layout", "oci-layout, zstd"
+        yield Case(tree_name(bench, tree), {ours: bench.build(tree, "zstd:chunked"), plain: bench.build(tree, "zstd")},
+                   [Bar("time", ours, 1.3, plain), Bar("size", ours, 1.05, plain)])
+
+
 def none(bench):
     """One layer, not compressed, written; the peer writes nothing."""
     for tree in (bench.python, bench.toolchain):
@@ -256,6 +264,7 @@ ROWS = {
     "gzip": gzip,
     "gzip-fast": gzip_fast,
     "zstd": zstd,
+    "chunked": chunked,
     "none": none,
     "described": described,
     "small-files": small_files,

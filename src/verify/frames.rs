@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 /// The maximum number of frames that are recorded.
+#[cfg(feature = "zstd")]
 const MAX_FRAMES: usize = 4 << 20;
 
 /// What was recorded of the frames of a blob.
@@ -15,6 +16,7 @@ pub(crate) struct Frames {
     /// Parts of the blob, with their ranges.
     kept: Vec<(Range<u64>, Vec<u8>)>,
     /// The offset in the blob that was read up to, and that of its contents.
+    #[cfg(feature = "zstd")]
     at: (u64, u64),
 }
 
@@ -26,6 +28,7 @@ impl Frames {
     }
 
     /// Records that a frame begins, or that the blob ends.
+    #[cfg(feature = "zstd")]
     pub(crate) fn begin(&mut self) {
         self.are_too_many |= self.begins.len() >= MAX_FRAMES;
         if !self.are_too_many {
@@ -34,10 +37,14 @@ impl Frames {
     }
 
     /// Records these bytes of the blob, and the number of bytes that they decompress to.
+    #[cfg(feature = "zstd")]
     pub(crate) fn add(&mut self, bytes: &[u8], contents: usize) {
         let at = self.at.0;
         for (range, kept) in &mut self.kept {
-            let place = |offset: u64| (offset.saturating_sub(at) as usize).min(bytes.len());
+            let within = |offset: usize| offset.min(bytes.len());
+            let place = |offset: u64| {
+                usize::try_from(offset.saturating_sub(at)).map_or(bytes.len(), within)
+            };
             kept.extend_from_slice(&bytes[place(range.start)..place(range.end)]);
         }
         self.at.0 += bytes.len() as u64;

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    fmt,
     io::{self, BufRead, BufReader, Read},
     ops::Range,
     rc::Rc,
@@ -9,7 +10,10 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, SeqAccess, Visitor},
+};
 
 use crate::{
     basics::digest::{Digest, Hasher},
@@ -33,11 +37,12 @@ use crate::{
     },
 };
 
-/// The maximum number of entries that are compared.
-const MAX_ENTRIES: usize = 1 << 20;
+/// The maximum number of entries that are compared, of the tar and of the table. They take some
+/// hundred bytes each.
+const MAX_ENTRIES: usize = 1 << 19;
 
 /// The maximum size of the compressed tar-split.
-const MAX_TAR_SPLIT: u64 = 256 << 20;
+const MAX_TAR_SPLIT: u64 = 64 << 20;
 
 /// The maximum size of a line of tar-split.
 const MAX_LINE: u64 = 16 << 20;
@@ -78,6 +83,31 @@ impl Claim {
         let start = |place: Place| place.offset - FRAME_HEADER as u64;
         [table, tar_split].map(|place| start(place)..place.offset + place.size)
     }
+}
+
+/// Reads at most as many entries as are compared.
+fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<TableEntry>, D::Error> {
+    struct Entries;
+
+    impl<'de> Visitor<'de> for Entries {
+        type Value = Vec<TableEntry>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MAX_ENTRIES} entries")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut entries = Vec::new();
+            while let Some(entry) = list.next_element()? {
+                if entries.len() == MAX_ENTRIES {
+                    return Err(de::Error::invalid_length(MAX_ENTRIES + 1, &self));
+                }
+                entries.push(entry);
+            }
+            Ok(entries)
+        }
+    }
+    deserializer.deserialize_seq(Entries)
 }
 
 /// What the descriptors of a layer say of its table, and where.
@@ -218,6 +248,7 @@ impl<'a> Collector<'a> {
 #[serde(rename_all = "camelCase")]
 struct Table {
     version: u64,
+    #[serde(deserialize_with = "bounded")]
     entries: Vec<TableEntry>,
     #[serde(default)]
     tar_split_digest: Option<Digest>,

@@ -42,8 +42,7 @@ fn every_way_to_an_image_keeps_the_table_of_contents() {
     }
     room.ok("build -f app:/bin/app -f assets:/srv --tag 1 -o gzip");
     room.ok("recompress gzip --compression zstd:chunked -o recompressed");
-    room.ok("mutate built --env A=b -o mutated");
-    room.ok("copy built copied");
+    room.did("mutate built --env A=b -o mutated");
     for layout in [
         "sparse",
         "step-image",
@@ -52,7 +51,6 @@ fn every_way_to_an_image_keeps_the_table_of_contents() {
         "lazy-sparse",
         "recompressed",
         "mutated",
-        "copied",
     ] {
         assert_eq!(layer(&room, layout), built, "{layout}");
         assert_eq!(room.ok(&format!("verify {layout} --deep")), "", "{layout}");
@@ -63,7 +61,7 @@ fn every_way_to_an_image_keeps_the_table_of_contents() {
     // Others read it as any other layer.
     assert_eq!(room.ok("cat built /srv/index.html"), "<h1>app</h1>\n");
     assert_eq!(room.ok("ls built /srv"), room.ok("ls gzip /srv"));
-    room.ok("unpack built out");
+    assert_eq!(room.run(["unpack", "built", "-o", "out"]).code, Some(0));
     assert_eq!(fs::read(room.path("out/bin/app")).unwrap(), fs::read(room.path("app")).unwrap());
     room.ok("recompress built --compression gzip -o back");
     assert_eq!(layer(&room, "back"), layer(&room, "gzip"));
@@ -81,17 +79,17 @@ fn earlier_layers_and_the_cache_give_the_same_bytes() {
         fs::write(room.path(format!("assets/{name}")), text).unwrap();
     }
     let build = |args: &str, out: &str| {
-        let files = "-f app -f assets --compression zstd:chunked --tag 1";
-        let run = room.run(format!("build {files} {args} -o {out}").split(' '));
+        let files = "-f app:/app -f assets:/srv --compression zstd:chunked --tag 1";
+        let run = room.run(format!("build {files}{args} -o {out}").split(' '));
         assert_eq!(run.code, Some(0), "{run:?}");
         layer(&room, out)
     };
     build("", "before");
     fs::write(room.path("assets/two"), large.replace("line 5", "word 5")).unwrap();
     let plain = build("", "plain");
-    assert_eq!(build("--reuse before", "reused"), plain);
-    assert_eq!(build("--cache cache", "filled"), plain);
-    assert_eq!(build("--cache cache", "cached"), plain);
+    assert_eq!(build(" --reuse before", "reused"), plain);
+    assert_eq!(build(" --cache cache", "filled"), plain);
+    assert_eq!(build(" --cache cache", "cached"), plain);
     assert_eq!(room.ok("verify cached"), "");
 }
 
@@ -101,7 +99,7 @@ fn a_layer_without_a_table_is_a_warning() {
     let args = "build -f app:/bin/app --mtime -99999999999 --compression zstd:chunked -o image";
     let run = room.run(args.split(' '));
     let warning = "oci-layout: warning: the layer has no table of contents, so that podman fetches \
-                   it as a whole: \"bin/\" has a time outside of the years 0 to 9999\n";
+                   it as a whole: \"bin/app\" has a time outside of the years 0 to 9999\n";
     assert_eq!((run.code, &*run.err), (Some(0), warning));
     assert_eq!(layer(&room, "image")["annotations"], Value::Null);
     let strict = room.run(format!("{args}2 --strict").split(' '));

@@ -9,8 +9,8 @@ use std::{
 
 use oci_layout::{
     Attribute, Blob, Compression, Digest, FileMapping, ImageLayout, ImageManifest, Layer,
-    LayerOptions, PlatformImage, Pool, WriteOptions, image_config, image_layout, image_manifest,
-    layer_tar,
+    LayerOptions, PlatformImage, Pool, Source, WriteOptions, image_config, image_layout,
+    image_manifest, layer_tar,
     registry::{Endpoint, Serving},
     verify::VerifyOptions,
 };
