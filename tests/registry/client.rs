@@ -51,7 +51,7 @@ pub(crate) fn pull(
     let image = reference.tag.clone().into_iter().fold(image, Image::tagged);
     if dir.join("oci-layout").exists() {
         let mut layout = ImageLayout::open(dir)?;
-        return layout.append([image], &Pool::new(2)).map(|()| layout);
+        return layout.append([image], &Pool::new(2)).map(|_| layout);
     }
     image_layout(dir, [image], LayoutOptions::default().pool(&download_pool(&Pool::new(1))))
 }
