@@ -216,6 +216,16 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn any_record_is_read(record in "[a./\\\\\"',\r\n\u{e9}]{0,40}", site in "[a/]{0,6}") {
+        let record = SplitFile::new(format!("{site}/a-1.dist-info/RECORD"), 1).contents(record);
+        let all = [SplitFile::new("/a", 1), SplitFile::new("/a/a/a", 1), record];
+        let groups = split(all);
+        prop_assert_eq!(groups.iter().map(|group| group.files.len()).sum::<usize>(), 3);
+    }
+}
+
 /// A folder with units, links, an empty directory and two names of a file.
 fn tree() -> TempDir {
     let dir = TempDir::new().unwrap();

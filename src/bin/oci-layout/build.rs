@@ -171,7 +171,7 @@ impl Build {
             let config = config.strict(warnings.strict);
             // Report errors in the configuration before files are packed.
             config.check()?;
-            let split = self.split.options(&self.base, platform, trust)?;
+            let split = self.split.options(&self.base, base.as_ref(), platform, trust)?;
             images.push((own, base, config, split));
         }
         let manifest = self.manifest.extra()?;

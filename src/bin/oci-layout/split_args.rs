@@ -1,7 +1,12 @@
 //! Options of `build` for several layers of files that change at different times.
 
+use std::sync::Arc;
+
 use clap::Args;
-use oci_layout::{Result, document::Platform, rootfs::layer_split_files, split::SplitOptions};
+use oci_layout::{
+    Digest, Layer, PlatformImage, Result, document::Platform, rootfs::layer_split_files,
+    split::SplitOptions,
+};
 
 use crate::{
     args, base_args::BaseArgs, image_arg::ImageArg, layer_args::FILES, progress, trust::Trust,
@@ -39,10 +44,11 @@ fn split(text: &str) -> Result<Split, String> {
 }
 
 impl SplitArgs {
-    /// Returns how to split for this platform. `None` if nothing is split.
+    /// Returns how to split above this base image. `None` if nothing is split.
     pub(crate) fn options(
         &self,
-        base: &BaseArgs,
+        args: &BaseArgs,
+        base: Option<&PlatformImage>,
         platform: Option<&Platform>,
         trust: &Trust,
     ) -> Result<Option<SplitOptions>> {
@@ -51,14 +57,18 @@ impl SplitArgs {
         let Some(like) = self.like.as_ref().filter(|like| !like.is_absent()) else {
             return Ok(Some(options));
         };
-        let (image, _lock) = base.open_earlier(like, platform, trust)?;
+        let (image, _lock) = args.open_earlier(like, platform, trust)?;
+        // The layers of the base are none of ours.
+        let below: Vec<_> =
+            base.map_or(&[][..], PlatformImage::layers).iter().map(digest).collect();
+        let own = image.layers().iter().filter(|layer| !below.contains(&digest(layer)));
         let layers = progress::show("reading the earlier image", |_| {
-            image
-                .layers()
-                .iter()
-                .map(|layer| layer_split_files(&**layer))
-                .collect::<Result<Vec<_>>>()
+            own.map(|layer| layer_split_files(&**layer)).collect::<Result<Vec<_>>>()
         })?;
         Ok(Some(options.like(layers)))
     }
+}
+
+fn digest(layer: &Arc<dyn Layer>) -> Digest {
+    layer.descriptor().digest
 }
