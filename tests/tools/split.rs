@@ -13,13 +13,13 @@ use oci_layout::{
     split::{SplitFile, SplitOptions, is_record, split_files},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use walkdir::WalkDir;
 
 use crate::common::{
     text,
-    tool::{run, tool, umoci},
+    tool::{Registry, run, tool, umoci},
 };
 
 /// What `split.py` finds: the packages of a folder, by name, each with its existing files.
@@ -133,4 +133,35 @@ fn others_unpack_the_files_of_the_one_layer() {
     };
     assert_eq!(list(&split), list(&one));
     run(tool("diff").args(["--recursive", "--no-dereference"]).args([&split, &one]));
+}
+
+#[test]
+fn the_earlier_image_can_be_in_a_registry() {
+    let dir = TempDir::new().unwrap();
+    let program = |args: &str| {
+        let mut command = tool(env!("CARGO_BIN_EXE_oci-layout"));
+        command.args(args.split(' ')).current_dir(dir.path()).env("XDG_CACHE_HOME", dir.path());
+        run(&mut command)
+    };
+    for package in ["a", "b"] {
+        let folder = dir.path().join("app/node_modules").join(package);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("index.js"), text(2 << 20, 1)).unwrap();
+    }
+    let registry = Registry::start();
+    let image = format!("docker://{}/app:1", registry.address);
+    // One group for both packages, which no other limit gives.
+    program("build -f app:/app --text /main=1 --split=2 -o first");
+    program(&format!("push first {image}"));
+    program(&format!("build -f app:/app --text /main=2 --split --like {image} -o second"));
+    program("build -f app:/app --text /main=2 --split -o other");
+    let layers = |layout: &str| {
+        let manifest: Value =
+            serde_json::from_str(&program(&format!("manifest {layout}"))).unwrap();
+        manifest["layers"].as_array().unwrap().clone()
+    };
+    let (first, second) = (layers("first"), layers("second"));
+    assert_eq!((first.len(), second.len(), layers("other").len()), (2, 2, 3));
+    assert_eq!(second[0], first[0]);
+    assert_ne!(second[1], first[1]);
 }
