@@ -4,7 +4,14 @@ pub(crate) mod skipped;
 pub(crate) mod target;
 pub(crate) mod writers;
 
-use std::{ffi::OsStr, io::Read, os::unix::ffi::OsStrExt, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    io::Read,
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    sync::Arc,
+};
 
 use crate::{
     basics::error::{Error, Result},
@@ -81,7 +88,8 @@ impl From<&Pool> for UnpackOptions {
     }
 }
 
-/// Unpacks what lies below one directory of the image.
+/// Unpacks what lies below one directory of the image. Layers may remove the directory, or have
+/// something else in its place, as long as it is a directory in the end.
 pub(crate) fn unpack_below<B: Blob>(
     layers: impl IntoIterator<Item = B>,
     root: &LayerPath,
@@ -89,12 +97,15 @@ pub(crate) fn unpack_below<B: Blob>(
     options: &UnpackOptions,
 ) -> Result<Vec<Skipped>> {
     let target = Target::new(directory, options.same_owner)?;
+    let layers: Vec<_> = layers.into_iter().collect();
     let mut merge = Merge::default();
     Writers::with(options.pool.threads(), &target, |writers| {
-        for (number, layer) in layers.into_iter().enumerate() {
+        let mut outside = BTreeSet::new();
+        for (number, layer) in layers.iter().enumerate() {
             merge.begin(number);
-            let mut unpacking = Unpacking { target: &target, writers, root, merge: &mut merge };
-            read_layer(&layer, |tar| {
+            let (merge, outside) = (&mut merge, &mut outside);
+            let mut unpacking = Unpacking { target: &target, writers, root, merge, outside };
+            read_layer(layer, |tar| {
                 while let Some(entry) = tar.next_entry()? {
                     match unpacking.merge.apply(&entry) {
                         Ok(change) => unpacking.follow(change, tar, &entry)?,
@@ -107,7 +118,8 @@ pub(crate) fn unpack_below<B: Blob>(
                 Ok(true)
             })?;
         }
-        writers.flush()
+        writers.flush()?;
+        copy_outside(&layers, &merge, &target, writers, root, outside)
     })?;
     // From the bottom up: what is written into a directory changes its time, and its mode may
     // forbid it.
@@ -125,10 +137,12 @@ struct Unpacking<'a, 'w> {
     writers: &'a Writers<'w>,
     root: &'a LayerPath,
     merge: &'a mut Merge,
+    /// The paths below the root that are hard links to files elsewhere, which are not written yet.
+    outside: &'a mut BTreeSet<LayerPath>,
 }
 
 impl Unpacking<'_, '_> {
-    /// Makes a change of the merged files in the directory too.
+    /// Makes a change of the merged files in the directory too. The root itself is there already.
     fn follow<R: Read>(
         &mut self,
         change: Change,
@@ -136,64 +150,102 @@ impl Unpacking<'_, '_> {
         entry: &TarEntry,
     ) -> Result<(), Fault> {
         let Self { target, writers, root, .. } = self;
+        let below = |path: &LayerPath| path.below(root).filter(|path| !path.is_root());
         if !change.removed.is_empty() {
             // A file that is removed may not have been written yet.
             writers.flush()?;
         }
         for (path, is_dir) in change.removed {
-            if let Some(path) = path.below(root) {
-                target.remove(&path, is_dir)?;
+            if let Some(place) = below(&path).filter(|_| !self.outside.remove(&path)) {
+                target.remove(&place, is_dir)?;
             }
         }
-        for path in change.implied {
-            if let Some(path) = path.below(root) {
-                target.add_directory(&path)?;
-            }
+        for place in change.implied.iter().filter_map(below) {
+            target.add_directory(&place)?;
         }
         match change.put {
             None => {}
             Some(Put::Directory(path)) => {
-                if let Some(path) = path.below(root) {
-                    target.add_directory(&path)?;
+                if let Some(place) = below(&path) {
+                    target.add_directory(&place)?;
                 }
             }
             Some(Put::HardLink { path, target: linked }) => {
                 writers.flush()?;
-                match (path.below(root), linked.below(root)) {
-                    (Some(path), Some(linked)) => target.add_link(&path, &linked)?,
-                    (Some(path), None) => {
-                        let reason = "is a hard link to a file outside of the directory";
-                        target.skipped.add(&path.to_path(), reason.to_owned());
+                match (below(&path), below(&linked)) {
+                    (Some(place), Some(linked_place)) if !self.outside.contains(&linked) => {
+                        target.add_link(&place, &linked_place)?;
                     }
+                    (Some(_), _) => drop(self.outside.insert(path)),
                     (None, _) => {}
                 }
             }
             Some(Put::File(path, file)) => {
-                if let Some(path) = path.below(root) {
-                    self.write(&path, file, tar, entry)?;
+                if let Some(place) = below(&path) {
+                    write(target, writers, &place, file, tar, entry)?;
                 }
             }
         }
         Ok(())
     }
+}
 
-    fn write<R: Read>(
-        &self,
-        path: &LayerPath,
-        file: Arc<FileEntry>,
-        tar: &mut TarReader<R>,
-        entry: &TarEntry,
-    ) -> Result<(), Fault> {
-        let fault = |cause| Fault::Other(Error::write(self.target.path_of(path))(cause));
-        let parent = self.target.parent(path).map_err(fault)?;
-        let is_whole = !entry.sparse && file.size() == entry.stored_size;
-        if is_whole && file.size() <= SMALL {
-            let contents = tar.whole_contents(entry)?;
-            self.writers.add(NewFile { parent, path: path.clone(), file, contents })?;
-            return Ok(());
+/// Writes the files outside of the root that hard links below it lead to: their entries passed
+/// before it was known that the contents are needed.
+fn copy_outside<B: Blob>(
+    layers: &[B],
+    merge: &Merge,
+    target: &Target,
+    writers: &Writers<'_>,
+    root: &LayerPath,
+    outside: BTreeSet<LayerPath>,
+) -> Result<()> {
+    let mut wanted: BTreeMap<_, BTreeMap<_, Vec<_>>> = BTreeMap::new();
+    for path in outside {
+        let entry = merge.files().get(&path).map(|placed| Arc::clone(&placed.entry));
+        if let (Some(entry), Some(place)) = (entry, path.below(root)) {
+            let places = wanted.entry(entry.layer).or_default().entry(entry.offset).or_default();
+            places.push((place, entry));
         }
-        let mut new = self.target.create(&parent, path, &file).map_err(fault)?;
-        tar.contents(entry, |at, bytes| new.write_at(at, bytes).map_err(fault))?;
-        self.target.finish(&new, path, &file).map_err(fault)
     }
+    for (number, mut files) in wanted {
+        read_layer(&layers[number], |tar| {
+            while !files.is_empty()
+                && let Some(entry) = tar.next_entry()?
+            {
+                let mut names = files.remove(&Some(entry.offset)).unwrap_or_default().into_iter();
+                let Some((place, file)) = names.next() else { continue };
+                write(target, writers, &place, file, tar, &entry)?;
+                writers.flush()?;
+                for (name, _) in names {
+                    target.add_link(&name, &place)?;
+                }
+            }
+            // The digest was verified when the layer was read first.
+            Ok(false)
+        })?;
+    }
+    Ok(())
+}
+
+/// Writes the file of the entry that was returned last.
+fn write<R: Read>(
+    target: &Target,
+    writers: &Writers<'_>,
+    path: &LayerPath,
+    file: Arc<FileEntry>,
+    tar: &mut TarReader<R>,
+    entry: &TarEntry,
+) -> Result<(), Fault> {
+    let fault = |cause| Fault::Other(Error::write(target.path_of(path))(cause));
+    let parent = target.parent(path).map_err(fault)?;
+    let is_whole = !entry.sparse && file.size() == entry.stored_size;
+    if is_whole && file.size() <= SMALL {
+        let contents = tar.whole_contents(entry)?;
+        writers.add(NewFile { parent, path: path.clone(), file, contents })?;
+        return Ok(());
+    }
+    let mut new = target.create(&parent, path, &file).map_err(fault)?;
+    tar.contents(entry, |at, bytes| new.write_at(at, bytes).map_err(fault))?;
+    target.finish(&new, path, &file).map_err(fault)
 }

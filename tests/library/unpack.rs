@@ -383,6 +383,129 @@ fn only_an_empty_directory_is_unpacked_into() {
     assert!(matches!(error, Error::Write { .. }), "{error}");
 }
 
+/// Copies a directory out of the layers, and checks that it is what is at this path, where links
+/// lead to, of the unpacked layers.
+#[track_caller]
+fn copied(layers: &[MemoryBlob], path: &str, real: &str) -> BTreeMap<String, String> {
+    let dir = TempDir::new().unwrap();
+    let (one, all) = (dir.path().join("one"), dir.path().join("all"));
+    let mut search = FileSearch::new(layers.to_vec());
+    let skipped = search.copy_directory(path, &one, &Pool::new(2)).unwrap();
+    assert_eq!(skipped, [], "{path}");
+    unpack(layers.to_vec(), &all, &Pool::new(2)).unwrap();
+    let (copy, real) = (tree(&one), all.join(real));
+    assert_eq!(copy, tree(&real), "{path}");
+    for name in copy.keys().map(String::as_str).chain([""]) {
+        let of = |root: &Path| {
+            let found = fs::symlink_metadata(root.join(name)).unwrap();
+            (found.permissions(), found.mtime(), found.uid())
+        };
+        assert_eq!(of(&one), of(&real), "{path}: {name}");
+    }
+    copy
+}
+
+#[test]
+fn a_directory_that_layers_remove_and_make_again_is_copied() {
+    let lower = [("etc/", DIR, ""), ("etc/old", FILE, "old"), ("etc/d/x", FILE, "x")];
+    let again: &[Member] = &[("etc/", DIR, ""), ("etc/new", FILE, "new")];
+    let implied: &[Member] = &[("etc/new", FILE, "new")];
+    let gone: [&[Member]; 7] = [
+        &[(".wh.etc", FILE, "")],
+        &[("etc", FILE, "file")],
+        &[("etc", LINK, "usr")],
+        &[("etc", HARD, "other")],
+        &[("etc", EntryType::Fifo, "")],
+        &[(".wh..wh..opq", FILE, "")],
+        &[("etc/.wh..wh..opq", FILE, "")],
+    ];
+    let other = layer(&[("other", FILE, "other"), ("usr/", DIR, ""), ("usr/u", FILE, "u")]);
+    for gone in gone {
+        // In a layer of its own, and in that which makes the directory again.
+        for again in [again, implied] {
+            let layers = [other.clone(), layer(&lower), layer(gone), layer(again)];
+            assert_eq!(copied(&layers, "/etc", "etc"), expected([("new", "new")]), "{gone:?}");
+        }
+        if !gone[0].0.contains(".wh.") {
+            continue;
+        }
+        let both = layer(&[gone, again].concat());
+        let layers = [other.clone(), layer(&lower), both];
+        assert_eq!(copied(&layers, "/etc", "etc"), expected([("new", "new")]), "{gone:?}");
+    }
+}
+
+#[test]
+fn a_directory_whose_parents_are_removed_or_links_is_copied() {
+    let lower = [("usr/", DIR, ""), ("usr/lib/", DIR, ""), ("usr/lib/old", FILE, "old")];
+    let upper: &[Member] = &[("usr/lib/", DIR, ""), ("usr/lib/new", FILE, "new")];
+    let gone: [&[Member]; 5] = [
+        &[(".wh.usr", FILE, "")],
+        &[("usr", FILE, "file")],
+        &[("usr", LINK, "lib")],
+        &[("usr/lib", LINK, "usr")],
+        &[("usr/.wh..wh..opq", FILE, "")],
+    ];
+    let link = layer(&[("lib", LINK, "usr/lib"), ("deep/", DIR, ""), ("deep/lib", LINK, "/lib")]);
+    for gone in gone {
+        let layers = [link.clone(), layer(&lower), layer(gone), layer(upper)];
+        for path in ["/usr/lib", "/lib", "/deep/lib"] {
+            let found = copied(&layers, path, "usr/lib");
+            assert_eq!(found, expected([("new", "new")]), "{path} {gone:?}");
+        }
+    }
+    // A higher layer replaces the link that leads to the directory.
+    let layers = [link, layer(&lower), layer(&[("lib/x", FILE, "x")])];
+    assert_eq!(copied(&layers, "/lib", "lib"), expected([("x", "x")]));
+}
+
+#[test]
+fn hard_links_of_a_copied_directory_reach_files_anywhere() {
+    let lower = layer(&[
+        ("bin/sh", FILE, "shell"),
+        ("etc/a", FILE, "a"),
+        ("null", EntryType::Fifo, ""),
+        ("link", LINK, "bin"),
+    ]);
+    let middle = layer(&[
+        // To files outside, of this layer too, and to such links.
+        ("bin/new", FILE, "new"),
+        ("etc/sh", HARD, "bin/sh"),
+        ("etc/sh2", HARD, "etc/sh"),
+        ("etc/new", HARD, "bin/new"),
+        ("etc/link", HARD, "link"),
+        ("etc/gone", HARD, "bin/sh"),
+        ("etc/replaced", HARD, "bin/sh"),
+        ("etc/b", HARD, "etc/a"),
+        // Out of the directory.
+        ("saved", HARD, "etc/a"),
+    ]);
+    let upper = layer(&[
+        ("etc/.wh.gone", FILE, ""),
+        ("etc/replaced", FILE, "other"),
+        ("bin/.wh.sh", FILE, ""),
+        ("etc/.wh.a", FILE, ""),
+        ("etc/c", HARD, "saved"),
+        ("etc/d", HARD, "etc/c"),
+    ]);
+    let layers = [lower.clone(), middle.clone(), upper.clone()];
+    let wanted = [
+        ("b", "a"),
+        ("c", "a"),
+        ("d", "a"),
+        ("link", "-> bin"),
+        ("new", "new"),
+        ("replaced", "other"),
+        ("sh", "shell"),
+        ("sh2", "shell"),
+    ];
+    assert_eq!(copied(&layers, "/etc", "etc"), expected(wanted));
+    // Removed with all of its links, and made again of a file that is elsewhere.
+    let again = [layer(&[(".wh.etc", FILE, "")]), layer(&[("etc/a", HARD, "saved")])];
+    let layers = [&[lower, middle, upper][..], &again].concat();
+    assert_eq!(copied(&layers, "/etc", "etc"), expected([("a", "a")]));
+}
+
 /// A layer that counts the bytes that are read of it.
 struct Counted(MemoryBlob, Arc<AtomicU64>);
 
