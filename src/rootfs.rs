@@ -6,7 +6,6 @@ pub(crate) mod entry;
 pub(crate) mod image_files;
 pub(crate) mod layer_diff;
 pub(crate) mod layer_stream;
-pub(crate) mod merge;
 pub(crate) mod search;
 pub(crate) mod split_files;
 pub(crate) mod squash;

@@ -15,6 +15,7 @@ pub(crate) trait HasPath {
 /// values. A value therefore takes little more than its own size. Memory of a part that was taken
 /// out fits the next part of another type, so values can be converted to another type without
 /// needing twice the memory.
+#[derive(Clone)]
 pub(crate) struct ByPath<T> {
     /// All paths of a part are at or after its key, and before the key of the next part.
     parts: BTreeMap<LayerPath, Vec<T>>,
@@ -35,7 +36,7 @@ impl<T> ByPath<T> {
         self.parts.into_values().filter(|part| !part.is_empty())
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.parts.values().flatten()
     }
 
@@ -49,6 +50,12 @@ impl<T: HasPath> ByPath<T> {
     pub(crate) fn get(&self, path: &LayerPath) -> Option<&T> {
         let (_, part) = self.parts.range(..=path).next_back()?;
         find(part, path).ok().map(|at| &part[at])
+    }
+
+    /// The value at this path. Its path must not change.
+    pub(crate) fn get_mut(&mut self, path: &LayerPath) -> Option<&mut T> {
+        let (_, part) = self.parts.range_mut(..=path).next_back()?;
+        find(part, path).ok().map(|at| &mut part[at])
     }
 
     /// The values, starting at this path.
@@ -164,6 +171,7 @@ mod tests {
             }
             let from = path(from);
             prop_assert_eq!(values.get(&from), map.get(&from));
+            prop_assert_eq!(values.get_mut(&from), map.get_mut(&from));
             prop_assert!(values.starting_at(&from).eq(map.range(&from..).map(|(_, value)| value)));
             prop_assert!(values.iter().eq(map.values()));
             prop_assert!(values.iter_mut().rev().map(|value| &*value).eq(map.values().rev()));

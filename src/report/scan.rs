@@ -1,21 +1,21 @@
 //! Reads layers on top of each other, and follows what becomes of each file.
 
-use std::{
-    collections::HashMap, ffi::OsStr, io::Read, os::unix::ffi::OsStrExt, path::Path, sync::Arc,
-};
+use std::{collections::HashMap, io::Read, sync::Arc};
 
 use crate::{
     basics::Result,
     blob::{Blob, Layer},
     image::runnable::needs::Needs,
+    layer::{
+        layer_files::{File, Is, Kind, Member, name},
+        merge::{Change, Merge, Put},
+    },
     report::{
         contents::Contents,
         image_report::{Fate, LayerReport, ReportedFile, total},
     },
     rootfs::{
-        entry::FileKind,
         layer_stream::{Fault, read_layer},
-        merge::{Change, Merge, Put},
         unpack::skipped::{Skipped, SkippedList},
     },
     tarfile::{LayerPath, TarEntry, TarReader},
@@ -54,12 +54,12 @@ impl Scan {
         read_layer(layer, |tar| {
             while let Some(entry) = tar.next_entry()? {
                 entries += 1;
-                let is_whiteout =
-                    LayerPath::parse_member(&entry.path).is_ok_and(|path| path.is_whiteout());
+                let member = Member::new(&entry);
+                let is_whiteout = member.as_ref().is_ok_and(|member| member.is == Is::Whiteout);
                 whiteouts += u64::from(is_whiteout);
-                match self.merge.apply(&entry) {
+                match member.and_then(|member| self.merge.apply(member)) {
                     Ok(change) => self.follow(change, is_whiteout, tar, &entry)?,
-                    Err(why) => skipped.add(Path::new(OsStr::from_bytes(&entry.path)), why),
+                    Err(why) => skipped.add(&name(&entry), why),
                 }
             }
             Ok(true)
@@ -97,8 +97,10 @@ impl Scan {
                 }
                 Ok(())
             }
-            Some(Put::File(path, file)) => match file.kind {
-                FileKind::File { size } => self.file(path, size, file.mode, tar, entry),
+            Some(Put::File(path)) => match self.merge.get(&path).map(|placed| &placed.file) {
+                Some(&File { kind: Kind::File(size), mode, .. }) => {
+                    self.file(path, size, mode.into(), tar, entry)
+                }
                 _ => Ok(()),
             },
             _ => Ok(()),

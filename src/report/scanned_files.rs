@@ -11,8 +11,8 @@ use crate::{
         files::{At, Files},
         needs::Needs,
     },
+    layer::layer_files::Kind,
     report::{image_report::Fate, scan::Scan},
-    rootfs::entry::FileKind,
     tarfile::LayerPath,
 };
 
@@ -24,11 +24,11 @@ pub(crate) struct ScannedFiles<'a> {
 
 impl Files for ScannedFiles<'_> {
     fn at(&self, path: &LayerPath) -> Option<At> {
-        let entry = &self.scan.merge.files().get(path)?.entry;
-        Some(match &entry.kind {
-            FileKind::Directory => At::Directory,
-            FileKind::Symlink { target } => At::Symlink(target.as_encoded_bytes().to_vec()),
-            _ => At::File { path: self.first_name(path), mode: Some(entry.mode) },
+        let file = &self.scan.merge.get(path)?.file;
+        Some(match &file.kind {
+            Kind::Directory => At::Directory,
+            Kind::Symlink(target) => At::Symlink(target.to_vec()),
+            _ => At::File { path: self.first_name(path), mode: Some(file.mode.into()) },
         })
     }
 

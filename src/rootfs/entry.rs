@@ -1,10 +1,15 @@
 //! One file of an image.
 
-use std::{collections::BTreeMap, ffi::OsString, os::unix::ffi::OsStringExt};
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+};
 
-use tar::EntryType;
-
-use crate::tarfile::reader::TarEntry;
+use crate::layer::{
+    layer_files::{File, Kind},
+    merge::Placed,
+};
 
 /// A file, directory, link or device of an image, as the topmost layer that contains it describes
 /// it. Names that are hard links of each other share one entry.
@@ -80,48 +85,37 @@ impl FileKind {
 }
 
 impl FileEntry {
-    /// The entry of a tar; `None` for a hard link and for types that no file system has.
-    pub(crate) fn new(entry: &TarEntry, layer: usize) -> Option<Self> {
-        let (major, minor) = entry.device;
-        let kind = match entry.kind {
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                FileKind::File { size: entry.size }
+    /// The entry of a file in a layer.
+    pub(crate) fn new(file: &File, layer: usize) -> Self {
+        let kind = match &file.kind {
+            Kind::File(size) => FileKind::File { size: *size },
+            Kind::Directory => FileKind::Directory,
+            Kind::Symlink(target) => {
+                FileKind::Symlink { target: OsStr::from_bytes(target).to_owned() }
             }
-            EntryType::Directory => FileKind::Directory,
-            EntryType::Symlink => {
-                FileKind::Symlink { target: OsString::from_vec(entry.link.clone()) }
+            Kind::CharDevice(major, minor) => FileKind::CharDevice { major: *major, minor: *minor },
+            Kind::BlockDevice(major, minor) => {
+                FileKind::BlockDevice { major: *major, minor: *minor }
             }
-            EntryType::Char => FileKind::CharDevice { major, minor },
-            EntryType::Block => FileKind::BlockDevice { major, minor },
-            EntryType::Fifo => FileKind::Fifo,
-            _ => return None,
+            Kind::Fifo => FileKind::Fifo,
         };
-        Some(Self {
+        let xattrs = file.xattrs.iter().map(|(name, value)| (name.to_vec(), value.to_vec()));
+        Self {
             kind,
-            mode: entry.mode & 0o7777,
-            uid: entry.uid,
-            gid: entry.gid,
-            mtime: entry.mtime,
-            nanoseconds: entry.nanoseconds,
-            xattrs: entry.xattrs.clone(),
+            mode: file.mode.into(),
+            uid: file.uid,
+            gid: file.gid,
+            mtime: file.mtime,
+            nanoseconds: file.nanoseconds,
+            xattrs: xattrs.collect(),
             layer,
-            offset: Some(entry.offset),
-        })
+            offset: file.offset(),
+        }
     }
 
-    /// A directory that no layer has an entry for: it exists because of the files below it.
-    pub(crate) fn implied(layer: usize) -> Self {
-        Self {
-            kind: FileKind::Directory,
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            mtime: 0,
-            nanoseconds: 0,
-            xattrs: BTreeMap::new(),
-            layer,
-            offset: None,
-        }
+    /// The entry of a merged file.
+    pub(crate) fn of(placed: &Placed) -> Self {
+        Self::new(&placed.file, placed.layer())
     }
 
     /// Whether this is a directory.

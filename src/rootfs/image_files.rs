@@ -1,38 +1,40 @@
 //! The files of an image as a container sees them.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fmt,
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use crate::{
     basics::{
-        digest::{Digest, Hasher},
+        digest::Digest,
         error::{Error, Result},
     },
-    blob::{chunks, traits::Blob},
+    blob::traits::Blob,
     image::platform_image::PlatformImage,
-    layer::glob::{Globs, Use},
+    layer::{
+        glob::{Globs, Use},
+        layer_files::{Digests, Is, LayerFiles, ReadFiles, name_of},
+        merge::{Merge, Placed},
+    },
     pool::Pool,
     rootfs::{
         contents::copy_from,
         entry::{FileEntry, FileKind},
-        merge::Merge,
         search::no_file,
         unpack::{Skipped, skipped::SkippedList},
     },
     tarfile::{
-        decompress::unpacked,
         follow::{LinkFault, follow},
         path::LayerPath,
-        reader::{TarEntry, TarError, TarReader},
     },
 };
 
-/// The files of an image, without their contents. Paths begin at the image's root.
+/// The files of an image, without their contents. Paths begin at the image's root. A file takes 88
+/// bytes of memory and its path.
 ///
 /// ```
 /// use oci_layout::{FileMapping, LayerOptions, Pool, layer_tar, rootfs::ImageFiles};
@@ -46,12 +48,13 @@ use crate::{
 /// assert_eq!(contents, b"2\n");
 /// # Ok::<_, oci_layout::Error>(())
 /// ```
+#[derive(Clone, Default)]
 pub struct ImageFiles {
     pub(crate) layers: Vec<Arc<dyn Blob>>,
     pub(crate) merge: Merge,
     pub(crate) skipped: Vec<Skipped>,
-    /// For each layer, the digests of contents by the offset of the entry, if they were asked for.
-    pub(crate) digests: Vec<Arc<HashMap<u64, Digest>>>,
+    /// For each layer, the digests of contents, if they were asked for.
+    digests: Vec<Arc<Digests>>,
     /// The whiteouts of all layers, and the topmost layer that has each.
     pub(crate) whiteouts: BTreeMap<LayerPath, usize>,
 }
@@ -68,7 +71,7 @@ impl ImageFiles {
         layers: impl IntoIterator<Item = B>,
         pool: &Pool,
     ) -> Result<Self> {
-        Self::read(layers, pool, false)
+        Self::default().and(layers, pool, ReadFiles::default())
     }
 
     /// The same with the digests of all contents, for [`layer_diff`](crate::rootfs::layer_diff()).
@@ -80,46 +83,56 @@ impl ImageFiles {
         layers: impl IntoIterator<Item = B>,
         pool: &Pool,
     ) -> Result<Self> {
-        Self::read(layers, pool, true)
+        Self::default().and(layers, pool, ReadFiles { digests: true, ..Default::default() })
     }
 
-    fn read<B: Blob + 'static>(
+    /// The files with other layers on top, which are read.
+    pub(crate) fn and<B: Blob + 'static>(
+        mut self,
         layers: impl IntoIterator<Item = B>,
         pool: &Pool,
-        has_digests: bool,
+        what: ReadFiles<'_>,
     ) -> Result<Self> {
         let layers = layers.into_iter().map(|layer| Arc::new(layer) as Arc<dyn Blob>);
         let layers: Vec<_> = layers.collect();
-        let entries = read_layers(&layers, pool, has_digests)?;
-        Ok(Self { layers, ..Self::merged(&entries, 0) })
+        let files = LayerFiles::read(&layers, pool, what)?;
+        self.layers.extend(layers);
+        Ok(self.and_files(files))
     }
 
-    /// The files of layers that were read, without the layers. The lowest has this number.
-    pub(crate) fn merged<'a>(
-        layers: impl IntoIterator<Item = &'a LayerEntries>,
-        lowest: usize,
-    ) -> Self {
-        let (mut merge, skipped) = (Merge::default(), SkippedList::default());
-        let (mut digests, mut whiteouts) = (vec![Arc::default(); lowest], BTreeMap::new());
-        for (number, layer) in (lowest..).zip(layers) {
-            merge.begin(number);
-            digests.push(Arc::clone(&layer.digests));
-            for entry in &layer.entries {
-                match LayerPath::parse_member(&entry.path) {
-                    Ok(path) if path.is_whiteout() => drop(whiteouts.insert(path, number)),
-                    _ => {}
+    /// Without any files; the lowest layer has this number.
+    pub(crate) fn from_layer(lowest: usize) -> Self {
+        Self { digests: vec![Arc::default(); lowest], ..Self::default() }
+    }
+
+    /// The files with those of layers on top that were read.
+    pub(crate) fn and_files(mut self, layers: impl IntoIterator<Item = LayerFiles>) -> Self {
+        let skipped = SkippedList::default();
+        for mut layer in layers {
+            let number = self.digests.len();
+            self.merge.begin(number);
+            self.digests.push(Arc::new(std::mem::take(&mut layer.digests)));
+            for (name, reason) in std::mem::take(&mut layer.left_out) {
+                skipped.add(&name, reason);
+            }
+            for member in layer.into_members() {
+                let path = member.path.clone();
+                if member.is == Is::Whiteout {
+                    self.whiteouts.insert(path.clone(), number);
                 }
-                if let Err(reason) = merge.apply(entry) {
-                    skipped.add(&bytes_path(&entry.path), reason);
+                if let Err(reason) = self.merge.apply(member) {
+                    skipped.add(&name_of(&path), reason);
                 }
             }
         }
-        Self { layers: Vec::new(), merge, skipped: skipped.into_list(), digests, whiteouts }
+        self.skipped.extend(skipped.into_list());
+        self
     }
 
     /// The digest of the contents of a regular file, if they were asked for.
-    pub(crate) fn digest(&self, entry: &FileEntry) -> Option<Digest> {
-        self.digests.get(entry.layer)?.get(&entry.offset?).copied()
+    pub(crate) fn digest(&self, placed: &Placed) -> Option<Digest> {
+        let (layer, offset) = placed.place()?;
+        self.digests.get(layer)?.get(offset)
     }
 
     /// The files of an image for one platform.
@@ -133,23 +146,24 @@ impl ImageFiles {
 
     /// All files, in the order of their paths: a directory comes right before what it contains.
     /// The root itself is left out.
-    pub fn iter(&self) -> impl Iterator<Item = (PathBuf, &FileEntry)> {
-        let files = self.merge.files().iter().filter(|(path, _)| !path.is_root());
-        files.map(|(path, placed)| (path.to_path(), &*placed.entry))
+    pub fn iter(&self) -> impl Iterator<Item = (PathBuf, FileEntry)> {
+        let files = self.merge.iter().filter(|placed| !placed.path.is_root());
+        files.map(|placed| (placed.path.to_path(), FileEntry::of(placed)))
     }
 
-    /// The files whose paths match a glob, and what is below them. `*` and `?` do not match a
-    /// slash, `**` does.
+    /// The files whose paths match a glob, and what is below them, in the order of their paths. `*`
+    /// and `?` do not match a slash, `**` does.
     ///
     /// # Errors
     ///
     /// [`Error::Glob`] if the glob cannot be read, and [`Error::Invalid`] if nothing matches.
-    pub fn matching(&self, glob: &str) -> Result<Vec<(PathBuf, &FileEntry)>> {
+    pub fn matching(&self, glob: &str) -> Result<impl Iterator<Item = (PathBuf, FileEntry)>> {
         let globs = Globs::new([glob], Use::Include)?;
-        let is_match =
-            |path: &Path| path.strip_prefix("/").is_ok_and(|path| globs.matches_with_parents(path));
-        let found: Vec<_> = self.iter().filter(|(path, _)| is_match(path)).collect();
-        match found.is_empty() && !self.merge.files().is_empty() {
+        let is_match = move |path: &Path| {
+            path.strip_prefix("/").is_ok_and(|path| globs.matches_with_parents(path))
+        };
+        let mut found = self.iter().filter(move |(path, _)| is_match(path)).peekable();
+        match found.peek().is_none() && self.merge.iter().next().is_some() {
             true => Err(Error::invalid(format!("{glob:?}"), "no file of the image matches")),
             false => Ok(found),
         }
@@ -161,8 +175,8 @@ impl ImageFiles {
     /// # Errors
     ///
     /// [`Error::Invalid`] if the file does not exist, or if a link on the way leads nowhere.
-    pub fn get(&self, path: impl AsRef<Path>) -> Result<&FileEntry> {
-        self.find(path.as_ref()).map(|(_, entry)| entry)
+    pub fn get(&self, path: impl AsRef<Path>) -> Result<FileEntry> {
+        self.find(path.as_ref()).map(FileEntry::of)
     }
 
     /// Where a path leads when its symbolic links are followed.
@@ -171,7 +185,7 @@ impl ImageFiles {
     ///
     /// As of [`ImageFiles::get`].
     pub fn resolve(&self, path: impl AsRef<Path>) -> Result<PathBuf> {
-        self.find(path.as_ref()).map(|(path, _)| path.to_path())
+        self.find(path.as_ref()).map(|placed| placed.path.to_path())
     }
 
     /// Writes the contents of a regular file. The layer is read up to the end of the file, so that
@@ -183,11 +197,11 @@ impl ImageFiles {
     /// errors of reading the layer and of writing.
     pub fn copy(&self, path: impl AsRef<Path>, out: &mut dyn Write) -> Result<()> {
         let path = path.as_ref();
-        let (_, file) = self.find(path)?;
+        let file = self.get(path)?;
         if !matches!(file.kind, FileKind::File { .. }) {
             return Err(no_file(path, "is not a regular file"));
         }
-        copy_from(&*self.layers[file.layer], file, out)
+        copy_from(&*self.layers[file.layer], &file, out)
     }
 
     /// What the layers contain and no file system can.
@@ -195,85 +209,22 @@ impl ImageFiles {
         &self.skipped
     }
 
-    pub(crate) fn find(&self, path: &Path) -> Result<(LayerPath, &FileEntry)> {
+    fn find(&self, path: &Path) -> Result<&Placed> {
         let start = LayerPath::parse(path)?;
-        let target_of = |path: &LayerPath| match self.entry(path).map(|entry| &entry.kind) {
-            Some(FileKind::Symlink { target }) => {
-                Ok::<_, LinkFault>(Some(target.as_encoded_bytes().to_vec()))
-            }
-            _ => Ok(None),
+        let target_of = |path: &LayerPath| {
+            let target = self.merge.get(path).and_then(|placed| placed.file.target());
+            Ok::<_, LinkFault>(target.map(<[u8]>::to_vec))
         };
         let found = follow(&start, &LayerPath::root(), target_of)
             .map_err(|fault| no_file(path, &String::from(fault)))?;
-        match self.entry(&found) {
-            Some(entry) => Ok((found, entry)),
-            None => Err(no_file(path, "does not exist in the image")),
-        }
+        self.merge.get(&found).ok_or_else(|| no_file(path, "does not exist in the image"))
     }
-
-    pub(crate) fn entry(&self, path: &LayerPath) -> Option<&FileEntry> {
-        self.merge.files().get(path).map(|placed| &*placed.entry)
-    }
-}
-
-/// The entries of a layer.
-pub(crate) struct LayerEntries {
-    pub(crate) entries: Vec<TarEntry>,
-    /// The digests of contents by the offset of the entry, if they were asked for.
-    digests: Arc<HashMap<u64, Digest>>,
-}
-
-/// Reads layers to their ends. The pool reads several at the same time.
-pub(crate) fn read_layers<B: Blob>(
-    layers: &[B],
-    pool: &Pool,
-    has_digests: bool,
-) -> Result<Vec<LayerEntries>> {
-    let read = pool.map_parts(layers, |layer| read_entries(layer, has_digests));
-    read.into_iter().collect()
-}
-
-fn read_entries(layer: &dyn Blob, has_digests: bool) -> Result<LayerEntries> {
-    let digest = layer.descriptor().digest;
-    chunks::verified(layer, |blob| {
-        let mut tar = TarReader::new(unpacked(blob).map_err(|cause| Error::blob(digest, cause))?);
-        let damaged = |error: TarError| Error::blob(digest, io::Error::other(error.to_string()));
-        let (mut entries, mut digests) = (Vec::new(), HashMap::new());
-        while let Some(mut entry) = tar.next_entry().map_err(damaged)? {
-            if has_digests && entry.kind.is_file() | entry.sparse {
-                digests.insert(entry.offset, digest_of(&mut tar, &entry).map_err(damaged)?);
-            }
-            // Many, and only needed for the contents.
-            entry.extents = Vec::new();
-            entries.push(entry);
-        }
-        Ok(LayerEntries { entries, digests: Arc::new(digests) })
-    })
-}
-
-/// The digest of the contents of the entry that was returned last. Where holes are is a part of the
-/// contents of a sparse file, because a hole may be larger than any disk.
-fn digest_of<R: io::Read>(tar: &mut TarReader<R>, entry: &TarEntry) -> Result<Digest, TarError> {
-    let mut hasher = Hasher::default();
-    tar.contents(entry, |at, bytes| {
-        if entry.sparse {
-            hasher.update(&at.to_be_bytes());
-        }
-        hasher.update(bytes);
-        Ok::<_, TarError>(())
-    })?;
-    Ok(hasher.finish().0)
-}
-
-fn bytes_path(bytes: &[u8]) -> PathBuf {
-    use std::os::unix::ffi::OsStrExt;
-    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
 }
 
 impl fmt::Debug for ImageFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImageFiles")
-            .field("files", &self.merge.files().len())
+            .field("files", &self.merge.iter().count())
             .finish_non_exhaustive()
     }
 }

@@ -8,10 +8,16 @@ use std::{
 
 use crate::{
     basics::error::{Error, Result},
-    layer::layer_tar::{TarLayer, layer_tar},
+    layer::{
+        layer_tar::{TarLayer, layer_tar},
+        merge::Placed,
+    },
     recipe::{mapping::FileMapping, options::LayerOptions},
     rootfs::{
-        diff::{FileChange, files::differences_of_files},
+        diff::{
+            FileChange,
+            files::{Difference, differences},
+        },
         image_files::ImageFiles,
     },
     tarfile::path::LayerPath,
@@ -50,13 +56,11 @@ pub fn layer_diff(old: &ImageFiles, new: &ImageFiles, options: LayerOptions) -> 
         let reason = "it is written in one pass: set the folder that stores it";
         return Err(Error::invalid("a layer of a difference", reason));
     };
-    let (found, _) = differences_of_files(old, new);
     let (mut kept, mut mappings) = (HashSet::new(), Vec::new());
     let mut removed: Option<LayerPath> = None;
-    for difference in found {
-        let path = LayerPath::parse(&difference.path)?;
-        if difference.change != FileChange::Removed {
-            kept.insert(path);
+    for Difference { path, change, .. } in differences(old, new) {
+        if change != FileChange::Removed {
+            kept.insert(path.clone());
             continue;
         }
         let is_gone = |removed: &LayerPath| path.is_below(removed);
@@ -65,19 +69,21 @@ pub fn layer_diff(old: &ImageFiles, new: &ImageFiles, options: LayerOptions) -> 
             continue;
         }
         // A file in place of a directory removes what was in it.
-        let is_replaced =
-            path.ancestors().any(|parent| new.entry(&parent).is_some_and(|entry| !entry.is_dir()));
+        let is_file = |path| new.merge.get(&path).is_some_and(|placed| !placed.file.is_dir());
+        let is_replaced = path.ancestors().any(is_file);
         if !removed.as_ref().is_some_and(is_gone) && !is_replaced {
             mappings.push(FileMapping::whiteout(path.to_path()));
             kept.extend(path.ancestors());
-            removed = Some(path);
+            removed = Some(path.clone());
         }
     }
     // All names of a file, because a hard link to a lower layer is a copy for some programs.
-    let files = new.merge.files();
-    let places: HashSet<_> = kept.iter().filter_map(|path| place(new, path)).collect();
-    let links = files.keys().filter(|path| place(new, path).is_some_and(|it| places.contains(&it)));
-    kept.extend(links.cloned());
+    let linked = |placed: &&Placed| placed.file.is_linked;
+    let kept_places = kept.iter().filter_map(|path| new.merge.get(path)).filter(linked);
+    let kept_places: HashSet<_> = kept_places.filter_map(Placed::place).collect();
+    let links = new.merge.iter().filter(linked);
+    let links = links.filter(|placed| placed.place().is_some_and(|it| kept_places.contains(&it)));
+    kept.extend(links.map(|placed| placed.path.clone()));
     // Each once: deep paths have many.
     let mut parents = HashSet::new();
     for path in &kept {
@@ -94,10 +100,4 @@ pub fn layer_diff(old: &ImageFiles, new: &ImageFiles, options: LayerOptions) -> 
     drop::<BufWriter<&File>>(tar);
     mappings.push(FileMapping::tar(scratch.path(), "/"));
     layer_tar(mappings, options)
-}
-
-/// What tells a file that is no directory from others.
-fn place(files: &ImageFiles, path: &LayerPath) -> Option<(usize, u64)> {
-    let entry = files.entry(path).filter(|entry| !entry.is_dir())?;
-    Some((entry.layer, entry.offset?))
 }

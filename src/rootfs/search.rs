@@ -1,28 +1,24 @@
 //! Single files of an image, found without reading more of its layers than that takes.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    io::{self, Read, Write},
-    path::Path,
-    sync::Arc,
-};
+pub(crate) mod layer;
+
+use std::{fmt, io::Write, path::Path, sync::Arc};
 
 use crate::{
     basics::error::{Error, Result},
     blob::traits::Blob,
     image::platform_image::PlatformImage,
+    layer::layer_files::File,
     rootfs::{
-        contents::{copy_contents, copy_from},
         entry::{FileEntry, FileKind},
-        layer_stream::Fault,
-        unpack::{Skipped, UnpackOptions, unpack_below},
+        search::layer::{Layer, Seen, Wanted},
+        unpack::{
+            Skipped, UnpackOptions, Unpacking, set_directories, target::Target, writers::Writers,
+        },
     },
     tarfile::{
-        decompress::unpacked,
         follow::{LinkFault, follow},
         path::LayerPath,
-        reader::{TarEntry, TarReader},
     },
 };
 
@@ -69,8 +65,17 @@ impl FileSearch {
     ///
     /// [`Error::Invalid`] if the file does not exist, or if a link on the way leads nowhere, and the
     /// errors of reading the layers.
-    pub fn get(&mut self, path: impl AsRef<Path>) -> Result<Arc<FileEntry>> {
-        self.resolve(path.as_ref()).map(|(_, entry)| entry)
+    pub fn get(&mut self, path: impl AsRef<Path>) -> Result<FileEntry> {
+        self.resolve(path.as_ref(), Wanted::Entry).map(|(_, entry)| entry)
+    }
+
+    /// Whether a path leads to a directory. Often, the first file below it says so.
+    ///
+    /// # Errors
+    ///
+    /// As of [`FileSearch::get`].
+    pub fn is_dir(&mut self, path: impl AsRef<Path>) -> Result<bool> {
+        self.resolve(path.as_ref(), Wanted::Kind).map(|(_, entry)| entry.is_dir())
     }
 
     /// Writes the contents of a regular file.
@@ -81,7 +86,7 @@ impl FileSearch {
     /// errors of writing.
     pub fn copy(&mut self, path: impl AsRef<Path>, out: &mut dyn Write) -> Result<()> {
         let path = path.as_ref();
-        let (_, file) = self.resolve(path)?;
+        let (_, file) = self.resolve(path, Wanted::Kind)?;
         match file.kind {
             FileKind::File { .. } => self.0[file.layer].copy(&file, out),
             _ => Err(no_file(path, "is not a regular file")),
@@ -89,7 +94,11 @@ impl FileSearch {
     }
 
     /// Writes a directory of the image, with everything below it, into an empty directory: see
-    /// [`unpack`](crate::rootfs::unpack). This reads all layers, and verifies them.
+    /// [`unpack`](crate::rootfs::unpack). This reads all layers, and verifies them. A file outside
+    /// of the directory that is a hard link to one in it is written too.
+    ///
+    /// A layer is read once, unless files of the directory passed before it was known that they are
+    /// wanted: those before a symbolic link that leads to the directory, and those outside of it.
     ///
     /// # Errors
     ///
@@ -100,26 +109,34 @@ impl FileSearch {
         directory: impl AsRef<Path>,
         options: impl Into<UnpackOptions>,
     ) -> Result<Vec<Skipped>> {
-        let (root, _) = self.resolve(path.as_ref())?;
-        let layers = self.0.iter().map(|layer| Arc::clone(&layer.blob));
-        unpack_below(layers, &root, directory.as_ref(), &options.into())
+        let options = options.into();
+        let (root, _) = self.resolve(path.as_ref(), Wanted::Kind)?;
+        let target = Target::new(directory.as_ref(), options.same_owner)?;
+        let merge = Writers::with(options.pool.threads(), &target, |writers| {
+            let mut unpacking = Unpacking::new(&target, writers, &root);
+            self.0.iter_mut().try_for_each(|layer| layer.unpack(&mut unpacking, &root))?;
+            let blobs: Vec<_> = self.0.iter().map(|layer| Arc::clone(&layer.blob)).collect();
+            unpacking.end(&blobs)
+        })?;
+        set_directories(&target, &merge, &root)?;
+        Ok(target.skipped.into_list())
     }
 
-    fn resolve(&mut self, path: &Path) -> Result<(LayerPath, Arc<FileEntry>)> {
+    fn resolve(&mut self, path: &Path, wanted: Wanted) -> Result<(LayerPath, FileEntry)> {
         let start = LayerPath::parse(path)?;
         let found = follow(&start, &LayerPath::root(), |at| self.target_of(at));
         let found = found.map_err(|fault| match fault {
             NotFound::Link(fault) => no_file(path, &String::from(fault)),
             NotFound::Unread(error) => error,
         })?;
-        match self.find(&found, self.0.len())? {
+        match self.find(&found, self.0.len(), wanted)? {
             Some(entry) => Ok((found, entry)),
             None => Err(no_file(path, "does not exist in the image")),
         }
     }
 
     fn target_of(&mut self, path: &LayerPath) -> Result<Option<Vec<u8>>, NotFound> {
-        let entry = self.find(path, self.0.len()).map_err(NotFound::Unread)?;
+        let entry = self.find(path, self.0.len(), Wanted::Kind).map_err(NotFound::Unread)?;
         Ok(entry.and_then(|entry| match &entry.kind {
             FileKind::Symlink { target } => Some(target.as_encoded_bytes().to_vec()),
             _ => None,
@@ -127,34 +144,45 @@ impl FileSearch {
     }
 
     /// What so many of the lowest layers have at a path whose parents are no links.
-    fn find(&mut self, path: &LayerPath, layers: usize) -> Result<Option<Arc<FileEntry>>> {
+    fn find(
+        &mut self,
+        path: &LayerPath,
+        layers: usize,
+        wanted: Wanted,
+    ) -> Result<Option<FileEntry>> {
         let mut implied = None;
         for number in (0..layers).rev() {
-            let layer = &mut self.0[number];
-            match layer.find(path)? {
-                Some(Found::Entry(entry)) if entry.is_dir() || implied.is_none() => {
+            let seen = self.0[number].find(path, wanted)?;
+            let layer = &self.0[number];
+            match seen {
+                Some(Seen::Entry(entry)) if entry.is_dir() || implied.is_none() => {
                     return Ok(Some(entry));
                 }
-                Some(Found::Link(target)) if implied.is_none() => {
-                    let linked = self.find(&target, number)?;
+                Some(Seen::Link(target)) if implied.is_none() => {
+                    let linked = self.find(&target, number, wanted)?;
                     if linked.as_ref().is_some_and(|entry| !entry.is_dir()) {
                         return Ok(linked);
                     }
                 }
+                Some(Seen::Below) => return Ok(Some(implied_in(number))),
                 // A directory of a higher layer replaces it.
                 Some(_) => break,
+                None if implied.is_none() && layer.has_below(path) => {
+                    implied = Some(implied_in(number));
+                }
                 None => {}
             }
-            let layer = &self.0[number];
-            if implied.is_none() && layer.has_below(path) {
-                implied = Some(Arc::new(FileEntry::implied(number)));
-            }
-            if layer.hides(path) {
+            if self.0[number].hides(path) {
                 break;
             }
         }
         Ok(implied)
     }
+}
+
+/// A directory without an entry.
+fn implied_in(layer: usize) -> FileEntry {
+    FileEntry::new(&File::implied(), layer)
 }
 
 impl fmt::Debug for FileSearch {
@@ -177,139 +205,4 @@ impl From<LinkFault> for NotFound {
 
 pub(crate) fn no_file(path: &Path, reason: &str) -> Error {
     Error::invalid(format!("{path:?}"), reason)
-}
-
-/// A layer that is read as far as it had to be.
-struct Layer {
-    number: usize,
-    blob: Arc<dyn Blob>,
-    progress: Progress,
-    /// The first entry of each path so far.
-    entries: BTreeMap<LayerPath, Found>,
-    /// The entry that was read last, while its contents are not read.
-    last: Option<TarEntry>,
-}
-
-enum Progress {
-    Unread,
-    Reading(TarReader<Box<dyn Read + Send>>),
-    Ended,
-}
-
-#[derive(Clone)]
-enum Found {
-    Entry(Arc<FileEntry>),
-    /// A hard link to a file of a lower layer.
-    Link(LayerPath),
-    Whiteout,
-}
-
-impl Layer {
-    fn new(number: usize, blob: Arc<dyn Blob>) -> Self {
-        let (progress, entries, last) = (Progress::Unread, BTreeMap::new(), None);
-        Self { number, blob, progress, entries, last }
-    }
-
-    /// The entry at a path. Reads on until it comes, or to the end.
-    fn find(&mut self, path: &LayerPath) -> Result<Option<Found>> {
-        loop {
-            if let Some(found) = self.entries.get(path) {
-                return Ok(Some(found.clone()));
-            }
-            match self.read_entry() {
-                Ok(true) => {}
-                Ok(false) => return Ok(None),
-                Err(error) => {
-                    // The next search fails in the same way.
-                    *self = Self::new(self.number, Arc::clone(&self.blob));
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    /// Reads the next entry, if there is one.
-    fn read_entry(&mut self) -> Result<bool> {
-        let digest = self.blob.descriptor().digest;
-        let unreadable = |cause| Error::blob(digest, cause);
-        let tar = match &mut self.progress {
-            Progress::Ended => return Ok(false),
-            Progress::Reading(tar) => tar,
-            Progress::Unread => {
-                let tar = unpacked(self.blob.open()?).map_err(unreadable)?;
-                self.progress = Progress::Reading(TarReader::new(tar));
-                return Ok(true);
-            }
-        };
-        let next = tar.next_entry();
-        self.last = next.map_err(|error| unreadable(io::Error::other(error.to_string())))?;
-        let Some(entry) = &self.last else {
-            self.progress = Progress::Ended;
-            return Ok(false);
-        };
-        // A name that no file system has is at no path.
-        let Ok(path) = LayerPath::parse_member(&entry.path) else { return Ok(true) };
-        let found = if path.is_whiteout() {
-            Some(Found::Whiteout)
-        } else if entry.kind.is_hard_link() {
-            LayerPath::parse_member(&entry.link).ok().and_then(|target| self.linked(target))
-        } else {
-            FileEntry::new(entry, self.number).map(|entry| Found::Entry(Arc::new(entry)))
-        };
-        if let Some(found) = found {
-            self.entries.entry(path).or_insert(found);
-        }
-        Ok(true)
-    }
-
-    /// What a hard link with this target is.
-    fn linked(&self, target: LayerPath) -> Option<Found> {
-        match self.entries.get(&target) {
-            // Only a whiteout before the link removes it.
-            None => (!self.hides(&target)).then_some(Found::Link(target)),
-            Some(Found::Entry(entry)) if entry.is_dir() => None,
-            found => found.cloned(),
-        }
-    }
-
-    /// Whether the layer has a file below a path. It was read to its end.
-    fn has_below(&self, path: &LayerPath) -> bool {
-        let mut below = self
-            .entries
-            .range(path..)
-            .take_while(|(other, _)| *other == path || other.is_below(path));
-        below.any(|(other, _)| other != path && !other.is_whiteout())
-    }
-
-    /// Whether the layer, as far as it was read, removes what lower layers have at a path, or has a
-    /// file in place of one of its parents.
-    fn hides(&self, path: &LayerPath) -> bool {
-        let has = |path: LayerPath| self.entries.contains_key(&path);
-        let is_file = |path: &LayerPath| match self.entries.get(path) {
-            Some(Found::Entry(entry)) => !entry.is_dir(),
-            found => found.is_some(),
-        };
-        has(path.whiteout())
-            || has(LayerPath::root().opaque_whiteout())
-            || path.ancestors().any(|parent| {
-                has(parent.whiteout()) || has(parent.opaque_whiteout()) || is_file(&parent)
-            })
-    }
-
-    fn copy(&mut self, file: &FileEntry, out: &mut dyn Write) -> Result<()> {
-        let last = self.last.take_if(|last| Some(last.offset) == file.offset);
-        match (last, &mut self.progress) {
-            (Some(entry), Progress::Reading(tar)) => {
-                copy_contents(tar, &entry, out).map_err(|fault| match fault {
-                    Fault::Other(error) => error,
-                    Fault::Tar(error) => {
-                        let cause = io::Error::other(error.to_string());
-                        Error::blob(self.blob.descriptor().digest, cause)
-                    }
-                })
-            }
-            // Its entry was passed while something else was looked for.
-            _ => copy_from(&*self.blob, file, out),
-        }
-    }
 }

@@ -7,6 +7,7 @@ use crate::{
     blob::traits::Layer,
     document::configuration::History,
     image::platform_image::PlatformImage,
+    layer::layer_files::ReadFiles,
     pool::Pool,
     recipe::options::LayerOptions,
     rootfs::{image_files::ImageFiles, layer_diff::layer_diff},
@@ -30,8 +31,11 @@ impl PlatformImage {
             Error::invalid(format!("image {}", self.descriptor().digest), reason)
         })?;
         let pool = options.pool.clone().unwrap_or_else(Pool::available);
-        let files = |count: usize| ImageFiles::new(self.layers()[..count].iter().cloned(), &pool);
-        let layer = layer_diff(&files(kept)?, &files(self.layers().len())?, options)?;
+        let (below, above) = self.layers().split_at(kept);
+        let below = ImageFiles::new(below.iter().cloned(), &pool)?;
+        let all = below.clone().and(above.iter().cloned(), &pool, ReadFiles::default())?;
+        let layer = layer_diff(&below, &all, options)?;
+        drop((below, all));
 
         let mut configuration = self.configuration().clone();
         configuration.rootfs.diff_ids.truncate(kept);

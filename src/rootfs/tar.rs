@@ -1,15 +1,15 @@
 //! An image's files as one tar.
 
-use std::{
-    collections::HashMap,
-    io::{Read, Write},
-};
+use std::io::{Read, Write};
 
 use crate::{
     basics::error::{Error, Result},
+    layer::{
+        layer_files::{File, Kind},
+        merge::Placed,
+    },
     rootfs::{
         contents::copy_contents,
-        entry::{FileEntry, FileKind},
         image_files::ImageFiles,
         layer_stream::{Fault, read_layer},
     },
@@ -44,102 +44,97 @@ impl ImageFiles {
         out: &mut dyn Write,
         is_wanted: impl Fn(&LayerPath) -> bool,
     ) -> Result<()> {
-        let mut tar = Tar { files: self, out };
-        let mut left = self.names_of_entries(&is_wanted);
-        for (layer, names) in self.layers.iter().zip(&mut left) {
+        let mut tar = Tar(out);
+        for (layer, files) in self.layers.iter().zip(self.files_of_layers(&is_wanted)) {
             // Later layers replace or remove all files of some layers.
-            if names.is_empty() {
+            let mut files = &files[..];
+            if files.is_empty() {
                 continue;
             }
             read_layer(&**layer, |layer| {
-                while !names.is_empty()
+                while let Some((first, _)) = files.first()
                     && let Some(entry) = layer.next_entry()?
                 {
-                    if let Some(paths) = names.remove(&entry.offset) {
-                        tar.add(&paths, layer, &entry)?;
+                    if entry.offset == *first {
+                        let names = files.partition_point(|(offset, _)| offset == first);
+                        tar.add(&files[..names], layer, &entry)?;
+                        files = &files[names..];
                     }
                 }
                 // The digest was verified when the layer was read first.
                 Ok(false)
             })?;
         }
-        for (path, placed) in self.merge.files().iter().rev() {
+        for placed in self.merge.iter().rev() {
             // No layer says anything of a root without an entry.
-            let is_made = !path.is_root() || placed.entry.offset.is_some();
-            if placed.entry.is_dir() && is_made && is_wanted(path) {
-                tar.add_header(path, &placed.entry, HeaderKind::Directory)?;
+            let is_made = !placed.path.is_root() || placed.file.offset().is_some();
+            if placed.file.is_dir() && is_made && is_wanted(&placed.path) {
+                tar.add_header(placed, HeaderKind::Directory)?;
             }
         }
         tar.write(&[0; END_OF_ARCHIVE as usize])
     }
 
-    /// For each layer, the paths of its files by the offset of their entry.
-    fn names_of_entries(
-        &self,
-        is_wanted: &dyn Fn(&LayerPath) -> bool,
-    ) -> Vec<HashMap<u64, Vec<&LayerPath>>> {
-        let mut names = vec![HashMap::<_, Vec<_>>::new(); self.layers.len()];
-        for (path, placed) in self.merge.files().iter().filter(|(path, _)| is_wanted(path)) {
-            if let Some(offset) = placed.entry.offset.filter(|_| !placed.entry.is_dir()) {
-                names[placed.entry.layer].entry(offset).or_default().push(path);
+    /// For each layer, its files in the order of their entries, and of their names.
+    fn files_of_layers(&self, is_wanted: &dyn Fn(&LayerPath) -> bool) -> Vec<Vec<(u64, &Placed)>> {
+        let mut files = vec![Vec::new(); self.layers.len()];
+        for placed in self.merge.iter().filter(|placed| is_wanted(&placed.path)) {
+            if let Some((layer, offset)) = placed.place().filter(|_| !placed.file.is_dir()) {
+                files[layer].push((offset, placed));
             }
         }
-        names
+        // Names are in order, and stay so.
+        files.iter_mut().for_each(|files| files.sort_by_key(|(offset, _)| *offset));
+        files
     }
 }
 
-struct Tar<'a> {
-    files: &'a ImageFiles,
-    out: &'a mut dyn Write,
-}
+struct Tar<'a>(&'a mut dyn Write);
 
 impl Tar<'_> {
     /// Adds a file under all of its names.
     fn add<R: Read>(
         &mut self,
-        paths: &[&LayerPath],
+        names: &[(u64, &Placed)],
         layer: &mut TarReader<R>,
         entry: &TarEntry,
     ) -> Result<(), Fault> {
-        let Some((path, links)) = paths.split_first() else { return Ok(()) };
-        let Some(file) = self.files.entry(path) else { return Ok(()) };
-        let kind = match &file.kind {
-            FileKind::File { .. } => HeaderKind::File,
-            FileKind::Directory => HeaderKind::Directory,
-            FileKind::Symlink { target } => HeaderKind::Symlink(target.as_encoded_bytes()),
-            FileKind::CharDevice { major, minor } => HeaderKind::CharDevice(*major, *minor),
-            FileKind::BlockDevice { major, minor } => HeaderKind::BlockDevice(*major, *minor),
-            FileKind::Fifo => HeaderKind::Fifo,
+        let Some(((_, placed), links)) = names.split_first() else { return Ok(()) };
+        let kind = match &placed.file.kind {
+            Kind::File(_) => HeaderKind::File,
+            Kind::Directory => HeaderKind::Directory,
+            Kind::Symlink(target) => HeaderKind::Symlink(target),
+            Kind::CharDevice(major, minor) => HeaderKind::CharDevice(*major, *minor),
+            Kind::BlockDevice(major, minor) => HeaderKind::BlockDevice(*major, *minor),
+            Kind::Fifo => HeaderKind::Fifo,
         };
-        self.add_header(path, file, kind)?;
-        if kind == HeaderKind::File {
-            copy_contents(layer, entry, self.out)?;
-            self.write(&vec![0; padding(file.size()) as usize])?;
+        self.add_header(placed, kind)?;
+        if let Kind::File(size) = placed.file.kind {
+            copy_contents(layer, entry, self.0)?;
+            self.write(&vec![0; padding(size) as usize])?;
         }
-        for link in links {
-            self.add_header(link, file, HeaderKind::HardLink(path))?;
+        for (_, link) in links {
+            self.add_header(link, HeaderKind::HardLink(&placed.path))?;
         }
         Ok(())
     }
 
-    fn add_header(
-        &mut self,
-        path: &LayerPath,
-        file: &FileEntry,
-        kind: HeaderKind<'_>,
-    ) -> Result<()> {
-        let FileEntry { mode, uid, gid, mtime, nanoseconds, .. } = *file;
+    fn add_header(&mut self, placed: &Placed, kind: HeaderKind<'_>) -> Result<()> {
+        let Placed { path, file, .. } = placed;
+        let File { uid, gid, mtime, nanoseconds, .. } = *file;
         // A hard link has what its target has.
-        let (size, xattrs) = match kind {
-            HeaderKind::HardLink(_) => (0, Xattrs::default()),
-            _ => (file.size(), Xattrs::from(file.xattrs.clone())),
+        let none = Xattrs::default();
+        let (size, xattrs) = match (kind, &file.kind) {
+            (HeaderKind::HardLink(_), _) => (0, &none),
+            (_, Kind::File(size)) => (*size, &file.xattrs),
+            _ => (0, &file.xattrs),
         };
-        let xattrs = &xattrs;
+        let mode = file.mode.into();
         let fields = Fields { path, kind, mode, uid, gid, mtime, nanoseconds, size, xattrs };
         self.write(&header(&fields))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out.write_all(bytes).map_err(Error::sink)
+        self.0.write_all(bytes).map_err(Error::sink)
     }
 }

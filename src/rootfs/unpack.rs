@@ -6,9 +6,7 @@ pub(crate) mod writers;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ffi::OsStr,
     io::Read,
-    os::unix::ffi::OsStrExt,
     path::Path,
     sync::Arc,
 };
@@ -16,11 +14,14 @@ use std::{
 use crate::{
     basics::error::{Error, Result},
     blob::traits::Blob,
+    layer::{
+        layer_files::{Member, name, name_of},
+        merge::{Merge, Put},
+    },
     pool::Pool,
     rootfs::{
         entry::FileEntry,
         layer_stream::{Fault, read_layer},
-        merge::{Change, Merge, Put},
         unpack::{
             target::{NewFile, Target},
             writers::Writers,
@@ -59,7 +60,19 @@ pub fn unpack<B: Blob>(
     directory: impl AsRef<Path>,
     options: impl Into<UnpackOptions>,
 ) -> Result<Vec<Skipped>> {
-    unpack_below(layers, &LayerPath::root(), directory.as_ref(), &options.into())
+    let (root, options) = (&LayerPath::root(), options.into());
+    let target = Target::new(directory.as_ref(), options.same_owner)?;
+    let layers: Vec<_> = layers.into_iter().collect();
+    let merge = Writers::with(options.pool.threads(), &target, |writers| {
+        let mut unpacking = Unpacking::new(&target, writers, root);
+        for (number, layer) in layers.iter().enumerate() {
+            unpacking.merge.begin(number);
+            read_layer(layer, |tar| unpacking.layer(tar).map(|()| true))?;
+        }
+        unpacking.end(&layers)
+    })?;
+    set_directories(&target, &merge, root)?;
+    Ok(target.skipped.into_list())
 }
 
 /// Options of [`unpack`]. A pool alone is enough.
@@ -88,68 +101,83 @@ impl From<&Pool> for UnpackOptions {
     }
 }
 
-/// Unpacks what lies below one directory of the image. Layers may remove the directory, or have
-/// something else in its place, as long as it is a directory in the end.
-pub(crate) fn unpack_below<B: Blob>(
-    layers: impl IntoIterator<Item = B>,
-    root: &LayerPath,
-    directory: &Path,
-    options: &UnpackOptions,
-) -> Result<Vec<Skipped>> {
-    let target = Target::new(directory, options.same_owner)?;
-    let layers: Vec<_> = layers.into_iter().collect();
-    let mut merge = Merge::default();
-    Writers::with(options.pool.threads(), &target, |writers| {
-        let mut outside = BTreeSet::new();
-        for (number, layer) in layers.iter().enumerate() {
-            merge.begin(number);
-            let (merge, outside) = (&mut merge, &mut outside);
-            let mut unpacking = Unpacking { target: &target, writers, root, merge, outside };
-            read_layer(layer, |tar| {
-                while let Some(entry) = tar.next_entry()? {
-                    match unpacking.merge.apply(&entry) {
-                        Ok(change) => unpacking.follow(change, tar, &entry)?,
-                        Err(reason) => {
-                            let name = Path::new(OsStr::from_bytes(&entry.path));
-                            target.skipped.add(name, reason);
-                        }
-                    }
-                }
-                Ok(true)
-            })?;
-        }
-        writers.flush()?;
-        copy_outside(&layers, &merge, &target, writers, root, outside)
-    })?;
-    // From the bottom up: what is written into a directory changes its time, and its mode may
-    // forbid it.
-    for (path, placed) in merge.files().iter().rev() {
-        if let Some(path) = path.below(root).filter(|_| placed.entry.is_dir()) {
-            target.set_directory(&path, &placed.entry)?;
+/// Gives the directories what their entries say of them, from the bottom up: what is written into a
+/// directory changes its time, and its mode may forbid it.
+pub(crate) fn set_directories(target: &Target, merge: &Merge, root: &LayerPath) -> Result<()> {
+    for placed in merge.iter().rev().filter(|placed| placed.file.is_dir()) {
+        if let Some(path) = placed.path.below(root) {
+            target.set_directory(&path, &FileEntry::of(placed))?;
         }
     }
-    Ok(target.skipped.into_list())
+    Ok(())
 }
 
-/// A layer that is unpacked on top of those before it.
-struct Unpacking<'a, 'w> {
+/// Layers that are unpacked on top of each other.
+pub(crate) struct Unpacking<'a, 'w> {
     target: &'a Target,
     writers: &'a Writers<'w>,
     root: &'a LayerPath,
-    merge: &'a mut Merge,
+    pub(crate) merge: Merge,
     /// The paths below the root that are hard links to files elsewhere, which are not written yet.
-    outside: &'a mut BTreeSet<LayerPath>,
+    outside: BTreeSet<LayerPath>,
 }
 
-impl Unpacking<'_, '_> {
-    /// Makes a change of the merged files in the directory too. The root itself is there already.
-    fn follow<R: Read>(
+impl<'a, 'w> Unpacking<'a, 'w> {
+    pub(crate) fn new(target: &'a Target, writers: &'a Writers<'w>, root: &'a LayerPath) -> Self {
+        Self { target, writers, root, merge: Merge::default(), outside: BTreeSet::new() }
+    }
+
+    /// Unpacks what is left of a layer.
+    pub(crate) fn layer<R: Read>(&mut self, tar: &mut TarReader<R>) -> Result<(), Fault> {
+        while let Some(entry) = tar.next_entry()? {
+            self.entry(tar, &entry)?;
+        }
+        Ok(())
+    }
+
+    /// Unpacks the entry that was returned last.
+    pub(crate) fn entry<R: Read>(
         &mut self,
-        change: Change,
         tar: &mut TarReader<R>,
         entry: &TarEntry,
     ) -> Result<(), Fault> {
+        match Member::new(entry) {
+            Ok(member) => {
+                if let Some((place, file)) = self.apply(member)? {
+                    write(self.target, self.writers, &place, file, tar, entry)?;
+                }
+            }
+            Err(reason) => self.leave_out(&name(entry), reason),
+        }
+        Ok(())
+    }
+
+    /// Unpacks an entry that has no contents, or whose contents are not wanted.
+    pub(crate) fn without_contents(&mut self, member: Member) -> Result<(), Fault> {
+        let Some((path, file)) = self.apply(member)? else { return Ok(()) };
+        let fault = |cause| Error::write(self.target.path_of(&path))(cause);
+        let parent = self.target.parent(&path).map_err(fault)?;
+        self.writers.add(NewFile { parent, path, file, contents: Vec::new() })?;
+        Ok(())
+    }
+
+    /// Records an entry that no file system can have.
+    pub(crate) fn leave_out(&self, name: &Path, reason: String) {
+        self.target.skipped.add(name, reason);
+    }
+
+    /// Makes a change of the merged files in the directory too, and returns what is to be written.
+    /// The root itself is there already.
+    fn apply(&mut self, member: Member) -> Result<Option<(LayerPath, Arc<FileEntry>)>, Fault> {
         let Self { target, writers, root, .. } = self;
+        let path = member.path.clone();
+        let change = match self.merge.apply(member) {
+            Ok(change) => change,
+            Err(reason) => {
+                target.skipped.add(&name_of(&path), reason);
+                return Ok(None);
+            }
+        };
         let below = |path: &LayerPath| path.below(root).filter(|path| !path.is_root());
         if !change.removed.is_empty() {
             // A file that is removed may not have been written yet.
@@ -180,13 +208,21 @@ impl Unpacking<'_, '_> {
                     (None, _) => {}
                 }
             }
-            Some(Put::File(path, file)) => {
-                if let Some(place) = below(&path) {
-                    write(target, writers, &place, file, tar, entry)?;
-                }
+            Some(Put::File(path)) => {
+                let placed = below(&path).zip(self.merge.get(&path));
+                return Ok(placed.map(|(place, file)| (place, Arc::new(FileEntry::of(file)))));
             }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Writes what is left, and returns the merged files.
+    pub(crate) fn end<B: Blob>(self, layers: &[B]) -> Result<Merge> {
+        let Self { target, writers, root, merge, outside } = self;
+        writers.flush()?;
+        copy_outside(layers, &merge, target, writers, root, outside)?;
+        writers.flush()?;
+        Ok(merge)
     }
 }
 
@@ -202,10 +238,11 @@ fn copy_outside<B: Blob>(
 ) -> Result<()> {
     let mut wanted: BTreeMap<_, BTreeMap<_, Vec<_>>> = BTreeMap::new();
     for path in outside {
-        let entry = merge.files().get(&path).map(|placed| Arc::clone(&placed.entry));
-        if let (Some(entry), Some(place)) = (entry, path.below(root)) {
-            let places = wanted.entry(entry.layer).or_default().entry(entry.offset).or_default();
-            places.push((place, entry));
+        if let (Some(placed), Some(name)) = (merge.get(&path), path.below(root))
+            && let Some((layer, offset)) = placed.place()
+        {
+            let names = wanted.entry(layer).or_default().entry(offset).or_default();
+            names.push((name, placed));
         }
     }
     for (number, mut files) in wanted {
@@ -213,12 +250,13 @@ fn copy_outside<B: Blob>(
             while !files.is_empty()
                 && let Some(entry) = tar.next_entry()?
             {
-                let mut names = files.remove(&Some(entry.offset)).unwrap_or_default().into_iter();
-                let Some((place, file)) = names.next() else { continue };
-                write(target, writers, &place, file, tar, &entry)?;
+                let mut names = files.remove(&entry.offset).unwrap_or_default().into_iter();
+                let Some((first, placed)) = names.next() else { continue };
+                let file = Arc::new(FileEntry::of(placed));
+                write(target, writers, &first, file, tar, &entry)?;
                 writers.flush()?;
                 for (name, _) in names {
-                    target.add_link(&name, &place)?;
+                    target.add_link(&name, &first)?;
                 }
             }
             // The digest was verified when the layer was read first.

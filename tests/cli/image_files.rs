@@ -79,6 +79,12 @@ fn cp_copies_a_file_or_a_directory() {
     assert_eq!(fs::read_to_string(room.path("assets/motd")).unwrap(), "hello\n");
     room.ok("cp image:/settings etc");
     assert_eq!(fs::read_to_string(room.path("etc/motd")).unwrap(), "hello\n");
+    // A directory that a layer replaces by a file, and a higher one makes again.
+    room.ok("build -f app:/etc --base image --replace -t v2 -o replaced");
+    room.ok("build -f app:/etc/app --base replaced --replace -t v3 -o again");
+    room.ok("cp again:/etc etc-again");
+    let names = fs::read_dir(room.path("etc-again")).unwrap();
+    assert_eq!(names.map(|name| name.unwrap().file_name()).collect::<Vec<_>>(), ["app"]);
     // Existing files are not replaced.
     for args in ["cp image:/bin/app copy", "cp image:/etc etc/motd"] {
         let before = listing(&room);

@@ -112,8 +112,8 @@ fn assert_search_finds_all(layers: &[MemoryBlob]) {
             continue;
         }
         let mut search = FileSearch::new(layers.to_vec());
-        assert_eq!(*search.get(&path).unwrap(), *file, "{path:?}");
-        assert_eq!(*again.get(&path).unwrap(), *file, "{path:?}");
+        assert_eq!(search.get(&path).unwrap(), file, "{path:?}");
+        assert_eq!(again.get(&path).unwrap(), file, "{path:?}");
         let is_file = matches!(file.kind, FileKind::File { .. });
         for search in [search, FileSearch::new(layers.to_vec())].iter_mut().filter(|_| is_file) {
             let (mut expected, mut found) = (Vec::new(), Vec::new());
@@ -334,7 +334,7 @@ fn symbolic_links_are_resolved_inside_the_image() {
     assert!(error.contains("is not a regular file"), "{error}");
     let names = |glob: &str| {
         let found = files.matching(glob).unwrap();
-        found.iter().map(|(path, _)| path.display().to_string()).collect::<Vec<_>>()
+        found.map(|(path, _)| path.display().to_string()).collect::<Vec<_>>()
     };
     assert_eq!(names("etc"), ["/etc", "/etc/absolute", "/etc/up"]);
     assert_eq!(names("/usr/*/s?"), ["/usr/bin/sh"]);
@@ -343,19 +343,23 @@ fn symbolic_links_are_resolved_inside_the_image() {
     assert!(matches!(files.matching("["), Err(Error::Glob { .. })));
 }
 
+/// A layer with other bytes.
+struct Damaged(MemoryBlob, Vec<u8>);
+
+impl Blob for Damaged {
+    fn descriptor(&self) -> &oci_layout::document::Descriptor {
+        self.0.descriptor()
+    }
+
+    fn open(&self) -> oci_layout::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(io::Cursor::new(self.1.clone())))
+    }
+}
+
 #[test]
 fn a_damaged_layer_is_an_error() {
     let whole = layer(&[("a", FILE, "a"), ("b", FILE, "b")]);
     let bytes = crate::common::bytes(&whole);
-    struct Damaged(MemoryBlob, Vec<u8>);
-    impl Blob for Damaged {
-        fn descriptor(&self) -> &oci_layout::document::Descriptor {
-            self.0.descriptor()
-        }
-        fn open(&self) -> oci_layout::Result<Box<dyn std::io::Read + Send>> {
-            Ok(Box::new(std::io::Cursor::new(self.1.clone())))
-        }
-    }
     for at in [0, 520, 700, bytes.len() - 1] {
         let mut wrong = bytes.clone();
         wrong[at] ^= 1;
@@ -552,5 +556,79 @@ fn a_search_reads_no_more_than_it_must() {
         let counts = counts.map(|count| count.load(Ordering::Relaxed));
         assert!(counts[0] <= most[0] && counts[1] <= most[1], "{path}: {counts:?}");
         assert!(counts[1] > 0);
+    }
+}
+
+#[test]
+fn a_copied_directory_takes_one_read_of_each_layer() {
+    let large = "x".repeat(1 << 20);
+    let large: &'static str = Box::leak(large.into_boxed_str());
+    let lower = layer(&[
+        ("bin/sh", FILE, large),
+        ("etc/", DIR, ""),
+        ("etc/a", FILE, large),
+        ("usr/lib/b", FILE, large),
+        ("lib", LINK, "usr/lib"),
+        ("z", FILE, large),
+    ]);
+    // The directory has no entry, and its files come first.
+    let middle = layer(&[("etc/c", FILE, large), ("lib2", LINK, "usr/lib"), ("y", FILE, large)]);
+    let upper = layer(&[("bin/new", FILE, large), ("etc/.wh.a", FILE, "")]);
+    for (path, real, names, again) in [
+        ("/etc", "etc", &["c"][..], 0),
+        ("/bin", "bin", &["new", "sh"], 0),
+        (
+            "/",
+            "",
+            &[
+                "bin",
+                "bin/new",
+                "bin/sh",
+                "etc",
+                "etc/c",
+                "lib",
+                "lib2",
+                "usr",
+                "usr/lib",
+                "usr/lib/b",
+                "y",
+                "z",
+            ],
+            0,
+        ),
+        ("/lib2", "usr/lib", &["b"], 0),
+        // The file is before the link that leads to its directory.
+        ("/lib", "usr/lib", &["b"], 1),
+    ] {
+        let layers = [lower.clone(), middle.clone(), upper.clone()];
+        let found = copied(&layers, path, real);
+        assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), names, "{path}");
+        let counts = [(); 3].map(|()| Arc::new(AtomicU64::new(0)));
+        let sizes = layers.each_ref().map(|layer| layer.descriptor().size);
+        let counted = layers.into_iter().zip(&counts);
+        let counted = counted.map(|(layer, count)| Counted(layer, Arc::clone(count)));
+        let dir = TempDir::new().unwrap();
+        let mut search = FileSearch::new(counted);
+        assert!(search.is_dir(path).unwrap());
+        search.copy_directory(path, dir.path(), &Pool::new(1)).unwrap();
+        let counts = counts.map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counts[1..], sizes[1..], "{path}");
+        assert!((sizes[0]..=sizes[0] * (1 + again)).contains(&counts[0]), "{path}: {counts:?}");
+    }
+}
+
+#[test]
+fn a_damaged_layer_is_not_copied() {
+    let whole = layer(&[("a", FILE, "a"), ("etc/b", FILE, "b"), ("z", FILE, "z")]);
+    let bytes = crate::common::bytes(&whole);
+    // Contents before, in and after the directory, and after the end of the tar.
+    for at in [520, 1540, 2570, bytes.len() - 1] {
+        let mut wrong = bytes.clone();
+        wrong[at] ^= 1;
+        let dir = TempDir::new().unwrap();
+        let mut search = FileSearch::new([Damaged(whole.clone(), wrong)]);
+        let copied = search.copy_directory("/etc", dir.path(), &Pool::new(1));
+        let error = copied.unwrap_err();
+        assert!(matches!(error, Error::BlobDamaged { .. }), "byte {at}: {error}");
     }
 }

@@ -58,13 +58,12 @@ impl Ls {
         report(warnings, files.skipped())?;
         let found = files.matching(&self.glob)?;
         if self.json {
-            let list: Vec<_> = found.iter().map(|(path, file)| Listed::new(path, file)).collect();
-            return out::print_json(&list);
+            return out::print_json_list(found.map(|(path, file)| Listed::new(&path, &file)));
         }
         for (path, file) in found {
             let layer = if self.layers { format!("{:>3} ", file.layer + 1) } else { String::new() };
             match self.long {
-                true => print(format_args!("{layer}{}", long(&path, file)))?,
+                true => print(format_args!("{layer}{}", long(&path, &file)))?,
                 false => print(format_args!("{layer}{}", path.display()))?,
             }
         }
@@ -74,7 +73,7 @@ impl Ls {
 
 /// A file as JSON.
 #[derive(Serialize)]
-struct Listed<'a> {
+struct Listed {
     path: String,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -85,14 +84,14 @@ struct Listed<'a> {
     size: u64,
     mtime: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<std::borrow::Cow<'a, str>>,
+    target: Option<String>,
     layer: usize,
 }
 
-impl<'a> Listed<'a> {
-    fn new(path: &Path, file: &'a FileEntry) -> Self {
+impl Listed {
+    fn new(path: &Path, file: &FileEntry) -> Self {
         let target = match &file.kind {
-            FileKind::Symlink { target } => Some(target.to_string_lossy()),
+            FileKind::Symlink { target } => Some(target.to_string_lossy().into_owned()),
             _ => None,
         };
         Self {

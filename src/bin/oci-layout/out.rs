@@ -15,7 +15,7 @@ use std::{
 use clap::{Command, FromArgMatches, error::ErrorKind};
 use oci_layout::{Printable, PrintableJson, Result};
 use rustix::termios::tcgetwinsize;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{errors, hints};
 
@@ -76,6 +76,15 @@ fn wanted(written: io::Result<()>) -> Result<()> {
 pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     let mut out = JsonText(Vec::new());
     let written = serde_json::to_writer_pretty(&mut out, value).map_err(io::Error::from);
+    wanted(written.and_then(|()| out.flush()))?;
+    print("")
+}
+
+/// The same of a list, of which only one value is in memory at a time.
+pub(crate) fn print_json_list<T: Serialize>(values: impl Iterator<Item = T>) -> Result<()> {
+    let mut out = JsonText(Vec::new());
+    let mut json = serde_json::Serializer::pretty(&mut out);
+    let written = json.collect_seq(values).map_err(io::Error::from);
     wanted(written.and_then(|()| out.flush()))?;
     print("")
 }

@@ -74,8 +74,7 @@ impl Cp {
         let (image, _lock) = options.open(&image, trust)?;
         let mut files = FileSearch::of(&image);
         if destination == Path::new("-") {
-            let is_dir = files.get(&path)?.is_dir();
-            return match is_dir {
+            return match files.is_dir(&path)? {
                 true => {
                     let reason = "is a directory, and only a file is written to standard output: \
                                   use `oci-layout unpack --tar -`";
@@ -87,8 +86,7 @@ impl Cp {
         if destination.is_dir() {
             destination.push(path.file_name().unwrap_or_default());
         }
-        let file = files.get(&path)?;
-        if file.is_dir() {
+        if files.is_dir(&path)? {
             return into_place(&destination, warnings, |new| {
                 files.copy_directory(&path, new, pool)
             });
@@ -98,6 +96,7 @@ impl Cp {
             let reason = "exists: remove it, or choose another path";
             return Err(errors::output_exists(&destination, reason));
         }
+        let file = files.get(&path)?;
         let mut new = temporary().tempfile_in(parent(&destination)).map_err(write)?;
         files.copy(&path, new.as_file_mut())?;
         set_mode(new.as_file(), file.mode & 0o777).map_err(write)?;

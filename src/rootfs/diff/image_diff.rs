@@ -1,9 +1,11 @@
 //! Compares two images.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use serde_json::Value;
-use tar::EntryType;
 
 use crate::{
     basics::{
@@ -16,13 +18,14 @@ use crate::{
     },
     document::descriptor::Descriptor,
     image::platform_image::PlatformImage,
+    layer::layer_files::{Is, LayerFiles, ReadFiles},
     pool::Pool,
     rootfs::{
         diff::{
             DiffLayer, FileDiff, ImageDiff, LayerDiff, MemberDiff, bytes::differences_of_bytes,
             files::differences_of_files, members::compare,
         },
-        image_files::{ImageFiles, LayerEntries, read_layers},
+        image_files::ImageFiles,
     },
     tarfile::path::LayerPath,
 };
@@ -121,15 +124,19 @@ impl<'a> Apart<'a> {
     /// The files that differ, and the layers that they are in. The shared layers are read if the
     /// others say too little.
     fn files(&self, pool: &Pool) -> Result<(Vec<FileDiff>, [BTreeSet<usize>; 2])> {
-        let read = |layers: &[Arc<dyn Layer>]| read_layers(layers, pool, true);
-        let (old, new) = (read(self.old)?, read(self.new)?);
-        let shared = match self.shared.is_empty() || effect(&old) == effect(&new) {
-            true => Vec::new(),
-            false => read(self.shared)?,
+        let read = |layers: &[Arc<dyn Layer>], known: Option<&HashSet<LayerPath>>| {
+            LayerFiles::read(layers, pool, ReadFiles { digests: true, known })
         };
-        let lowest = self.shared.len() - shared.len();
-        let files = |above: &[LayerEntries]| ImageFiles::merged(shared.iter().chain(above), lowest);
-        Ok(differences_of_files(&files(&old), &files(&new)))
+        let old = read(self.old, None)?;
+        let paths = old.iter().flat_map(LayerFiles::members).map(|member| member.path.clone());
+        let new = read(self.new, Some(&paths.collect()))?;
+        let is_shared_read = !self.shared.is_empty() && effect(&old) != effect(&new);
+        let shared = match is_shared_read {
+            true => ImageFiles::default().and_files(read(self.shared, None)?),
+            false => ImageFiles::from_layer(self.shared.len()),
+        };
+        let old = shared.clone().and_files(old);
+        Ok(differences_of_files(&old, &shared.and_files(new)))
     }
 
     /// The layers in pairs. `changed` has the numbers of the old and new layers with a file that
@@ -156,12 +163,15 @@ impl<'a> Apart<'a> {
 
 /// What layers do to the files below them: the paths that they put something at or remove, whether
 /// each is a directory, and the targets of hard links, which may be files below.
-fn effect(layers: &[LayerEntries]) -> BTreeSet<(LayerPath, bool, &[u8])> {
-    let entries = layers.iter().flat_map(|layer| &layer.entries);
-    let effect = entries.filter_map(|entry| {
-        let path = LayerPath::parse_member(&entry.path).ok()?;
-        let link = if entry.kind.is_hard_link() { &*entry.link } else { &[] };
-        Some((path, entry.kind == EntryType::Directory, link))
+fn effect(layers: &[LayerFiles]) -> Vec<(&LayerPath, bool, Option<&LayerPath>)> {
+    let members = layers.iter().flat_map(LayerFiles::members);
+    let effect = members.map(|member| match &member.is {
+        Is::File(file) => (&member.path, file.is_dir(), None),
+        Is::HardLink(target) => (&member.path, false, Some(target)),
+        Is::Whiteout => (&member.path, false, None),
     });
-    effect.collect()
+    let mut effect: Vec<_> = effect.collect();
+    effect.sort_unstable();
+    effect.dedup();
+    effect
 }
