@@ -66,6 +66,7 @@ pub(crate) enum Kind {
     File(u64),
     Directory,
     /// A symbolic link with this target. Few files are links.
+    #[expect(clippy::box_collection, reason = "the size of all files")]
     Symlink(Box<Vec<u8>>),
     CharDevice(u32, u32),
     BlockDevice(u32, u32),

@@ -5,6 +5,8 @@
 //! A whiteout removes what the layers below its own layer contain, wherever it is in its layer. Its
 //! parents are directories, as those of any other entry.
 
+pub(crate) mod look;
+
 use crate::{
     layer::{
         by_path::{ByPath, HasPath},
@@ -13,7 +15,7 @@ use crate::{
     tarfile::path::LayerPath,
 };
 
-/// The files of the layers so far.
+/// The files of the layers so far. [`look`](look::look) finds single ones with less work.
 #[derive(Clone, Default)]
 pub(crate) struct Merge {
     files: ByPath<Placed>,

@@ -8,10 +8,13 @@ use crate::{
     basics::error::{Error, Result},
     blob::traits::Blob,
     image::platform_image::PlatformImage,
-    layer::layer_files::File,
+    layer::{
+        layer_files::File,
+        merge::look::{Found, Looked, Wanted, look},
+    },
     rootfs::{
         entry::{FileEntry, FileKind},
-        search::layer::{Layer, Seen, Wanted},
+        search::layer::{Layer, Seen},
         unpack::{
             Skipped, UnpackOptions, Unpacking, set_directories, target::Target, writers::Writers,
         },
@@ -150,39 +153,24 @@ impl FileSearch {
         layers: usize,
         wanted: Wanted,
     ) -> Result<Option<FileEntry>> {
-        let mut implied = None;
-        for number in (0..layers).rev() {
-            let seen = self.0[number].find(path, wanted)?;
-            let layer = &self.0[number];
-            match seen {
-                Some(Seen::Entry(entry)) if entry.is_dir() || implied.is_none() => {
-                    return Ok(Some(entry));
-                }
-                Some(Seen::Link(target)) if implied.is_none() => {
-                    let linked = self.find(&target, number, wanted)?;
-                    if linked.as_ref().is_some_and(|entry| !entry.is_dir()) {
-                        return Ok(linked);
-                    }
-                }
-                Some(Seen::Below) => return Ok(Some(implied_in(number))),
-                // A directory of a higher layer replaces it.
-                Some(_) => break,
-                None if implied.is_none() && layer.has_below(path) => {
-                    implied = Some(implied_in(number));
-                }
-                None => {}
+        let above = self.0.len() - layers;
+        let found = look(self.0.iter_mut().rev().skip(above), path, wanted)?;
+        let Some(Found { is, layer, .. }) = found else { return Ok(None) };
+        let number = layers - 1 - layer;
+        let target = match is {
+            Looked::Directory(Some(entry)) | Looked::File(Seen::Entry(entry)) => {
+                return Ok(Some(entry));
             }
-            if self.0[number].hides(path) {
-                break;
-            }
+            Looked::Directory(None) => return Ok(Some(FileEntry::new(&File::implied(), number))),
+            Looked::File(Seen::Link(target)) => target,
+        };
+        match self.find(&target, number, wanted)? {
+            Some(linked) if !linked.is_dir() => Ok(Some(linked)),
+            // A link to nothing is left out.
+            _ if self.0[number].hides(path) => Ok(None),
+            _ => self.find(path, number, wanted),
         }
-        Ok(implied)
     }
-}
-
-/// A directory without an entry.
-fn implied_in(layer: usize) -> FileEntry {
-    FileEntry::new(&File::implied(), layer)
 }
 
 impl fmt::Debug for FileSearch {

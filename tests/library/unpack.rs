@@ -18,6 +18,7 @@ use oci_layout::{
     document::MediaType,
     rootfs::{FileKind, FileSearch, ImageFiles, Skipped, unpack},
 };
+use proptest::{array::uniform8, collection, option, prelude::*};
 use tar::{EntryType, Header};
 use tempfile::TempDir;
 use walkdir::WalkDir;
@@ -630,5 +631,71 @@ fn a_damaged_layer_is_not_copied() {
         let copied = search.copy_directory("/etc", dir.path(), &Pool::new(1));
         let error = copied.unwrap_err();
         assert!(matches!(error, Error::BlobDamaged { .. }), "byte {at}: {error}");
+    }
+}
+
+/// What can be at a path, without contradictions in the layer.
+const KINDS: [EntryType; 4] = [DIR, FILE, LINK, HARD];
+const NAMES: [&str; 8] = ["a", "b", "a/a", "a/b", "b/a", "a/a/a", "a/b/a", "b/a/b"];
+
+/// A layer with at most one entry of these at each of the names, and whiteouts of other names.
+fn random_layer(kinds: [Option<usize>; 8], whiteouts: [u8; 8], opaque: [u8; 8]) -> Vec<Member> {
+    let is_dir = |path: &str| match NAMES.iter().position(|name| *name == path) {
+        Some(at) => kinds[at].is_none_or(|kind| KINDS[kind] == DIR),
+        None => true,
+    };
+    let has_parents = |path: &str| {
+        let parents = path.char_indices().filter(|(_, c)| *c == '/').map(|(at, _)| &path[..at]);
+        parents.into_iter().all(is_dir)
+    };
+    let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
+    let mut members: Vec<Member> = Vec::new();
+    for (at, name) in NAMES.into_iter().enumerate().filter(|(_, name)| has_parents(name)) {
+        let (parent, last) = name.rsplit_once('/').unwrap_or(("", name));
+        if whiteouts[at] == 0 {
+            let parent = if parent.is_empty() { String::new() } else { format!("{parent}/") };
+            members.push((leak(format!("{parent}.wh.{last}")), FILE, ""));
+        }
+        if opaque[at] == 0 && is_dir(name) {
+            members.push((leak(format!("{name}/.wh..wh..opq")), FILE, ""));
+        }
+        match kinds[at].map(|kind| KINDS[kind]) {
+            Some(kind @ (LINK | HARD)) => members.push((name, kind, "old")),
+            Some(kind) => members.push((name, kind, name)),
+            None => {}
+        }
+    }
+    members
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
+
+    /// The rules are the same from the lowest layer up, as of what is listed and unpacked, and from
+    /// the top layer down, as of a search. They do not depend on the order in a layer, either.
+    #[test]
+    fn layers_have_the_same_files_from_both_ends(
+        layers in collection::vec(
+            (uniform8(option::of(0..4_usize)), uniform8(0..8_u8), uniform8(0..12_u8)), 1..5,
+        ),
+    ) {
+        let mut members = vec![vec![("old", FILE, "old")]];
+        members.extend(layers.into_iter().map(|(kinds, gone, opaque)| random_layer(kinds, gone, opaque)));
+        let forward: Vec<_> = members.iter().map(|members| layer(members)).collect();
+        assert_search_finds_all(&forward);
+        let found = unpacked(&forward).1;
+        let backward = members.into_iter().map(|mut members| {
+            members.reverse();
+            layer(&members)
+        });
+        let backward: Vec<_> = backward.collect();
+        assert_search_finds_all(&backward);
+        assert_eq!(unpacked(&backward).1, found);
+        let attributes = |layers: Vec<_>| {
+            let files = ImageFiles::new(layers, &Pool::new(1)).unwrap();
+            let files = files.iter().filter(|(_, file)| file.is_dir());
+            files.map(|(path, file)| (path, file.mode, file.mtime, file.layer)).collect::<Vec<_>>()
+        };
+        assert_eq!(attributes(forward), attributes(backward));
     }
 }

@@ -13,6 +13,7 @@ use tar::EntryType;
 use crate::{
     basics::{Error, Result},
     blob::{Blob, chunks},
+    layer::layer_files::{File, Is, Kind, Member},
     recipe::{BaseDirectory, BaseEntry, BaseIndex, Outside},
     tarfile::{
         LayerPath, LinkFault, TarEntry, TarReader, follow, reader::block::TarError, unpacked,
@@ -46,33 +47,27 @@ fn index_of(mut tar: TarReader<impl Read>) -> Result<BaseIndex, TarError> {
             let new = || Outside { first: entry.path.clone(), count: 0 };
             outside.get_or_insert_with(new).count += 1;
         }
-        add(&mut entries, entry);
+        add(&mut entries, &entry);
     }
     Ok(BaseIndex::from_entries(entries).with_outside(outside))
 }
 
-/// Adds the result of extracting an entry after the previous ones. Omits names that are not valid
-/// paths, because no destination can pass through them.
-fn add(entries: &mut BTreeMap<LayerPath, BaseEntry>, entry: TarEntry) {
-    let Ok(path) = LayerPath::parse_member(&entry.path) else { return };
-    let found = match entry.kind {
-        EntryType::Directory => BaseEntry::Directory(BaseDirectory {
-            mode: entry.mode & 0o7777,
-            uid: entry.uid,
-            gid: entry.gid,
-            mtime: entry.mtime,
-            xattrs: entry.xattrs,
-        }),
-        EntryType::Symlink => BaseEntry::Symlink(entry.link),
-        // A hard link to a symbolic link is a symbolic link.
-        EntryType::Link => {
-            match LayerPath::parse_member(&entry.link).ok().and_then(|target| entries.get(&target))
-            {
-                Some(BaseEntry::Symlink(target)) => BaseEntry::Symlink(target.clone()),
-                _ => BaseEntry::File,
-            }
+/// Adds the result of extracting an entry after the previous ones. Omits what no file system can
+/// have, because no destination can pass through it.
+fn add(entries: &mut BTreeMap<LayerPath, BaseEntry>, entry: &TarEntry) {
+    let Ok(Member { path, is }) = Member::new(entry) else { return };
+    let found = match is {
+        Is::File(File { kind: Kind::Directory, mode, uid, gid, mtime, .. }) => {
+            let (mode, xattrs) = (mode.into(), entry.xattrs.clone());
+            BaseEntry::Directory(BaseDirectory { mode, uid, gid, mtime, xattrs })
         }
-        _ => BaseEntry::File,
+        Is::File(File { kind: Kind::Symlink(target), .. }) => BaseEntry::Symlink(*target),
+        // A hard link to a symbolic link is a symbolic link.
+        Is::HardLink(target) => match entries.get(&target) {
+            Some(BaseEntry::Symlink(target)) => BaseEntry::Symlink(target.clone()),
+            _ => BaseEntry::File,
+        },
+        Is::File(_) | Is::Whiteout => BaseEntry::File,
     };
     if !matches!(found, BaseEntry::Directory(_)) && !path.is_whiteout() {
         let after =

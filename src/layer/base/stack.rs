@@ -1,8 +1,9 @@
-//! Stacked layers: for each path, the topmost layer with an entry decides.
+//! The layers of a base on top of each other.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, convert::Infallible, sync::Arc};
 
 use crate::{
+    layer::merge::look::{At, Found, Hides, LayerAt, Looked, Wanted, look},
     recipe::{BaseDirectory, BaseEntry, BaseIndex},
     tarfile::LayerPath,
 };
@@ -29,6 +30,50 @@ impl Stack {
     pub(crate) fn indexes(&self) -> &[Arc<BaseIndex>] {
         &self.0
     }
+
+    /// What the topmost of these layers have at a path, and how many of them are visible there.
+    fn look(&self, path: &LayerPath, layers: usize) -> Option<(Lower, usize)> {
+        let layers = self.0[..layers].iter().map(|index| IndexAt(index));
+        let Ok(found) = look(layers, path, Wanted::Contents);
+        let Found { is, visible, .. } = found?;
+        let lower = match is {
+            Looked::Directory(attributes) => Lower::Directory(attributes.cloned()),
+            Looked::File(Some(target)) => Lower::Symlink(target.to_vec()),
+            Looked::File(None) => Lower::File,
+        };
+        Some((lower, visible))
+    }
+}
+
+/// An index in which a path is looked up. No layer above it hides the parents of the path.
+struct IndexAt<'a>(&'a BaseIndex);
+
+impl<'a> LayerAt for IndexAt<'a> {
+    type Directory = &'a BaseDirectory;
+    /// The target of a symbolic link.
+    type File = Option<&'a [u8]>;
+    type Fault = Infallible;
+
+    fn at(
+        &mut self,
+        path: &LayerPath,
+        _: Wanted,
+    ) -> Result<At<Self::Directory, Self::File>, Infallible> {
+        let Self(index) = self;
+        let is = match index.get(path) {
+            Some(BaseEntry::Directory(found)) => Some(Looked::Directory(Some(found))),
+            Some(BaseEntry::ImpliedDirectory) => Some(Looked::Directory(None)),
+            Some(BaseEntry::Symlink(target)) => Some(Looked::File(Some(&target[..]))),
+            Some(BaseEntry::File) => Some(Looked::File(None)),
+            None => index.has_below(path).then_some(Looked::Directory(None)),
+        };
+        let hides = match path {
+            path if !path.is_root() && index.get(&path.whiteout()).is_some() => Hides::All,
+            path if index.get(&path.opaque_whiteout()).is_some() => Hides::Contents,
+            _ => Hides::Nothing,
+        };
+        Ok(At { is, hides })
+    }
 }
 
 /// Looks up paths in a stack, and remembers which layers are visible in each directory.
@@ -43,78 +88,127 @@ impl Lookup {
     /// The entry at this path. Does not follow symbolic links.
     pub(crate) fn find(&mut self, stack: &Stack, path: &LayerPath) -> Option<Lower> {
         if path.is_root() {
-            return Some(Lower::Directory(
-                stack.0.iter().find_map(|layer| directory(layer.get(path))),
-            ));
+            let root = stack.look(path, stack.0.len()).map(|(lower, _)| lower);
+            return root.or(Some(Lower::Directory(None)));
         }
         let layers = self.visible(stack, &path.parent())?;
-        look(stack, path, layers).map(|(lower, _)| lower)
+        stack.look(path, layers).map(|(lower, _)| lower)
     }
 
     fn visible(&mut self, stack: &Stack, directory: &LayerPath) -> Option<usize> {
         if let Some(known) = self.visible.get(directory) {
             return *known;
         }
-        let visible = match directory.is_root() {
-            true => Some(until_opaque(stack, directory, stack.0.len())),
-            false => self.visible(stack, &directory.parent()).and_then(|layers| {
-                match look(stack, directory, layers)? {
-                    (Lower::Directory(_), visible) => Some(visible),
-                    _ => None,
-                }
-            }),
+        let layers = match directory.is_root() {
+            true => Some(stack.0.len()),
+            false => self.visible(stack, &directory.parent()),
         };
+        let visible = layers.and_then(|layers| match stack.look(directory, layers) {
+            Some((Lower::Directory(_), visible)) => Some(visible),
+            // A base without layers has a root.
+            None if directory.is_root() => Some(0),
+            _ => None,
+        });
         self.visible.insert(directory.clone(), visible);
         visible
     }
 }
 
-/// The entry of the topmost of these layers that has one for the path, and the number of layers
-/// that are visible through it.
-fn look(stack: &Stack, path: &LayerPath, layers: usize) -> Option<(Lower, usize)> {
-    let whiteout = path.whiteout();
-    let mut is_directory = false;
-    let mut attributes = None;
-    for (number, layer) in stack.0[..layers].iter().enumerate() {
-        match layer.get(path) {
-            Some(BaseEntry::Directory(found)) => {
-                is_directory = true;
-                attributes.get_or_insert_with(|| found.clone());
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        blob::MemoryBlob,
+        document::MediaType,
+        layer::{
+            base::index,
+            layer_files::{Kind, LayerFiles, ReadFiles},
+            merge::Merge,
+        },
+        pool::Pool,
+    };
+
+    const NAMES: [&str; 8] = ["a", "b", "a/a", "a/b", "b/a", "a/a/a", "a/b/a", "b/a/b"];
+    const DIRECTORY: usize = 0;
+
+    /// A layer with an entry at each name that has a kind, unless a file of the layer is above it,
+    /// and with whiteouts of names and opaque whiteouts.
+    fn layer(kinds: [usize; 8], whiteouts: [bool; 8], opaque: [bool; 8]) -> MemoryBlob {
+        let kind_of = |path: &str| NAMES.iter().position(|name| *name == path).map(|at| kinds[at]);
+        let is_dir = |path: &str| kind_of(path).is_none_or(|kind| kind == DIRECTORY || kind > 2);
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut add = |name: &str, kind: usize| {
+            let mut header = tar::Header::new_ustar();
+            let types =
+                [tar::EntryType::Directory, tar::EntryType::Symlink, tar::EntryType::Regular];
+            header.set_entry_type(types[kind]);
+            header.set_path(name).unwrap();
+            header.set_mode(0o700);
+            header.set_size(0);
+            if kind == 1 {
+                header.set_link_name(name.replace('/', "-")).unwrap();
             }
-            Some(BaseEntry::ImpliedDirectory) => is_directory = true,
-            // A directory of a higher layer replaces it, and hides the entries of this and lower
-            // layers.
-            Some(_) if is_directory => return Some((Lower::Directory(attributes), number)),
-            Some(BaseEntry::Symlink(target)) => return Some((Lower::Symlink(target.clone()), 0)),
-            Some(BaseEntry::File) => return Some((Lower::File, 0)),
-            None => is_directory |= layer.has_below(path),
-        }
-        // A whiteout hides entries of lower layers, but not those of its own layer.
-        if layer.get(&whiteout).is_some() || layer.get(&path.opaque_whiteout()).is_some() {
-            let hidden = layer.get(&whiteout).is_some();
-            // An opaque directory is still the directory of the lower layers.
-            if is_directory && !hidden && attributes.is_none() {
-                attributes =
-                    stack.0[number + 1..layers].iter().find_map(|layer| directory(layer.get(path)));
+            header.set_cksum();
+            tar.get_mut().write_all(header.as_bytes()).unwrap();
+        };
+        for (at, name) in NAMES.into_iter().enumerate() {
+            if !name.match_indices('/').all(|(slash, _)| is_dir(&name[..slash])) {
+                continue;
             }
-            return is_directory.then_some((Lower::Directory(attributes), number + 1));
+            let (parent, last) = name.rsplit_once('/').unwrap_or((".", name));
+            if whiteouts[at] {
+                add(&format!("{parent}/.wh.{last}"), 2);
+            }
+            if opaque[at] && is_dir(name) {
+                add(&format!("{name}/.wh..wh..opq"), 2);
+            }
+            if kinds[at] <= 2 {
+                add(name, kinds[at]);
+            }
         }
+        MemoryBlob::new(MediaType::LAYER, tar.into_inner().unwrap())
     }
-    is_directory.then_some((Lower::Directory(attributes), layers))
-}
 
-/// The number of layers that are visible through an opaque directory.
-fn until_opaque(stack: &Stack, directory: &LayerPath, layers: usize) -> usize {
-    let opaque = directory.opaque_whiteout();
-    stack.0[..layers]
-        .iter()
-        .position(|layer| layer.get(&opaque).is_some())
-        .map_or(layers, |number| number + 1)
-}
-
-fn directory(entry: Option<&BaseEntry>) -> Option<BaseDirectory> {
-    match entry {
-        Some(BaseEntry::Directory(directory)) => Some(directory.clone()),
-        _ => None,
+    proptest! {
+        #[test]
+        fn a_stack_has_what_a_merge_has(
+            layers in proptest::collection::vec(
+                (
+                    proptest::array::uniform8(0..5_usize),
+                    proptest::array::uniform8(proptest::bool::weighted(0.2)),
+                    proptest::array::uniform8(proptest::bool::weighted(0.1)),
+                ),
+                0..5,
+            ),
+        ) {
+            let layers: Vec<_> = layers.into_iter().map(|(a, b, c)| layer(a, b, c)).collect();
+            let indexes = layers.iter().rev().map(|layer| Arc::new(index::read(layer).unwrap()));
+            let (stack, mut lookup) = (Stack::new(indexes.collect()), Lookup::default());
+            let mut merge = Merge::default();
+            let files = LayerFiles::read(&layers, &Pool::new(1), ReadFiles::default()).unwrap();
+            for (number, files) in files.into_iter().enumerate() {
+                merge.begin(number);
+                files.into_members().for_each(|member| drop(merge.apply(member).unwrap()));
+            }
+            for name in NAMES {
+                let path = LayerPath::parse_member(name.as_bytes()).unwrap();
+                let merged = merge.get(&path).map(|placed| match &placed.file.kind {
+                    Kind::Directory => Lower::Directory(placed.file.offset().map(|_| BaseDirectory {
+                        mode: placed.file.mode.into(),
+                        uid: 0,
+                        gid: 0,
+                        mtime: 0,
+                        xattrs: Default::default(),
+                    })),
+                    Kind::Symlink(target) => Lower::Symlink(target.to_vec()),
+                    _ => Lower::File,
+                });
+                prop_assert_eq!(lookup.find(&stack, &path), merged, "{}", name);
+            }
+        }
     }
 }

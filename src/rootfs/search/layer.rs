@@ -13,7 +13,10 @@ use crate::{
         error::{Error, Result},
     },
     blob::traits::Blob,
-    layer::layer_files::{File, Is, Kind, Member, Members, name},
+    layer::{
+        layer_files::{File, Is, Kind, Member, Members, name},
+        merge::look::{At, Hides, LayerAt, Looked, Wanted},
+    },
     pool::lock,
     rootfs::{
         contents::{copy_contents, copy_from},
@@ -56,23 +59,36 @@ enum Found {
     Whiteout,
 }
 
-/// What a layer has at a path.
+/// A file that is no directory.
 pub(crate) enum Seen {
     Entry(FileEntry),
     /// A hard link to a file of a lower layer.
     Link(LayerPath),
-    /// A whiteout, which is no file.
-    Whiteout,
-    /// Something below it, so that it is a directory.
-    Below,
 }
 
-/// What has to be known of a path.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Wanted {
-    Entry,
-    /// Whether it is a directory: if it is, its attributes do not matter.
-    Kind,
+impl LayerAt for &mut Layer {
+    type Directory = FileEntry;
+    type File = Seen;
+    type Fault = Error;
+
+    fn at(&mut self, path: &LayerPath, wanted: Wanted) -> Result<At<FileEntry, Seen>> {
+        let is = match self.find(path, wanted)? {
+            Some(Found::Link(target)) => Some(Looked::File(Seen::Link(target))),
+            Some(Found::Passed(at)) => self.file(at).map(|file| {
+                let entry = FileEntry::new(file, self.number);
+                match entry.is_dir() {
+                    true => Looked::Directory(Some(entry)),
+                    false => Looked::File(Seen::Entry(entry)),
+                }
+            }),
+            Some(Found::Whiteout) => None,
+            None => self.has_below(path).then_some(Looked::Directory(None)),
+        };
+        // What has to be known of the parents is known only for what was read so far: to read on
+        // would take more than the entry is worth.
+        let hides = if self.hides(path) { Hides::All } else { Hides::Nothing };
+        Ok(At { is, hides })
+    }
 }
 
 impl Layer {
@@ -88,21 +104,19 @@ impl Layer {
         }
     }
 
-    /// What is at a path. Reads on until that is known, or to the end.
-    pub(crate) fn find(&mut self, path: &LayerPath, wanted: Wanted) -> Result<Option<Seen>> {
-        let mut has_below = wanted == Wanted::Kind && self.has_below(path);
+    /// What is at a path. Reads on until that is known, or to the end. If only the kind matters,
+    /// something below the path is enough.
+    fn find(&mut self, path: &LayerPath, wanted: Wanted) -> Result<Option<Found>> {
+        let mut is_known = wanted == Wanted::Kind && self.has_below(path);
         loop {
             if let Some(found) = self.first.get(path) {
-                return Ok(Some(self.seen(found)));
-            }
-            if has_below {
-                return Ok(Some(Seen::Below));
+                return Ok(Some(found.clone()));
             }
             let before = self.passed.len();
-            match self.read_entry() {
+            match if is_known { Ok(false) } else { self.read_entry() } {
                 Ok(true) => {
                     let new = self.passed.get(before).filter(|_| wanted == Wanted::Kind);
-                    has_below = new.is_some_and(|member| member.path.is_below(path));
+                    is_known = new.is_some_and(|member| member.path.is_below(path));
                 }
                 Ok(false) => return Ok(None),
                 Err(error) => {
@@ -111,17 +125,6 @@ impl Layer {
                     return Err(error);
                 }
             }
-        }
-    }
-
-    fn seen(&self, found: &Found) -> Seen {
-        match found {
-            Found::Link(target) => Seen::Link(target.clone()),
-            Found::Whiteout => Seen::Whiteout,
-            Found::Passed(at) => match self.file(*at) {
-                Some(file) => Seen::Entry(FileEntry::new(file, self.number)),
-                None => Seen::Whiteout,
-            },
         }
     }
 
@@ -185,7 +188,7 @@ impl Layer {
     }
 
     /// Whether the layer, as far as it was read, has something below a path.
-    pub(crate) fn has_below(&self, path: &LayerPath) -> bool {
+    fn has_below(&self, path: &LayerPath) -> bool {
         let mut from = self.first.range(path..).map(|(other, _)| other);
         let next = from.find(|other| *other != path);
         next.is_some_and(|other| other.is_below(path))
