@@ -1,6 +1,8 @@
 //! The files of one layer, without their contents, in few bytes: there may be millions.
 
-use std::{collections::HashSet, ffi::OsStr, io, os::unix::ffi::OsStrExt, path::PathBuf};
+use std::{
+    collections::HashSet, ffi::OsStr, io, os::unix::ffi::OsStrExt, path::PathBuf, sync::Arc,
+};
 
 use tar::EntryType;
 
@@ -48,16 +50,23 @@ pub(crate) enum Is {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct File {
     pub(crate) kind: Kind,
-    pub(crate) uid: u64,
-    pub(crate) gid: u64,
     pub(crate) mtime: i64,
     /// [`File::NO_OFFSET`] for a directory without an entry.
     offset: u64,
-    pub(crate) xattrs: Xattrs,
+    /// What few files have.
+    rare: Option<Arc<Rare>>,
+    owner: (u32, u32),
     pub(crate) nanoseconds: u32,
     pub(crate) mode: u16,
     /// Whether it has several names, or had.
     pub(crate) is_linked: bool,
+}
+
+/// Extended attributes, and an owner and group, one of which is a number that no system supports.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Rare {
+    xattrs: Xattrs,
+    owner: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -120,20 +129,25 @@ impl File {
             _ => return None,
         };
         let TarEntry { uid, gid, mtime, offset, nanoseconds, .. } = *entry;
-        let xattrs = Xattrs::from(entry.xattrs.clone());
+        let owner = u32::try_from(uid).ok().zip(u32::try_from(gid).ok());
+        let is_rare = owner.is_none() || !entry.xattrs.is_empty();
+        let rare = is_rare.then(|| {
+            let xattrs = Xattrs::from(entry.xattrs.clone());
+            Arc::new(Rare { xattrs, owner: owner.is_none().then_some((uid, gid)) })
+        });
         let mode = (entry.mode & 0o7777) as u16;
-        Some(Self { kind, uid, gid, mtime, offset, xattrs, nanoseconds, mode, is_linked: false })
+        let (owner, is_linked) = (owner.unwrap_or_default(), false);
+        Some(Self { kind, mtime, offset, rare, owner, nanoseconds, mode, is_linked })
     }
 
     /// A directory that no layer has an entry for: it exists because of what is below it.
     pub(crate) fn implied() -> Self {
         Self {
             kind: Kind::Directory,
-            uid: 0,
-            gid: 0,
             mtime: 0,
             offset: Self::NO_OFFSET,
-            xattrs: Xattrs::default(),
+            rare: None,
+            owner: (0, 0),
             nanoseconds: 0,
             mode: 0o755,
             is_linked: false,
@@ -143,6 +157,16 @@ impl File {
     /// The offset of its headers in the tar of its layer; `None` if it has none there.
     pub(crate) fn offset(&self) -> Option<u64> {
         (self.offset != Self::NO_OFFSET).then_some(self.offset)
+    }
+
+    /// The owner and the group.
+    pub(crate) fn owner(&self) -> (u64, u64) {
+        let rare = self.rare.as_ref().and_then(|rare| rare.owner);
+        rare.unwrap_or((self.owner.0.into(), self.owner.1.into()))
+    }
+
+    pub(crate) fn xattrs(&self) -> Xattrs {
+        self.rare.as_ref().map(|rare| rare.xattrs.clone()).unwrap_or_default()
     }
 
     pub(crate) fn is_dir(&self) -> bool {
@@ -164,7 +188,7 @@ pub(crate) struct ReadFiles<'a> {
     /// Whether the digests of contents are wanted.
     pub(crate) digests: bool,
     /// Paths that are in memory already, whose bytes equal paths share.
-    pub(crate) known: Option<&'a HashSet<LayerPath>>,
+    pub(crate) known: Option<&'a HashSet<&'a LayerPath>>,
 }
 
 impl LayerFiles {
@@ -202,7 +226,7 @@ impl LayerFiles {
                 Ok(mut member) => {
                     let known = what.known.and_then(|known| known.get(&member.path));
                     if let Some(path) = known {
-                        member.path = path.clone();
+                        member.path = LayerPath::clone(path);
                     }
                     files.members.push(member);
                 }
@@ -306,7 +330,7 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     fn members_are_small() {
         assert_eq!(size_of::<Kind>(), 16);
-        assert_eq!(size_of::<File>(), 64);
-        assert_eq!(size_of::<Member>(), 80);
+        assert_eq!(size_of::<File>(), 56);
+        assert_eq!(size_of::<Member>(), 72);
     }
 }

@@ -228,6 +228,6 @@ mod tests {
     #[test]
     #[cfg(target_pointer_width = "64")]
     fn placed_files_are_small() {
-        assert_eq!(size_of::<Placed>(), 88);
+        assert_eq!(size_of::<Placed>(), 80);
     }
 }

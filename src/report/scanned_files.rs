@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeSet, HashSet},
     os::unix::ffi::OsStrExt,
+    sync::OnceLock,
 };
 
 use crate::{
@@ -18,8 +19,8 @@ use crate::{
 
 pub(crate) struct ScannedFiles<'a> {
     scan: &'a Scan,
-    /// The last components of all paths.
-    names: HashSet<Vec<u8>>,
+    /// The last components of all paths, which few images need.
+    names: OnceLock<HashSet<Vec<u8>>>,
 }
 
 impl Files for ScannedFiles<'_> {
@@ -48,14 +49,15 @@ impl Files for ScannedFiles<'_> {
     }
 
     fn may_have(&self, name: &str) -> bool {
-        self.names.contains(name.as_bytes())
+        let last = |path: &LayerPath| Some(path.to_path().file_name()?.as_bytes().to_vec());
+        let names = || self.scan.names.keys().filter_map(last).collect();
+        self.names.get_or_init(names).contains(name.as_bytes())
     }
 }
 
 impl<'a> ScannedFiles<'a> {
     pub(crate) fn new(scan: &'a Scan) -> Self {
-        let name = |path: &LayerPath| Some(path.to_path().file_name()?.as_bytes().to_vec());
-        Self { scan, names: scan.names.keys().filter_map(name).collect() }
+        Self { scan, names: OnceLock::new() }
     }
 
     /// The name under which a file with several names is reported.

@@ -99,12 +99,14 @@ impl FileEntry {
             }
             Kind::Fifo => FileKind::Fifo,
         };
-        let xattrs = file.xattrs.iter().map(|(name, value)| (name.to_vec(), value.to_vec()));
+        let (uid, gid) = file.owner();
+        let xattrs = file.xattrs();
+        let xattrs = xattrs.iter().map(|(name, value)| (name.to_vec(), value.to_vec()));
         Self {
             kind,
             mode: file.mode.into(),
-            uid: file.uid,
-            gid: file.gid,
+            uid,
+            gid,
             mtime: file.mtime,
             nanoseconds: file.nanoseconds,
             xattrs: xattrs.collect(),

@@ -1,7 +1,7 @@
 //! The files of an image as a container sees them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     fmt,
     io::Write,
     path::{Path, PathBuf},
@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// The files of an image, without their contents. Paths begin at the image's root. A file takes 88
+/// The files of an image, without their contents. Paths begin at the image's root. A file takes 80
 /// bytes of memory and its path.
 ///
 /// ```
@@ -84,6 +84,21 @@ impl ImageFiles {
         pool: &Pool,
     ) -> Result<Self> {
         Self::default().and(layers, pool, ReadFiles { digests: true, ..Default::default() })
+    }
+
+    /// The same for the layers of another image: a path that is in both takes memory only once.
+    ///
+    /// # Errors
+    ///
+    /// As of [`ImageFiles::new`].
+    pub fn with_contents_beside<B: Blob + 'static>(
+        layers: impl IntoIterator<Item = B>,
+        pool: &Pool,
+        other: &Self,
+    ) -> Result<Self> {
+        let mut known = HashSet::with_capacity(other.merge.iter().count());
+        known.extend(other.merge.iter().map(|placed| &placed.path));
+        Self::default().and(layers, pool, ReadFiles { digests: true, known: Some(&known) })
     }
 
     /// The files with other layers on top, which are read.

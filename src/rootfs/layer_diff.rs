@@ -41,7 +41,7 @@ use crate::{
 /// };
 /// let store = tempfile::tempdir()?;
 /// let options = LayerOptions::default().store(store.path());
-/// let layer = layer_diff(&files("/etc/old")?, &files("/etc/new")?, options)?;
+/// let layer = layer_diff(files("/etc/old")?, files("/etc/new")?, options)?;
 /// let paths: Vec<_> = layer_entries(&layer)?.map(|entry| Ok(entry?.path)).collect::<oci_layout::Result<_>>()?;
 /// assert_eq!(paths.iter().map(|path| path.to_str().unwrap()).collect::<Vec<_>>(), ["etc/", "etc/.wh.old", "etc/new"]);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -51,14 +51,14 @@ use crate::{
 ///
 /// [`Error::Invalid`] without [`store`](LayerOptions::store), and the errors of reading the
 /// images and of [`layer_tar`](crate::layer_tar()).
-pub fn layer_diff(old: &ImageFiles, new: &ImageFiles, options: LayerOptions) -> Result<TarLayer> {
+pub fn layer_diff(old: ImageFiles, new: ImageFiles, options: LayerOptions) -> Result<TarLayer> {
     let Some(folder) = options.store.clone() else {
         let reason = "it is written in one pass: set the folder that stores it";
         return Err(Error::invalid("a layer of a difference", reason));
     };
     let (mut kept, mut mappings) = (HashSet::new(), Vec::new());
     let mut removed: Option<LayerPath> = None;
-    for Difference { path, change, .. } in differences(old, new) {
+    for Difference { path, change, .. } in differences(&old, &new) {
         if change != FileChange::Removed {
             kept.insert(path.clone());
             continue;
@@ -98,6 +98,8 @@ pub fn layer_diff(old: &ImageFiles, new: &ImageFiles, options: LayerOptions) -> 
     new.write_paths(&mut tar, |path| kept.contains(path))?;
     tar.flush().map_err(Error::write(scratch.path()))?;
     drop::<BufWriter<&File>>(tar);
+    // The layer takes as much memory for its entries.
+    drop((old, new, kept));
     mappings.push(FileMapping::tar(scratch.path(), "/"));
     layer_tar(mappings, options)
 }

@@ -34,8 +34,7 @@ impl PlatformImage {
         let (below, above) = self.layers().split_at(kept);
         let below = ImageFiles::new(below.iter().cloned(), &pool)?;
         let all = below.clone().and(above.iter().cloned(), &pool, ReadFiles::default())?;
-        let layer = layer_diff(&below, &all, options)?;
-        drop((below, all));
+        let layer = layer_diff(below, all, options)?;
 
         let mut configuration = self.configuration().clone();
         configuration.rootfs.diff_ids.truncate(kept);

@@ -121,14 +121,14 @@ impl Tar<'_> {
 
     fn add_header(&mut self, placed: &Placed, kind: HeaderKind<'_>) -> Result<()> {
         let Placed { path, file, .. } = placed;
-        let File { uid, gid, mtime, nanoseconds, .. } = *file;
+        let File { mtime, nanoseconds, .. } = *file;
         // A hard link has what its target has.
-        let none = Xattrs::default();
         let (size, xattrs) = match (kind, &file.kind) {
-            (HeaderKind::HardLink(_), _) => (0, &none),
-            (_, Kind::File(size)) => (*size, &file.xattrs),
-            _ => (0, &file.xattrs),
+            (HeaderKind::HardLink(_), _) => (0, Xattrs::default()),
+            (_, Kind::File(size)) => (*size, file.xattrs()),
+            _ => (0, file.xattrs()),
         };
+        let ((uid, gid), xattrs) = (file.owner(), &xattrs);
         let mode = file.mode.into();
         let fields = Fields { path, kind, mode, uid, gid, mtime, nanoseconds, size, xattrs };
         self.write(&header(&fields))

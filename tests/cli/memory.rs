@@ -316,6 +316,28 @@ fn the_sizes_of_many_files() {
     }
 }
 
+/// A file of an image takes less than 200 bytes, a file of two images less than 400.
+#[test]
+fn an_image_of_many_files() {
+    let room = Room::new();
+    for (image, other) in [("one", "a"), ("two", "b")] {
+        tar_of_files(&room.path("many.tar"), 0..120, 500);
+        fs::write(room.path("other"), other).unwrap();
+        let build = "build -q --tar many.tar:/ -f other:/d0007/other --compression none";
+        room.ok(&format!("{build} -t t -o {image}"));
+    }
+    for args in
+        ["ls one", "ls -l one", "ls --json one", "unpack one --tar one.tar", "unpack one -o root"]
+    {
+        succeeds(&room, 36, args);
+    }
+    succeeds(&room, 36, "squash one -o squashed");
+    let run = within(&room, 48, "diff one two");
+    assert_eq!(run.code, Some(1), "{}", run.err);
+    assert!(run.out.contains("d0007/other") && run.out.lines().count() < 30, "{}", run.out);
+    succeeds(&room, 48, "layer-diff one two -o layer");
+}
+
 #[test]
 fn attributes_and_holes_of_a_tar() {
     let room = Room::new();

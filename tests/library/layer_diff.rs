@@ -55,12 +55,12 @@ fn files(layers: &[MemoryBlob]) -> ImageFiles {
 fn difference(old: &[MemoryBlob], new: &[MemoryBlob]) -> Vec<String> {
     let store = TempDir::new().unwrap();
     let options = LayerOptions::from(Compression::None).store(store.path());
-    let made = layer_diff(&files(old), &files(new), options.clone()).unwrap();
+    let made = layer_diff(files(old), files(new), options.clone()).unwrap();
     let layer = MemoryBlob::new(made.descriptor().media_type.clone(), bytes(&made));
     assert_eq!(unpacked([old, &[layer]].concat()), unpacked(new.to_vec()));
     // Nothing but the blob, and the same bytes again.
     assert_eq!(fs::read_dir(store.path()).unwrap().count(), 1);
-    let again = layer_diff(&files(old), &files(new), options.pool(&Pool::new(1))).unwrap();
+    let again = layer_diff(files(old), files(new), options.pool(&Pool::new(1))).unwrap();
     assert_eq!(again.descriptor(), made.descriptor());
     let entries = layer_entries(&made).unwrap();
     entries.map(|entry| entry.unwrap().path.display().to_string()).collect()
@@ -142,6 +142,6 @@ fn attributes_of_files_and_of_directories_above_them_stay() {
 
 #[test]
 fn a_difference_is_stored() {
-    let error = layer_diff(&files(&[]), &files(&[]), LayerOptions::default()).unwrap_err();
+    let error = layer_diff(files(&[]), files(&[]), LayerOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Invalid { .. }), "{error}");
 }

@@ -73,23 +73,25 @@ impl Files {
         }
     }
 
-    /// Reads the files. The lock keeps the blobs with their contents.
+    /// Reads the files beside others. The lock keeps the blobs with their contents.
     fn read(
         &self,
         options: &ImageOptions,
         pool: &Pool,
         trust: &Trust,
+        other: &ImageFiles,
     ) -> Result<(ImageFiles, Option<ReadLock>)> {
         match self {
             Self::Folder(path) => {
                 let options = LayerOptions::from(Compression::None).pool(pool);
                 let options = options.hard_links(HardLinks::Keep);
                 let layer = layer_tar([FileMapping::new(path, "/").keep()], options)?;
-                Ok((ImageFiles::with_contents([layer], pool)?, None))
+                Ok((ImageFiles::with_contents_beside([layer], pool, other)?, None))
             }
             Self::Image(image) => {
                 let (image, lock) = options.open(image, trust)?;
-                Ok((ImageFiles::with_contents(image.layers().iter().cloned(), pool)?, lock))
+                let layers = image.layers().iter().cloned();
+                Ok((ImageFiles::with_contents_beside(layers, pool, other)?, lock))
             }
         }
     }
@@ -100,10 +102,12 @@ impl LayerDiff {
         let write = self.write.options();
         let output = Output::claim(&self.output, write)?;
         let layer = progress::show("comparing", |_| {
-            let read = |files: &Files| files.read(&self.options, pool, trust);
-            let ((old, _old_lock), (new, _new_lock)) = (read(&self.old)?, read(&self.new)?);
+            let read =
+                |files: &Files, other: &ImageFiles| files.read(&self.options, pool, trust, other);
+            let (old, _old_lock) = read(&self.old, &ImageFiles::default())?;
+            let (new, _new_lock) = read(&self.new, &old)?;
             let options = LayerOptions::from(self.compression).pool(pool).write(write);
-            layer_diff(&old, &new, options.strict(warnings.strict).store(output.dir()))
+            layer_diff(old, new, options.strict(warnings.strict).store(output.dir()))
         })?;
         warnings.print(layer.warnings());
         folder::write_layer(output.dir(), &layer, &recipe_trust(false, trust), write)?;

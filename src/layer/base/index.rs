@@ -57,8 +57,9 @@ fn index_of(mut tar: TarReader<impl Read>) -> Result<BaseIndex, TarError> {
 fn add(entries: &mut BTreeMap<LayerPath, BaseEntry>, entry: &TarEntry) {
     let Ok(Member { path, is }) = Member::new(entry) else { return };
     let found = match is {
-        Is::File(File { kind: Kind::Directory, mode, uid, gid, mtime, .. }) => {
-            let (mode, xattrs) = (mode.into(), entry.xattrs.clone());
+        Is::File(file @ File { kind: Kind::Directory, mode, mtime, .. }) => {
+            let ((uid, gid), mode) = (file.owner(), mode.into());
+            let xattrs = entry.xattrs.clone();
             BaseEntry::Directory(BaseDirectory { mode, uid, gid, mtime, xattrs })
         }
         Is::File(File { kind: Kind::Symlink(target), .. }) => BaseEntry::Symlink(*target),

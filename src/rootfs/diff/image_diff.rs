@@ -124,12 +124,15 @@ impl<'a> Apart<'a> {
     /// The files that differ, and the layers that they are in. The shared layers are read if the
     /// others say too little.
     fn files(&self, pool: &Pool) -> Result<(Vec<FileDiff>, [BTreeSet<usize>; 2])> {
-        let read = |layers: &[Arc<dyn Layer>], known: Option<&HashSet<LayerPath>>| {
+        let read = |layers: &[Arc<dyn Layer>], known: Option<&HashSet<&LayerPath>>| {
             LayerFiles::read(layers, pool, ReadFiles { digests: true, known })
         };
         let old = read(self.old, None)?;
-        let paths = old.iter().flat_map(LayerFiles::members).map(|member| member.path.clone());
-        let new = read(self.new, Some(&paths.collect()))?;
+        let paths = || old.iter().flat_map(LayerFiles::members).map(|member| &member.path);
+        let mut known = HashSet::with_capacity(paths().count());
+        known.extend(paths());
+        let new = read(self.new, Some(&known))?;
+        drop(known);
         let is_shared_read = !self.shared.is_empty() && effect(&old) != effect(&new);
         let shared = match is_shared_read {
             true => ImageFiles::default().and_files(read(self.shared, None)?),
