@@ -2,6 +2,7 @@
 
 pub(crate) mod blob_use;
 pub(crate) mod blobs;
+pub(crate) mod collected;
 pub(crate) mod configuration;
 pub(crate) mod defect;
 pub(crate) mod documents;
@@ -19,6 +20,7 @@ pub(crate) mod recipes;
 pub(crate) mod reference;
 pub(crate) mod repair;
 pub(crate) mod table;
+pub(crate) mod tar_split;
 pub(crate) mod unpack;
 pub(crate) mod verify_layout;
 

@@ -11,12 +11,13 @@ use crate::{
     },
     verify::{
         blob_use::{LayerUse, Referred, compare, compare_bytes, read_over, unreadable},
+        collected::{Collected, Collector},
         defect::Defect,
         entries::Entries,
         finding::{Finding, Findings},
         frames::Frames,
         reading::Reading,
-        table::{Claims, Collected, Collector},
+        table::Claims,
         unpack::{Packing, Unpack},
     },
 };

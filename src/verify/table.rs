@@ -1,14 +1,7 @@
 //! Compares the table of contents of a zstd:chunked layer with its tar.
 
-use std::{
-    cell::RefCell,
-    fmt,
-    io::{self, BufRead, BufReader, Read},
-    ops::Range,
-    rc::Rc,
-};
+use std::{fmt, io::Read, ops::Range};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde::{
     Deserialize, Deserializer,
@@ -16,36 +9,24 @@ use serde::{
 };
 
 use crate::{
-    basics::digest::{Digest, Hasher},
+    basics::digest::Digest,
     document::descriptor::Annotations,
-    tarfile::{
-        Packing,
-        chunked::{
-            places::{FRAME_HEADER, Place, Places, frame_header},
-            sums::{RunningSums, Sums},
-            table::{CHUNK, FILE, MAX_TABLE, TableEntry},
-            tar_split::Line,
-        },
-        decompress,
-        reader::TarEntry,
+    tarfile::chunked::{
+        places::{FRAME_HEADER, Place, Places, frame_header},
+        table::{CHUNK, FILE, MAX_TABLE, TableEntry},
     },
     verify::{
         blob_use::Referred,
+        collected::{Collected, Known, MAX_ENTRIES},
         defect::Defect,
         finding::{Finding, Findings, shown},
         frames::Frames,
+        tar_split,
     },
 };
 
-/// The maximum number of entries that are compared, of the tar and of the table. They take some
-/// hundred bytes each.
-const MAX_ENTRIES: usize = 1 << 19;
-
 /// The maximum size of the compressed tar-split.
 const MAX_TAR_SPLIT: u64 = 64 << 20;
-
-/// The maximum size of a line of tar-split.
-const MAX_LINE: u64 = 16 << 20;
 
 /// What the annotations of a layer say of its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,98 +133,6 @@ impl<'a> Claims<'a> {
     }
 }
 
-/// What is known of the entries of a tar, to compare it with the table.
-#[derive(Default)]
-pub(crate) struct Collected {
-    entries: Vec<Known>,
-    more: bool,
-    /// The digest and size of everything but contents.
-    between: Option<(Digest, u64)>,
-}
-
-struct Known {
-    /// The entry as the table should have it, or why it can't.
-    entry: Result<TableEntry, String>,
-    path: String,
-    /// The range of its contents.
-    contents: Range<u64>,
-    sums: Sums,
-}
-
-/// The reader below a reader of tars, which hashes contents and the rest.
-pub(crate) struct Tee<R> {
-    inner: R,
-    at: u64,
-    split: Rc<RefCell<Split>>,
-}
-
-#[derive(Default)]
-struct Split {
-    /// The range of the contents of the last entry.
-    contents: Range<u64>,
-    sums: RunningSums,
-    between: Hasher,
-}
-
-impl<R: Read> Read for Tee<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        let split = &mut *self.split.borrow_mut();
-        let place = |offset: u64| {
-            usize::try_from(offset.saturating_sub(self.at)).map_or(read, |at| at.min(read))
-        };
-        let (start, end) = (place(split.contents.start), place(split.contents.end));
-        split.between.update(&buffer[..start]);
-        split.sums.update(&buffer[start..end]);
-        split.between.update(&buffer[end..read]);
-        self.at += read as u64;
-        Ok(read)
-    }
-}
-
-/// Collects what the table is compared with, while a tar is read through its [`Tee`].
-pub(crate) struct Collector<'a> {
-    collected: &'a mut Collected,
-    split: Rc<RefCell<Split>>,
-    last: Option<(Result<TableEntry, String>, String)>,
-}
-
-impl<'a> Collector<'a> {
-    pub(crate) fn new<R: Read>(collected: &'a mut Collected, tar: R) -> (Self, Tee<R>) {
-        let split = Rc::<RefCell<Split>>::default();
-        let tee = Tee { inner: tar, at: 0, split: Rc::clone(&split) };
-        (Self { collected, split, last: None }, tee)
-    }
-
-    /// Notes an entry, whose headers were read and whose contents were not.
-    pub(crate) fn entry(&mut self, entry: &TarEntry, headers: &[u8]) {
-        self.end_entry();
-        let mut split = self.split.borrow_mut();
-        split.contents = entry.data_offset..entry.data_offset + entry.stored_size;
-        let path = String::from_utf8_lossy(&entry.path).into_owned();
-        self.last = Some((TableEntry::new(entry, headers), path));
-    }
-
-    fn end_entry(&mut self) {
-        let Some((entry, path)) = self.last.take() else { return };
-        let mut split = self.split.borrow_mut();
-        let sums = std::mem::take(&mut split.sums).finish();
-        if self.collected.entries.len() < MAX_ENTRIES {
-            let contents = split.contents.clone();
-            self.collected.entries.push(Known { entry, path, contents, sums });
-        } else {
-            self.collected.more = true;
-        }
-    }
-
-    /// Notes the end of the tar.
-    pub(crate) fn end(mut self) {
-        self.end_entry();
-        let between = std::mem::take(&mut self.split.borrow_mut().between);
-        self.collected.between = Some(between.finish());
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Table {
@@ -272,12 +161,12 @@ fn check(
         let reason = "the layer has too many entries for its table to be checked".to_owned();
         return found(None, Defect::TableMisplaced { reason });
     }
-    let [table, tar_split] = claim.ranges().map(|range| skippable(frames, &range));
+    let [table, compressed] = claim.ranges().map(|range| skippable(frames, &range));
     let reason =
         |what: &str| format!("the position of the {what} is not that of a skippable frame");
     let misplaced = |what| Defect::TableMisplaced { reason: reason(what) };
     let Some(table) = table else { return found(None, misplaced("table")) };
-    let Some(tar_split) = tar_split else { return found(None, misplaced("tar-split")) };
+    let Some(compressed) = compressed else { return found(None, misplaced("tar-split")) };
     let table = match read_table(claim, table) {
         Ok(table) => table,
         Err(reason) => return found(None, Defect::TableDamaged { reason }),
@@ -305,10 +194,10 @@ fn check(
     }
     let result = match table.tar_split_digest {
         None => Err("the table of contents does not have its digest".to_owned()),
-        Some(said) if said != Digest::of(tar_split) => {
+        Some(said) if said != Digest::of(compressed) => {
             Err(format!("it does not have the digest {said}, as the table of contents says"))
         }
-        Some(_) => check_tar_split(tar_split, claim.places.tar_split.unpacked, collected),
+        Some(_) => tar_split::check(compressed, claim.places.tar_split.unpacked, collected),
     };
     if let Err(reason) = result {
         found(None, Defect::TarSplitDiffers { reason });
@@ -329,8 +218,8 @@ fn read_table(claim: &Claim, compressed: &[u8]) -> Result<Table, String> {
     }
     let unpacked = claim.places.table.unpacked;
     let mut text = Vec::new();
-    let read =
-        zstd(compressed).and_then(|decoder| decoder.take(unpacked + 1).read_to_end(&mut text));
+    let read = tar_split::zstd(compressed)
+        .and_then(|decoder| decoder.take(unpacked + 1).read_to_end(&mut text));
     read.map_err(|error| format!("it cannot be decompressed: {error}"))?;
     if text.len() as u64 != unpacked {
         return Err(format!("it does not have {unpacked} bytes, as its annotation says"));
@@ -340,14 +229,6 @@ fn read_table(claim: &Claim, compressed: &[u8]) -> Result<Table, String> {
     match table.version {
         1 => Ok(table),
         other => Err(format!("it has the version {other}")),
-    }
-}
-
-/// The contents of frames of zstd.
-fn zstd(compressed: &[u8]) -> io::Result<Box<dyn Read + Send + '_>> {
-    match decompress(compressed)? {
-        (Packing::Zstd, contents) => Ok(contents),
-        _ => Err(io::Error::other("it is not zstd")),
     }
 }
 
@@ -425,47 +306,4 @@ fn compare(
         return differs("list of chunks");
     }
     Ok(())
-}
-
-/// Compares each line, and the size and digest of all that is not contents.
-fn check_tar_split(compressed: &[u8], unpacked: u64, collected: &Collected) -> Result<(), String> {
-    let damaged = |error: io::Error| format!("it cannot be read: {error}");
-    let mut text = BufReader::with_capacity(64 << 10, zstd(compressed).map_err(damaged)?);
-    let (mut between, mut at, mut size) = (Hasher::default(), 0_u64, 0_u64);
-    let mut entries = collected.entries.iter();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = (&mut text).take(MAX_LINE).read_until(b'\n', &mut line).map_err(damaged)?;
-        if read == 0 {
-            break;
-        }
-        size += read as u64;
-        let Line { kind, name, size: length, payload, .. } = serde_json::from_slice(&line)
-            .map_err(|error| format!("a line is not the JSON of tar-split: {error}"))?;
-        let payload = STANDARD
-            .decode(payload.as_deref().unwrap_or_default())
-            .map_err(|error| format!("a line has a payload that is not base64: {error}"))?;
-        if kind == Line::SEGMENT {
-            at += payload.len() as u64;
-            between.update(&payload);
-            continue;
-        }
-        let Some(known) = entries.next().filter(|_| kind == Line::FILE) else {
-            return Err(format!("\"{}\" is not in the layer", shown(&name)));
-        };
-        let contents = &known.contents;
-        let sum = known.sums.crc64.to_be_bytes();
-        let is_equal = name == known.path
-            && length == contents.end - contents.start
-            && (contents.is_empty() || at == contents.start && payload == sum);
-        if !is_equal {
-            return Err(format!("it differs from entry \"{}\" of the layer", shown(&known.path)));
-        }
-        at += length;
-    }
-    match (entries.next(), &collected.between) {
-        (None, Some(known)) if *known == between.finish() && size == unpacked => Ok(()),
-        _ => Err("it is not the rest of the tar".to_owned()),
-    }
 }

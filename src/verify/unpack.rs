@@ -94,6 +94,10 @@ pub(crate) struct Blob {
 impl<'a> Unpack<'a> {
     /// Returns a reader of the tar, and the format of the blob. At most `limit` bytes are returned.
     /// If the blob is zstd, its frames are recorded in `frames`.
+    #[cfg_attr(
+        not(feature = "zstd"),
+        expect(unused_variables, reason = "only frames of zstd are recorded")
+    )]
     pub(crate) fn new(
         file: Box<dyn Read + Send + 'a>,
         limit: u64,

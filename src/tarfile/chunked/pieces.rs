@@ -63,7 +63,7 @@ mod tests {
         let between = |end| Piece { end, kind: PieceKind::Between };
         let contents = |end, first, last| Piece { end, kind: PieceKind::Contents { first, last } };
         assert_eq!(pieces(10..20, []), [between(10)]);
-        assert_eq!(pieces(10..20, [5..30]), [contents(10, false, false)]);
+        assert_eq!(pieces(10..20, std::iter::once(5..30)), [contents(10, false, false)]);
         assert_eq!(
             pieces(10..20, [5..12, 13..13, 14..15, 15..18, 19..21]),
             [

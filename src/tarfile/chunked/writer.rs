@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, mem};
 
 use crate::{
-    basics::{Digest, Error, Result, json},
+    basics::{Digest, Result, json},
     document::descriptor::Annotations,
     tarfile::{
         Compression,
@@ -80,8 +80,8 @@ impl TableWriter {
             return Ok(None);
         }
         let frames = || {
-            let codec = compression.codec()?.expect("it compresses");
-            Ok::<_, Error>(FrameWriter::new(codec))
+            let codec = compression.codec();
+            codec.map(|codec| codec.expect("it compresses")).map(FrameWriter::new)
         };
         Ok(Some(Self {
             compression,
