@@ -2,8 +2,9 @@
 //! specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#applying-changesets)
 //! says.
 //!
-//! A whiteout removes what the layers below its own layer contain, wherever it is in its layer. Its
-//! parents are directories, as those of any other entry.
+//! A whiteout removes what the layers below its own layer contain, wherever it is in its layer. It
+//! adds nothing, not even its parents: umoci writes whiteouts of files in a directory below the file
+//! that replaces the directory.
 
 pub(crate) mod look;
 
@@ -101,10 +102,7 @@ impl Merge {
     pub(crate) fn apply(&mut self, Member { path, is }: Member) -> Result<Change, String> {
         let mut change = Change::default();
         match is {
-            Is::Whiteout => {
-                self.hide(&path, &mut change);
-                self.add_parents(&path, &mut change);
-            }
+            Is::Whiteout => self.hide(&path, &mut change),
             Is::HardLink(target) => self.link(path, target, &mut change)?,
             Is::File(file) => self.put(path, file, &mut change),
         }

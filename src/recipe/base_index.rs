@@ -74,9 +74,10 @@ impl BaseIndex {
             .map(|at| &self.entries[at].1)
     }
 
-    /// Whether the layer has an entry below this path.
+    /// Whether the layer has a file below this path. A whiteout is no file.
     pub(crate) fn has_below(&self, path: &LayerPath) -> bool {
         let after = self.entries.partition_point(|(other, _)| other <= path);
-        self.entries.get(after).is_some_and(|(other, _)| other.is_below(path))
+        let below = self.entries[after..].iter().map(|(other, _)| other);
+        below.take_while(|other| other.is_below(path)).any(|other| !other.is_whiteout())
     }
 }

@@ -41,8 +41,7 @@ pub(crate) struct At<D, F> {
 /// What is at a path.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Looked<D, F> {
-    /// A directory. Without attributes if no layer has an entry for it, but only entries below it,
-    /// which may be whiteouts.
+    /// A directory. Without attributes if no layer has an entry for it, but only files below it.
     Directory(Option<D>),
     File(F),
 }

@@ -116,7 +116,7 @@ impl Layer {
             match if is_known { Ok(false) } else { self.read_entry() } {
                 Ok(true) => {
                     let new = self.passed.get(before).filter(|_| wanted == Wanted::Kind);
-                    is_known = new.is_some_and(|member| member.path.is_below(path));
+                    is_known = new.is_some_and(|member| is_file_below(&member.path, path));
                 }
                 Ok(false) => return Ok(None),
                 Err(error) => {
@@ -187,11 +187,11 @@ impl Layer {
         }
     }
 
-    /// Whether the layer, as far as it was read, has something below a path.
+    /// Whether the layer, as far as it was read, has a file below a path. A whiteout is no file.
     fn has_below(&self, path: &LayerPath) -> bool {
-        let mut from = self.first.range(path..).map(|(other, _)| other);
-        let next = from.find(|other| *other != path);
-        next.is_some_and(|other| other.is_below(path))
+        let from = self.first.range(path..).map(|(other, _)| other);
+        let mut below = from.take_while(|other| *other == path || other.is_below(path));
+        below.any(|other| is_file_below(other, path))
     }
 
     /// Whether the layer, as far as it was read, removes what lower layers have at a path, or has a
@@ -279,6 +279,10 @@ impl Layer {
         let new = Self::new(self.number, Arc::clone(&self.blob));
         std::mem::replace(self, new)
     }
+}
+
+fn is_file_below(file: &LayerPath, path: &LayerPath) -> bool {
+    file != path && file.is_below(path) && !file.is_whiteout()
 }
 
 /// A blob that is hashed while it is read.
