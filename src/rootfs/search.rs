@@ -97,8 +97,8 @@ impl FileSearch {
     }
 
     /// Writes a directory of the image, with everything below it, into an empty directory: see
-    /// [`unpack`](crate::rootfs::unpack). This reads all layers, and verifies them. A file outside
-    /// of the directory that is a hard link to one in it is written too.
+    /// [`unpack`](crate::rootfs::unpack). This reads all layers, and verifies them. If a file of the
+    /// directory is a hard link to one outside of it, its contents are copied.
     ///
     /// A layer is read once, unless files of the directory passed before it was known that they are
     /// wanted: those before a symbolic link that leads to the directory, and those outside of it.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The beginning of each cache file, which identifies its format. Other formats are never read.
-const MAGIC: &[u8; 8] = b"ocilidx2";
+const MAGIC: &[u8; 8] = b"ocilidx3";
 
 /// The layers of one image, lowest first, if the folder is for one image.
 const ORDER: &str = "entries/layers.json";

@@ -84,8 +84,8 @@ impl LayerAt for &mut Layer {
             Some(Found::Whiteout) => None,
             None => self.has_below(path).then_some(Looked::Directory(None)),
         };
-        // What has to be known of the parents is known only for what was read so far: to read on
-        // would take more than the entry is worth.
+        // A layer without contradictions has no file above an entry, so that it is enough to know
+        // what was read so far.
         let hides = if self.hides(path) { Hides::All } else { Hides::Nothing };
         Ok(At { is, hides })
     }
