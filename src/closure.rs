@@ -60,10 +60,22 @@ pub fn closure_layers(
     graph: &ReferenceGraph,
     options: &ClosureOptions,
 ) -> Result<Vec<Vec<PathBuf>>> {
+    split_graph(graph, options, RELATED_IMAGES)
+}
+
+/// The number of related images that are built for each update of an image of a closure.
+const RELATED_IMAGES: f64 = 0.25;
+
+/// Splits a graph by the cost of updates, and of this number of related images for each update.
+pub(crate) fn split_graph(
+    graph: &ReferenceGraph,
+    options: &ClosureOptions,
+    related_images: f64,
+) -> Result<Vec<Vec<PathBuf>>> {
     let units = unit::units(graph, options)?;
     check_limit(&units, options.max_layers)?;
     let groups = join::join_small(&units, MOST_GROUPS);
-    let layers = merge::merge(&units, groups, options.max_layers);
+    let layers = merge::merge(&units, groups, options.max_layers, related_images);
     Ok(layers.into_iter().map(|layer| paths(&units, &layer)).collect())
 }
 

@@ -8,9 +8,6 @@ use crate::closure::{
 /// The minimum cost of pushing a layer, because each request costs time.
 const LEAST_PUSH: f64 = 512.0 * 1024.0;
 
-/// The number of related images that are built for each update of this one.
-const RELATED_IMAGES: f64 = 0.25;
-
 /// What a layer with these units shares with updates and with other images.
 #[derive(Clone, Debug)]
 pub(crate) struct Exposure {
@@ -49,12 +46,18 @@ pub(crate) struct Costs {
     root_words: usize,
     root_chance: f64,
     other_chance: f64,
+    /// The number of related images that are built for each update of this one.
+    related_images: f64,
 }
 
 impl Costs {
     /// Returns the costs, and the exposure of each group. Of a group with several units, each
     /// related image is assumed to have all or none.
-    pub(crate) fn new(units: &[Unit], groups: &[Vec<usize>]) -> (Self, Vec<Exposure>) {
+    pub(crate) fn new(
+        units: &[Unit],
+        groups: &[Vec<usize>],
+        related_images: f64,
+    ) -> (Self, Vec<Exposure>) {
         let (mut is_root, mut group_of) = (vec![true; units.len()], vec![0; units.len()]);
         for unit in units {
             unit.references.iter().for_each(|&reference| is_root[reference] = false);
@@ -89,6 +92,7 @@ impl Costs {
                 root_words,
                 root_chance: chance(roots),
                 other_chance: chance(units.len() - roots),
+                related_images,
             },
             exposures,
         )
@@ -123,7 +127,7 @@ impl Costs {
     ) -> f64 {
         let only_a_part = 1.0 - f64::from(count(whole_in)) / f64::from(count(part_in));
         size.max(LEAST_PUSH) * self.chance_of_change(changed_by)
-            + size * RELATED_IMAGES * only_a_part
+            + size * self.related_images * only_a_part
     }
 
     fn chance_of_change(&self, mut words: impl Iterator<Item = u64>) -> f64 {

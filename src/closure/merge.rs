@@ -13,8 +13,13 @@ const SMALL: f64 = 1024.0 * 1024.0;
 /// Merges groups of units until there are at most `most`, not too many of them are small, and every
 /// other merge has a cost. Groups and layers are ordered so that each comes after those that it
 /// refers to.
-pub(crate) fn merge(units: &[Unit], groups: Vec<Vec<usize>>, most: usize) -> Vec<Vec<usize>> {
-    let mut layers = Layers::new(units, groups);
+pub(crate) fn merge(
+    units: &[Unit],
+    groups: Vec<Vec<usize>>,
+    most: usize,
+    related_images: f64,
+) -> Vec<Vec<usize>> {
+    let mut layers = Layers::new(units, groups, related_images);
     let mut candidates = Candidates::default();
     (0..layers.count).for_each(|layer| candidates.add(layers.candidates(layer)));
     while let Some(merge) = candidates.take() {
@@ -63,8 +68,8 @@ struct Layers<'a> {
 }
 
 impl<'a> Layers<'a> {
-    fn new(units: &'a [Unit<'a>], groups: Vec<Vec<usize>>) -> Self {
-        let (costs, exposures) = Costs::new(units, &groups);
+    fn new(units: &'a [Unit<'a>], groups: Vec<Vec<usize>>, related_images: f64) -> Self {
+        let (costs, exposures) = Costs::new(units, &groups, related_images);
         let order = Order::new(&references(units, &groups));
         let layer = |(units, exposure)| Some(Layer { units, cost: costs.of(&exposure), exposure });
         let layers: Vec<_> = groups.into_iter().zip(exposures).map(layer).collect();

@@ -8,8 +8,9 @@ use std::{
 use crate::{
     basics::error::{Error, Result},
     closure::{
-        ClosureOptions, closure_layers,
+        ClosureOptions,
         graph::{ReferenceGraph, StorePath},
+        split_graph,
     },
     split::{
         file::{SplitFile, by_path},
@@ -133,7 +134,8 @@ fn pack(
         alone.push(path(nodes.len()));
     }
     let options = ClosureOptions::default().max_layers(most).alone(alone);
-    let layers = closure_layers(&ReferenceGraph { paths }, &options)?;
+    // What counts is the next image, and not one with other packages.
+    let layers = split_graph(&ReferenceGraph { paths }, &options, 0.0)?;
     Ok(layers.iter().map(|layer| layer.iter().map(|path| number(path)).collect()).collect())
 }
 

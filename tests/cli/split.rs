@@ -159,7 +159,7 @@ fn a_split_image_is_above_its_base() {
     let one = build(&room, "one", &above);
     let split = build(&room, "split", &[&above[..], &["--split"]].concat());
     assert_eq!(one.len(), 2);
-    assert_eq!((&split[0], split.len() > 6), (&one[0], true));
+    assert_eq!((&split[0], split.len() > 5), (&one[0], true));
     assert!(merged(&room, "split") == merged(&room, "one"));
     let like = build(&room, "like", &[&above[..], &["--split", "--like", "split"]].concat());
     assert_eq!(like, split);
