@@ -1,6 +1,6 @@
 //! `squash`, `recompress` and `layer-diff`.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use crate::cli::room::Room;
 
@@ -128,5 +128,32 @@ fn all_platforms_and_the_names_stay() {
         assert!(run.err.contains("linux/arm64"), "{run:?}");
         assert!(!room.path("absent").exists());
         fs::remove_dir_all(room.path("new")).unwrap();
+    }
+}
+
+/// Replacing a layout waits until nobody reads it.
+#[test]
+fn an_image_replaces_the_layout_that_it_comes_from() {
+    let room = room();
+    for args in [
+        "squash image --above base -o image",
+        "squash image --above base -o base",
+        "squash image -o image",
+        "recompress image --compression zstd -o image",
+        "build --base image --env B=2 -o image",
+        "build -f app --reuse image -o image",
+        "build -f app --split --like image -o image",
+        "mutate image --env B=3",
+        "append image -o image",
+    ] {
+        let force = if ["mutate", "append"].iter().any(|name| args.starts_with(name)) {
+            None
+        } else {
+            Some("--force")
+        };
+        let mut command = Command::new("timeout");
+        command.args(["60", env!("CARGO_BIN_EXE_oci-layout")]).args(args.split(' ')).args(force);
+        let run = command.current_dir(room.path("")).output().unwrap();
+        assert_eq!(run.status.code(), Some(0), "{args}: {run:?}");
     }
 }

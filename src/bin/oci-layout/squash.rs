@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use oci_layout::{
-    Compression, Error, Image, LayerOptions, LayoutOptions, PlatformImage, Pool, Result,
+    Compression, Error, Image, LayerOptions, LayoutOptions, PlatformImage, Pool, ReadLock, Result,
     image_layout,
 };
 
@@ -54,10 +54,10 @@ pub(crate) struct Squash {
 impl Squash {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let Self { image, above, layers, compression, new } = self;
-        let _lock = above.as_ref().and_then(ImageArg::lock);
+        let lock = above.as_ref().and_then(ImageArg::lock);
         let base = above.as_ref().map(|base| base.whole(&image.registries, trust)).transpose()?;
         let write = new.write.options();
-        new.make(&image, "merging the layers", (pool, warnings, trust), |from, layout| {
+        new.make((&image, lock), "merging the layers", (pool, warnings, trust), |from, layout| {
             let layers = match (base.as_ref().zip(above.as_ref()), layers) {
                 (Some((base, name)), _) => {
                     let names = (from.descriptor().digest, &image.image);
@@ -103,11 +103,16 @@ impl Recompress {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<()> {
         let Self { image, compression, new } = self;
         let write = new.write.options();
-        new.make(&image, "compressing the layers", (pool, warnings, trust), |image, layout| {
-            let (image, found) = image.recompressed(compression, layout, write, pool)?;
-            warnings.report(&found)?;
-            Ok(image)
-        })
+        new.make(
+            (&image, None),
+            "compressing the layers",
+            (pool, warnings, trust),
+            |image, layout| {
+                let (image, found) = image.recompressed(compression, layout, write, pool)?;
+                warnings.report(&found)?;
+                Ok(image)
+            },
+        )
     }
 }
 
@@ -133,16 +138,17 @@ struct NewImage {
 }
 
 impl NewImage {
-    /// Writes the image as `change` returns it for each platform, with its names or new ones.
+    /// Writes the image as `change` returns it for each platform, with its names or new ones. The
+    /// lock is that of another layout that `change` reads.
     fn make(
         self,
-        image: &WholeImage,
+        (image, other_lock): (&WholeImage, Option<ReadLock>),
         doing: &'static str,
         (pool, warnings, trust): (&Pool, Warnings, &Trust),
         mut change: impl FnMut(PlatformImage, &Path) -> Result<PlatformImage>,
     ) -> Result<()> {
         let WholeImage { image, platform, registries } = image;
-        let _lock = image.lock();
+        let lock = image.lock();
         let mut old = image.whole(registries, trust)?;
         if let Some(platform) = platform {
             let names = names(&old);
@@ -165,6 +171,8 @@ impl NewImage {
             Ok::<_, Error>(digest)
         })?;
         print(digest)?;
+        // The output may be a layout that was read, and replacing it waits for its readers.
+        drop((lock, other_lock));
         output.keep()
     }
 }
