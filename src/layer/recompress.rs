@@ -21,8 +21,7 @@ use crate::{
             writer::{Ending, TableWriter},
         },
         codec::Codec,
-        read_ahead::read_ahead,
-        unpacked,
+        decompress_ahead::decompress_ahead,
     },
 };
 
@@ -52,8 +51,7 @@ pub(crate) fn recompress(
     let mut blob = files.new_blob()?;
     let unreadable = |cause| Error::blob(layer.descriptor().digest, cause);
     let ((digest, size), ending, diff_id) = chunks::verified(layer, |source| {
-        let mut tar = unpacked(source).map_err(unreadable)?;
-        read_ahead(&mut tar, |tar| {
+        decompress_ahead(source, |tar| {
             let mut tar = HashRead::new(tar);
             let mut hasher = Hasher::default();
             let ending = compress(&mut tar, compression, pool, &unreadable, &mut |bytes| {
