@@ -365,10 +365,11 @@ impl FromStr for Platform {
             || !word(&platform.architecture)
             || !platform.variant.iter().all(|v| word(v))
         {
-            return Err(Error::invalid(
-                format!("platform {text:?}"),
-                "write it as OS/ARCHITECTURE[/VARIANT], for example linux/arm64",
-            ));
+            let reason = match text.contains(',') {
+                true => "it has a comma: give each platform by itself",
+                false => "write it as OS/ARCHITECTURE[/VARIANT], for example linux/arm64",
+            };
+            return Err(Error::invalid(format!("platform {text:?}"), reason));
         }
         // Go's names are lower case, and all tools compare them as such.
         for part in

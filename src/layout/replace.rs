@@ -15,7 +15,8 @@ use crate::{
 
 impl ImageLayout {
     /// Exchanges the folder of this layout with another folder on the same file system. Every
-    /// reader finds either the one or the other. Waits until no other program uses the layout.
+    /// reader finds either the one or the other. Waits until no other program uses the layout, and
+    /// calls `begin` then, immediately before the exchange.
     ///
     /// Use it to replace a layout by a new one: afterwards, the other path has the old layout.
     ///
@@ -23,9 +24,10 @@ impl ImageLayout {
     ///
     /// [`Error::ReadOnlyArchive`], [`Error::Layout`] if a layer of this process is stored in the
     /// layout, and [`Error::Write`] if the file system cannot exchange folders.
-    pub fn exchange(&self, other: impl AsRef<Path>) -> Result<()> {
+    pub fn exchange(&self, other: impl AsRef<Path>, begin: impl FnOnce()) -> Result<()> {
         let (dir, other) = (self.folder()?, other.as_ref());
         let _lock = Lock::exclusive(dir, self.write)?;
+        begin();
         match renameat_with(CWD, dir, CWD, other, RenameFlags::EXCHANGE) {
             Ok(()) => {}
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {

@@ -74,6 +74,12 @@ impl FromStr for Reference {
             None => (text, None),
         };
         let (repository, tag) = split_tag(name);
+        // Without a path, this would be an image of docker.io.
+        if is_registry(repository, tag) {
+            return refuse(
+                "it has only a registry: add the path of the image, as in REGISTRY/PATH",
+            );
+        }
         if tag.is_some_and(|tag| !is_tag(tag)) {
             return refuse(
                 "a tag consists of up to 128 letters, digits, `_`, `.` and `-`, and does not start \
@@ -88,6 +94,14 @@ impl FromStr for Reference {
         };
         Ok(Self { registry, repository, tag: tag.map(str::to_owned), digest })
     }
+}
+
+/// Whether a name is rather that of a registry than of an image: `localhost`, an address, or a host
+/// name with a port, which looks like a tag.
+fn is_registry(name: &str, tag: Option<&str>) -> bool {
+    let is_address = name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let has_port = tag.is_some_and(|tag| tag.len() >= 4 && tag.bytes().all(|b| b.is_ascii_digit()));
+    !name.contains('/') && (name == "localhost" || name.contains('.') && (is_address || has_port))
 }
 
 impl fmt::Display for Reference {
@@ -108,6 +122,7 @@ mod tests {
         for (text, full) in [
             ("alpine".to_owned(), "docker.io/library/alpine".to_owned()),
             ("me/app:1.0".to_owned(), "docker.io/me/app:1.0".to_owned()),
+            ("my.app:20".to_owned(), "docker.io/library/my.app:20".to_owned()),
             (format!("docker.io/alpine@{digest}"), format!("docker.io/library/alpine@{digest}")),
             (format!("localhost/app:1@{digest}"), format!("localhost/app:1@{digest}")),
             ("[::1]:5000/a/b:v1".to_owned(), "[::1]:5000/a/b:v1".to_owned()),
@@ -118,6 +133,10 @@ mod tests {
         }
         for text in [
             "",
+            "localhost:5000",
+            "127.0.0.1",
+            "127.0.0.1:5712",
+            "registry.example:5000",
             "App",
             "a:",
             "a:b/c:",

@@ -96,6 +96,16 @@ impl FileSearch {
         }
     }
 
+    /// Reads the rest of the layers that were read until now, and verifies their digests. Before
+    /// that, contents are what damaged layers have.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BlobDamaged`], and the errors of reading the layers.
+    pub fn verify(&mut self) -> Result<()> {
+        self.0.iter_mut().try_for_each(Layer::verify)
+    }
+
     /// Writes a directory of the image, with everything below it, into an empty directory: see
     /// [`unpack`](crate::rootfs::unpack). This reads all layers, and verifies them. If a file of the
     /// directory is a hard link to one outside of it, its contents are copied.

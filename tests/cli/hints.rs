@@ -62,6 +62,10 @@ fn options_of_other_programs_are_known() {
             "repeat the option for each argument of the program: --cmd --tagg=x",
         ),
         ("build --tagg a --entrypoint /bin/app -o out", "a similar argument exists: '--tag'"),
+        ("mutate image --set-env A=1", "use --env"),
+        ("mutate image --unset-entrypoint", "use --clear entrypoint"),
+        ("serve --port 80 image", "use --listen HOST:PORT"),
+        ("unpack image rootfs", "name the output with -o: -o rootfs"),
         ("--env build", "'build --env' exists"),
         ("-- build", "subcommand 'build' exists; to use it, remove the '--' before it"),
     ] {

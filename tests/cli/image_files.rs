@@ -129,6 +129,28 @@ fn unpack_writes_a_complete_folder_or_none() {
     );
 }
 
+/// Layers that no checksum of their own protects, whose end is damaged.
+#[test]
+fn files_of_damaged_layers_are_errors() {
+    let room = Room::new();
+    for compression in ["none", "zstd"] {
+        let layers = format!("--text /a=first --text /z=last --compression {compression}");
+        room.ok(&format!("build {layers} -o image-{compression}"));
+        let image = format!("image-{compression}");
+        let digest = room.image(&image).0["layers"][0]["digest"].as_str().unwrap()[7..].to_owned();
+        let blob = room.path(&image).join("blobs/sha256").join(digest);
+        let mut bytes = fs::read(&blob).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&blob, bytes).unwrap();
+        for args in [format!("cp {image}:/a a"), format!("cat {image} /a")] {
+            let run = room.run(args.split(' '));
+            assert_eq!(run.code, Some(1), "{args}: {run:?}");
+            assert!(run.err.contains("is damaged"), "{args}: {run:?}");
+        }
+        assert!(!room.path("a").exists());
+    }
+}
+
 #[test]
 fn unpack_writes_one_tar() {
     let room = room();

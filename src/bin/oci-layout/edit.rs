@@ -99,7 +99,10 @@ pub(crate) struct Gc {
 
 impl Gc {
     pub(crate) fn run(self, trust: &Trust) -> Result<()> {
-        let collected = open_layout(&self.layout, self.write, trust)?.collect_garbage()?;
+        let layout = open_layout(&self.layout, self.write, trust)?;
+        let collected = progress::show("waiting until no program uses the layout", |_| {
+            layout.collect_garbage()
+        })?;
         for file in &collected.files {
             say(format_args!("removed {}", file.display()));
         }

@@ -159,7 +159,8 @@ fn permissions(mode: u32) -> String {
 
 /// Prints a file of an image.
 ///
-/// Symbolic links are followed inside of the image. Layers are read only up to the file.
+/// Symbolic links are followed inside of the image. Layers in a registry are read only up to the
+/// file. Those of a layout are verified after the file, so that an error can come after its bytes.
 #[derive(Args)]
 #[command(after_help = "\
 Example:
@@ -177,7 +178,8 @@ impl Cat {
     pub(crate) fn run(self, trust: &Trust) -> Result<()> {
         let (image, _lock) = self.image.open(trust)?;
         let mut files = FileSearch::of(&image);
-        self.paths.iter().try_for_each(|path| print_file(&mut files, path))
+        self.paths.iter().try_for_each(|path| print_file(&mut files, path))?;
+        if self.image.is_local() { files.verify() } else { Ok(()) }
     }
 }
 

@@ -32,6 +32,16 @@ pub(crate) fn advise(error: &mut Error, program: &Command, arguments: &[OsString
             let option = text(error, ContextKind::InvalidArg).unwrap_or_default();
             let Some(mut command) = subcommand(program, arguments) else { return };
             if !option.starts_with('-') {
+                let is_named = |argument: &OsString| {
+                    let text = argument.to_string_lossy();
+                    text.starts_with("-o") || text.starts_with("--output")
+                };
+                if command.get_arguments().any(|argument| argument.get_long() == Some("output"))
+                    && !arguments.iter().any(is_named)
+                {
+                    let advice = format!("name the output with -o: -o {option}");
+                    error.insert(ContextKind::Suggested, tips(vec![&advice]));
+                }
                 return;
             }
             // clap suggests to pass any unknown option as a value, after `--`.
@@ -93,7 +103,10 @@ fn for_option(option: &str, command: &Command) -> Option<&'static str> {
 /// Commands of docker, podman, buildah, skopeo, crane and umoci, and what does the same here.
 const COMMANDS: &[(&[&str], &str)] = &[
     (&["rm", "rmi", "remove", "untag"], "`delete` removes a tag, and `gc` what no image uses"),
-    (&["prune", "system"], "`gc` removes the blobs that no image uses"),
+    (
+        &["prune", "system", "clean", "cleanup", "purge"],
+        "`gc` removes the blobs that no image uses",
+    ),
     (&["save"], "`export` writes images as one tar"),
     (
         &["load", "import"],
@@ -109,13 +122,29 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["info", "show", "stat"], "`inspect` shows an image"),
     (&["extract"], "`unpack` writes all files of an image, and `cp` some of them"),
     (&["mount"], "`ls`, `cat` and `cp` read the files of an image"),
-    (&["create", "new", "init"], "`build` makes an image, and `image-layout` an empty layout"),
+    (&["size", "du"], "`inspect --size` explains the size of an image"),
+    (&["compress"], "`recompress` changes the compression of the layers"),
+    (
+        &["convert"],
+        "`recompress` changes the compression, and `export` writes an archive for docker",
+    ),
+    (&["compare"], "`diff` compares two images"),
+    (&["retag"], "`tag` gives another name to an image"),
+    (
+        &["edit", "set", "update", "env", "label", "annotate"],
+        "`mutate` changes the configuration and the annotations of an image",
+    ),
+    (&["tar"], "`layer-tar` packs files, and `unpack` writes the files of an image, also as a tar"),
+    (
+        &["create", "new", "init", "pack"],
+        "`build` makes an image, and `image-layout` an empty layout",
+    ),
     (&["from"], "`build --base IMAGE` builds on an image"),
     (&["add", "insert"], "`build --base IMAGE -f SRC:DEST` adds files to an image"),
     (&["commit", "repack"], "`layer-diff` makes a layer of what changed in a folder"),
-    (&["flatten"], "`squash` merges the layers of an image"),
+    (&["flatten", "merge"], "`squash` merges the layers of an image"),
     (&["rebase"], "`mutate --rebase` replaces the base of an image"),
-    (&["validate"], "`verify` checks every byte of a layout"),
+    (&["validate", "check", "fsck"], "`verify` checks every byte of a layout"),
     (&["sync"], "`copy` copies from registry to registry"),
     (&["manifest-digest"], "`digest` prints the digest of an image"),
     (&["run", "exec"], "no container runs here: use `podman run oci:LAYOUT[:TAG]`"),
@@ -125,7 +154,36 @@ const COMMANDS: &[(&[&str], &str)] = &[
 /// commands have, and the advice.
 const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (&["--port", "-p", "--exposed-ports"], &["--expose"], "use --expose"),
+    (&["--port", "-p", "--address", "--bind"], &["--listen"], "use --listen HOST:PORT"),
     (&["--working-dir", "--workingdir"], &["--workdir"], "use --workdir"),
+    (&["--set-env", "--add-env", "--environment"], &["--env"], "use --env"),
+    (&["--remove-env", "--rm-env", "--env-rm"], &["--unset-env"], "use --unset-env"),
+    (&["--add-label", "--set-label"], &["--label"], "use --label"),
+    (
+        &["--unset-entrypoint", "--remove-entrypoint", "--no-entrypoint"],
+        &["--clear"],
+        "use --clear entrypoint",
+    ),
+    (&["--command"], &["--cmd"], "use --cmd"),
+    (
+        &["--author", "--shell", "--healthcheck", "--health-cmd"],
+        &["--extra-config"],
+        "use --extra-config, which takes a part of the configuration as JSON",
+    ),
+    (&["--from"], &["--base"], "use --base"),
+    (&["--add", "--copy"], &["--file"], "use -f SRC:DEST"),
+    (&["--name"], &["--tag"], "use --tag"),
+    (&["--overwrite"], &["--force"], "use --force"),
+    (
+        &["--timestamp", "--date"],
+        &["--created"],
+        "use --created for the image, and --mtime for its files",
+    ),
+    (&["--uid", "--gid", "--owner"], &["--chown"], "use --chown UID:GID"),
+    (&["--layers"], &["build"], "use --split, or --new-layer before the files of each layer"),
+    (&["--tree"], &["ls"], "`oci-layout inspect` draws a tree"),
+    (&["-r", "-R", "--recursive"], &["cp"], "a directory is copied with everything below it"),
+    (&["-t", "--tag"], &["push"], "write the new name after the image"),
     (
         &["--password", "-p", "--creds", "--src-creds", "--dest-creds"],
         &["--authfile"],

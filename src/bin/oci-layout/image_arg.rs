@@ -284,6 +284,11 @@ pub(crate) struct OneImage {
 }
 
 impl OneImage {
+    /// Whether the image is not in a registry.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.image, ImageArg::Layout(_))
+    }
+
     /// Opens the image. The lock keeps its blobs while it is read.
     pub(crate) fn open(&self, trust: &Trust) -> Result<(PlatformImage, Option<ReadLock>)> {
         self.options.open(&self.image, trust)

@@ -94,10 +94,10 @@ mod tests {
     #[test]
     fn names_stand_before_images() {
         for (text, name, layout, tag) in [
-            (r"dir", None, "dir", None),
-            (r"latest=dir", Some("latest"), "dir", None),
-            (r"latest=dir:old", Some("latest"), "dir", Some("old")),
-            (r"latest=oci:dir:old", Some("latest"), "dir", Some("old")),
+            (r"one", None, "one", None),
+            (r"latest=one", Some("latest"), "one", None),
+            (r"latest=one:old", Some("latest"), "one", Some("old")),
+            (r"latest=oci:one:old", Some("latest"), "one", Some("old")),
             (r"a\=b", None, "a=b", None),
             (r"ghcr.io/me/app:1.0=a\=b\:c", Some("ghcr.io/me/app:1.0"), "a=b:c", None),
         ] {
@@ -105,7 +105,7 @@ mod tests {
             let expected = NamedImage { name: name.map(str::to_owned), image };
             assert_eq!(NamedImage::parse(text.as_ref()), Ok(expected), "{text}");
         }
-        for text in ["", "=dir", "tag=", "a=b=c", "a=dir:", "a=docker://b"] {
+        for text in ["", "=dir", "tag=", "a=b=c", "a=one:", "a=dir:one", "a=docker://b"] {
             NamedImage::parse(text.as_ref()).unwrap_err();
         }
     }

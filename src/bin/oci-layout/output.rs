@@ -33,7 +33,7 @@ use self::{
     claim::{Claim, Found},
     leftovers::{CLAIM, Leftovers},
 };
-use crate::{errors, image_arg::has_transport};
+use crate::{errors, image_arg::has_transport, progress};
 
 /// The folder in which a layout is written again if its folder has a complete layout of a killed
 /// run.
@@ -109,16 +109,20 @@ impl Output {
 
     /// Keeps the output, which is complete.
     pub(crate) fn keep(self) -> Result<()> {
-        let mut undo = self.shared.end();
         if let Some(old) = &self.replaces {
-            old.exchange(&self.folder)?;
+            let mut undo = None;
+            progress::show("waiting until no program uses the old layout", |_| {
+                // A signal ends the program while it waits, and not later.
+                old.exchange(&self.folder, || undo = Some(self.shared.end()))
+            })?;
             // From here on, the folder has the old layout, and the claim lies in the new one.
-            *undo = None;
+            undo.into_iter().for_each(|mut undo| *undo = None);
             let claim = old.path().join(CLAIM);
             fs::remove_file(&claim).map_err(errors::write(&claim))?;
             remove_layout(&self.folder);
             return Ok(());
         }
+        let mut undo = self.shared.end();
         if self.dir != self.folder {
             self.replace()?;
         }

@@ -98,7 +98,11 @@ impl Cp {
         }
         let file = files.get(&path)?;
         let mut new = temporary().tempfile_in(parent(&destination)).map_err(write)?;
-        files.copy(&path, new.as_file_mut())?;
+        let copied = files.copy(&path, new.as_file_mut()).and_then(|()| files.verify());
+        copied.map_err(|error| match error {
+            Error::Write { cause, .. } => write(cause),
+            other => other,
+        })?;
         set_mode(new.as_file(), file.mode & 0o777).map_err(write)?;
         new.persist_noclobber(&destination).map_err(|error| write(error.error))?;
         Ok(())

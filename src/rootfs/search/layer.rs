@@ -227,6 +227,14 @@ impl Layer {
         }
     }
 
+    /// Reads the rest of the layer, if a part was read, and verifies its digest.
+    pub(crate) fn verify(&mut self) -> Result<()> {
+        match self.forget().progress {
+            Progress::Unread => Ok(()),
+            Progress::Reading(_, read) | Progress::Ended(read) => read.check(&*self.blob),
+        }
+    }
+
     /// Unpacks the layer, and verifies its digest. It is read on from here if no contents of files
     /// below the root have passed, and from its beginning otherwise.
     pub(crate) fn unpack(

@@ -61,6 +61,10 @@ impl LayoutTag {
         }
         match &tag {
             Some(tag) if tag.is_empty() => Err("the tag after the colon is empty".to_owned()),
+            Some(path) if path.starts_with('/') => Err(format!(
+                "{path:?} is a path in the image, and only `cp` takes it after a colon: write it as \
+                 another argument"
+            )),
             _ if layout.is_empty() => Err("the layout is empty".to_owned()),
             _ => Ok(Self { layout: unescape(layout).into(), tag }),
         }

@@ -8,7 +8,7 @@ use std::{
 use indicatif::{DecimalBytes, HumanCount};
 use oci_layout::{
     Result,
-    document::{Configuration, Descriptor, Manifest},
+    document::{Annotations, Configuration, Descriptor, Manifest},
 };
 use serde_json::value::RawValue;
 
@@ -92,7 +92,8 @@ fn entry_tree(entry: &Entry<'_>, names: &[&str], inspection: &Inspection<'_>) ->
                 .map(|error| Tree::new(format!("configuration cannot be read: {error}"), []));
             let configuration =
                 configuration.iter().map(|document| configuration_tree(document, &manifest.config));
-            unreadable.chain(configuration).chain(layers).collect()
+            let annotations = annotations_tree(&manifest.annotations);
+            unreadable.chain(configuration).chain(annotations).chain(layers).collect()
         }
         What::Artifact { manifest } => {
             let kind =
@@ -147,6 +148,12 @@ fn configuration_tree(configuration: &Configuration, descriptor: &Descriptor) ->
     let created =
         configuration.created.iter().map(|created| Tree::new(format!("created {created}"), []));
     Tree::new(format!("configuration  {}", short(descriptor.digest)), created.chain(members))
+}
+
+fn annotations_tree(annotations: &Annotations) -> Option<Tree> {
+    let line = |(key, value): (&String, &String)| Tree::new(format!("{key} {value:?}"), []);
+    let lines: Vec<_> = annotations.iter().map(line).collect();
+    (!lines.is_empty()).then(|| Tree::new("annotations", lines))
 }
 
 fn layer_trees(
