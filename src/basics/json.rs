@@ -50,9 +50,11 @@ pub(crate) fn from_slice<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T
         // failed read is repeated with it.
         let again: Result<T, _> =
             serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
-        match again.map_err(|error| error.path().to_string()) {
-            Err(path) if path != "." => format!("{path}: {error}"),
-            _ => error.to_string(),
+        // Where the JSON itself breaks off, the member is not known: `?`.
+        let path = again.err().map_or(String::new(), |error| error.path().to_string());
+        match path.trim_end_matches(['?', '.']) {
+            "" => error.to_string(),
+            path => format!("{path}: {error}"),
         }
     })
 }
@@ -328,6 +330,15 @@ mod tests {
             json!({ "a": { "c": [3], "x": { "y": null } }, "d": null, "e": { "f": 2 }, "g": null }),
         );
         assert_eq!(value, json!({ "a": { "b": 1, "c": [3], "x": {} }, "e": { "f": 2 } }));
+    }
+
+    #[test]
+    fn errors_name_the_member_if_there_is_one() {
+        let message = |json: &str| from_slice::<Vec<Vec<u8>>>(json.as_bytes()).unwrap_err();
+        assert!(message("[[1], [2, -1]]").starts_with("[1][1]: invalid value"));
+        for broken in ["", "{", "[[1], [2"] {
+            assert!(!message(broken).contains('?'), "{}", message(broken));
+        }
     }
 
     #[test]

@@ -30,6 +30,8 @@ struct Podman(TempDir);
 impl Podman {
     fn new() -> Self {
         let dir = TempDir::new().unwrap();
+        // The folder for temporary files may lie in an overlay, which cannot hold another one.
+        run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(dir.path()));
         let root = dir.path().display();
         // Partial pulls need overlay.
         let storage = format!(
@@ -77,6 +79,7 @@ impl Drop for Podman {
     fn drop(&mut self) {
         // It may leave mounts in its own namespace only.
         let _ = self.command(&["rmi", "--all", "--force"]).output();
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).output();
     }
 }
 

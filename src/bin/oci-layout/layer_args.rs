@@ -20,9 +20,9 @@ pub(crate) struct LayerArgs {
     #[command(flatten)]
     pub(crate) files: Files,
 
-    /// Exclude matching paths from every folder and tar; a matching folder is excluded with its contents.
-    /// May be repeated. `*` does not match a slash, `**` does; `!GLOB` includes paths again, as in
-    /// .dockerignore
+    /// Exclude matching paths from every folder and tar; a matching folder is excluded with its
+    /// contents. Paths are relative to the folder, and not those in the image. May be repeated. `*`
+    /// does not match a slash, `**` does; `!GLOB` includes paths again, as in .dockerignore
     #[arg(long, value_name = "GLOB", allow_hyphen_values = true)]
     exclude: Vec<String>,
 
