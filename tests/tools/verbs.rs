@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::common::{
     hello::hello,
-    tool::{Registry, crane, run, skopeo, tool},
+    tool::{Containers, Registry, crane, run, skopeo, tool},
 };
 
 /// The program in an empty environment, whose credentials lie in a folder.
@@ -204,7 +204,9 @@ fn other_programs_read_a_login() {
     run(tool("crane").args(["digest", "--insecure", &image]).env("DOCKER_CONFIG", home.path()));
     let authfile = format!("--authfile={}", file.display());
     skopeo(["inspect", "--tls-verify=false", "--raw", &authfile, &format!("docker://{image}")]);
-    assert_eq!(run(tool("podman").args(["login", "--get-login", &authfile, address])), "me\n");
+    // The default storage is not ready while another podman makes it.
+    let containers = Containers::new(home.path());
+    assert_eq!(containers.podman(["login", "--get-login", &authfile, address]), "me\n");
 
     let (_, said) = ok(home.path(), &format!("logout {address}"));
     assert_eq!(said, format!("logged out of {address}; removed from {}\n", file.display()));
