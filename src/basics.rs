@@ -1,6 +1,7 @@
 //! What all rooms use: errors, warnings, digests, JSON, and text for terminals.
 
 pub(crate) mod byte_format;
+pub(crate) mod checksum;
 pub(crate) mod digest;
 pub(crate) mod error;
 pub(crate) mod json;

@@ -74,7 +74,7 @@ impl BaseIndex {
             .map(|at| &self.entries[at].1)
     }
 
-    /// Whether the layer has a file below this path. A whiteout is no file.
+    /// Whether the layer has a file below this path. Whiteouts do not count.
     pub(crate) fn has_below(&self, path: &LayerPath) -> bool {
         let after = self.entries.partition_point(|(other, _)| other <= path);
         let below = self.entries[after..].iter().map(|(other, _)| other);

@@ -30,7 +30,7 @@ impl<'a> Owners<'a> {
         self.keys.entry(path).or_insert_with(|| key.clone());
     }
 
-    /// Gives a file to a unit, whoever has it.
+    /// Gives a file to a unit, also if another unit has it.
     pub(crate) fn give(&mut self, path: &'a [u8], key: Key) {
         self.keys.insert(path, key);
     }

@@ -6,10 +6,8 @@ use std::{
     time::SystemTime,
 };
 
-use flate2::Crc;
-
 use crate::{
-    basics::{BYTE_FORMAT, Error, Result},
+    basics::{BYTE_FORMAT, Error, Result, checksum::crc32},
     store::{new_file::replace, write_options::WriteOptions},
     tarfile::{Compression, labelled},
 };
@@ -41,7 +39,7 @@ impl BlockCache {
         let path = self.path(compression, block);
         let mut compressed = fs::read(&path).ok()?;
         let expected = compressed.split_off(compressed.len().checked_sub(4)?);
-        if expected != sum(&compressed).to_le_bytes() {
+        if expected != crc32(&compressed).to_le_bytes() {
             return None;
         }
         let contents = labelled::decompress(compression, &compressed, block.len()).ok()?;
@@ -57,13 +55,13 @@ impl BlockCache {
     /// Adds a block, in place of one with the same checksum and size.
     pub(crate) fn add(&self, compression: Compression, block: &[u8], compressed: &[u8]) {
         let path = self.path(compression, block);
-        let parts = [compressed, &sum(compressed).to_le_bytes()];
+        let parts = [compressed, &crc32(compressed).to_le_bytes()];
         let _ = replace(&path, &parts, WriteOptions::default().sync(false));
     }
 
     fn path(&self, compression: Compression, block: &[u8]) -> PathBuf {
         let compression = compression.to_string().replace(':', "-");
-        self.folder.join(format!("{compression}-{:08x}-{}", sum(block), block.len()))
+        self.folder.join(format!("{compression}-{:08x}-{}", crc32(block), block.len()))
     }
 
     /// Removes the blocks that were not used for the longest time, until the others are small
@@ -93,10 +91,4 @@ impl Drop for BlockCache {
     fn drop(&mut self) {
         let _ = self.shrink();
     }
-}
-
-fn sum(bytes: &[u8]) -> u32 {
-    let mut sum = Crc::new();
-    sum.update(bytes);
-    sum.sum()
 }

@@ -3,10 +3,8 @@
 
 use std::{collections::HashMap, io};
 
-use flate2::Crc;
-
 use crate::{
-    basics::{Digest, Error, Result},
+    basics::{Digest, Error, Result, checksum::crc32},
     store::checked::CheckedFile,
     tarfile::{
         Compression,
@@ -71,7 +69,7 @@ impl EarlierBlocks {
             read(at, &mut compressed).map_err(Error::read(&blob.bytes.path))?;
             let mut start = vec![0; contents.min(START as u64) as usize];
             if labelled::decompress_start(compression, &compressed, &mut start).is_ok() {
-                let key = Key { compression, size: contents, sum: sum(&start) };
+                let key = Key { compression, size: contents, sum: crc32(&start) };
                 self.blocks.entry(key).or_default().push(place);
             }
         }
@@ -82,7 +80,7 @@ impl EarlierBlocks {
     /// The compressed form of this block, if an earlier layer has it.
     pub(crate) fn find(&self, compression: Compression, block: &[u8]) -> Option<Vec<u8>> {
         let start = &block[..block.len().min(START)];
-        let key = Key { compression, size: block.len() as u64, sum: sum(start) };
+        let key = Key { compression, size: block.len() as u64, sum: crc32(start) };
         let places = self.blocks.get(&key).map_or(&[][..], Vec::as_slice);
         places.iter().find_map(|place| {
             let compressed = self.read(place).ok()?;
@@ -101,10 +99,4 @@ impl EarlierBlocks {
         self.blobs[place.blob].1.read_exact_at(place.at, &mut compressed)?;
         Ok(compressed)
     }
-}
-
-fn sum(start: &[u8]) -> u32 {
-    let mut sum = Crc::new();
-    sum.update(start);
-    sum.sum()
 }

@@ -26,7 +26,7 @@ pub(crate) enum Next {
 const MAX_COMPRESSED: usize = 5 << 20;
 
 impl CompressedBlock {
-    /// Reads the next block. A block that is cut off is no block.
+    /// Reads the next block. The bytes of a block that is cut off are returned as the rest.
     pub(crate) fn next(stream: &mut impl BufRead) -> io::Result<Next> {
         let mut bytes = Vec::new();
         let found = match read_to(stream, &mut bytes, 5)? {

@@ -131,7 +131,7 @@ fn all_platforms_and_the_names_stay() {
     }
 }
 
-/// Replacing a layout waits until nobody reads it.
+/// A program that replaces a layout waits for its readers, and must not be one of them.
 #[test]
 fn an_image_replaces_the_layout_that_it_comes_from() {
     let room = room();

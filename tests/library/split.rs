@@ -62,7 +62,7 @@ fn a_python_package_is_what_its_record_lists() {
         &format!("{SITE}/__pycache__/other.cpython-312.pyc"),
         &format!("{SITE}/six-1.17.dist-info/METADATA"),
         &format!("{SITE}/six-1.17.dist-info/licenses/LICENSE"),
-        // Neither has a RECORD, so that nobody knows their files.
+        // Neither has a RECORD, which would list their files.
         &format!("{SITE}/none-1.dist-info/METADATA"),
         &format!("{SITE}/old.egg-info/SOURCES.txt"),
     ]);

@@ -5,10 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flate2::Crc;
-
 use crate::{
-    basics::{Digest, Error, Result, json},
+    basics::{Digest, Error, Result, checksum::crc32, json},
     blob::Blob,
     recipe::BaseIndex,
     store::{WriteOptions, replace},
@@ -96,7 +94,7 @@ pub(crate) fn index_of(layer: &dyn Blob, cache: Option<&Path>) -> Result<BaseInd
 /// Parses a complete file of this format.
 fn parse(bytes: &[u8]) -> Option<BaseIndex> {
     let (sum, bytes) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
-    (u32::from_be_bytes(*sum) == sum_of(bytes))
+    (u32::from_be_bytes(*sum) == crc32(bytes))
         .then(|| postcard::from_bytes(bytes).ok())
         .flatten()
         .map(|(index, outside): (BaseIndex, _)| index.with_outside(outside))
@@ -109,12 +107,5 @@ fn write(path: &Path, index: &BaseIndex) -> Result<()> {
     fs::create_dir_all(folder).map_err(Error::write(folder))?;
     // [`parse`] rejects a file that a power loss damages.
     let options = WriteOptions::default().sync(false);
-    replace(path, &[MAGIC, &sum_of(&bytes).to_be_bytes(), &bytes], options)
-}
-
-/// A checksum to detect truncated or damaged files.
-fn sum_of(bytes: &[u8]) -> u32 {
-    let mut crc = Crc::new();
-    crc.update(bytes);
-    crc.sum()
+    replace(path, &[MAGIC, &crc32(&bytes).to_be_bytes(), &bytes], options)
 }

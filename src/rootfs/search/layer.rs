@@ -59,7 +59,7 @@ enum Found {
     Whiteout,
 }
 
-/// A file that is no directory.
+/// A file of any type but a directory.
 pub(crate) enum Seen {
     Entry(FileEntry),
     /// A hard link to a file of a lower layer.
@@ -187,7 +187,7 @@ impl Layer {
         }
     }
 
-    /// Whether the layer, as far as it was read, has a file below a path. A whiteout is no file.
+    /// Whether the layer, as far as it was read, has a file below a path. Whiteouts do not count.
     fn has_below(&self, path: &LayerPath) -> bool {
         let from = self.first.range(path..).map(|(other, _)| other);
         let mut below = from.take_while(|other| *other == path || other.is_below(path));
