@@ -93,9 +93,10 @@ pub fn attacks(canary: &Path) -> Vec<Attack> {
             Makes(&["l link"]), wrong, wrong),
         two("a hard link through a link of the layer below", link(), &[hard_link("hard", "link/secret")],
             Makes(&["l link"]), wrong),
+        // Here too, GNU tar makes the link over the file on some file systems.
         one("a file over a hard link to a link",
             &[symlink("link", secret), hard_link("hard", "link"), text("hard")],
-            Makes(&["- hard", "l link"]), Same, Differs),
+            Makes(&["- hard", "l link"]), Same, NotAsked),
         one("hard links to themselves, to directories and below files",
             &[directory("d/"), hard_link("d", "d"), hard_link("e", "d"), text("f"), hard_link("f", "f"),
               hard_link("f/x", "f")],
