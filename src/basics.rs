@@ -10,6 +10,8 @@ pub(crate) mod progress;
 pub(crate) mod registry_error;
 pub(crate) mod report;
 mod sha256;
+#[cfg(feature = "registry")]
+pub(crate) mod stop;
 pub(crate) mod sync;
 pub(crate) mod text;
 pub(crate) mod warning;

@@ -114,6 +114,8 @@ mod layout;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod nix;
+#[cfg(feature = "on-demand")]
+pub mod on_demand;
 mod pool;
 mod recipe;
 #[cfg(feature = "registry")]

@@ -76,10 +76,14 @@ pub(crate) mod session;
 pub(crate) mod tags;
 pub(crate) mod tls;
 
+pub use crate::basics::stop::Stop;
 pub use crate::registry::{
     client::{Client, download_pool},
     credentials::Credentials,
     proxy::Proxies,
     reference::Reference,
-    serve::{Endpoint, Limits, Repository, Serving, event::Event},
+    serve::{
+        Endpoint, Limits, NamedImageError, NamedImageErrorKind, NamedImages, Repository, Serving,
+        event::Event,
+    },
 };

@@ -14,6 +14,7 @@ pub(crate) mod find;
 #[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd"))]
 pub(crate) mod fuzzing;
 pub(crate) mod login;
+pub(crate) mod named_images;
 pub(crate) mod places;
 pub(crate) mod pull_watch;
 pub(crate) mod range;
@@ -58,7 +59,12 @@ use crate::{
     },
 };
 
-pub use crate::registry::serve::{event::Event, places::Limits, repository::Repository};
+pub use crate::registry::serve::{
+    event::Event,
+    named_images::{NamedImageError, NamedImageErrorKind, NamedImages},
+    places::Limits,
+    repository::Repository,
+};
 
 /// A read-only registry that serves image layouts, as the [distribution
 /// specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md) defines

@@ -9,9 +9,26 @@ use std::{
 use walkdir::WalkDir;
 
 /// The lowest room first. `docs/architecture.md` describes each.
-const ROOMS: [&str; 19] = [
-    "basics", "pool", "closure", "split", "document", "tarfile", "store", "recipe", "blob",
-    "layer", "image", "rootfs", "report", "layout", "verify", "archive", "folder", "registry",
+const ROOMS: [&str; 20] = [
+    "basics",
+    "pool",
+    "closure",
+    "split",
+    "document",
+    "tarfile",
+    "store",
+    "recipe",
+    "blob",
+    "layer",
+    "image",
+    "rootfs",
+    "report",
+    "layout",
+    "verify",
+    "archive",
+    "folder",
+    "registry",
+    "on_demand",
     "nix",
 ];
 
