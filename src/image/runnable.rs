@@ -223,7 +223,7 @@ impl<'a> Check<'a> {
     /// Checks the architecture, the loader and the libraries of a program or library.
     fn elf(&mut self, path: &LayerPath, elf: &Elf) -> Result<()> {
         let expected = &self.document.architecture;
-        if let Some(found) = elf.architecture
+        if let Some(found) = &elf.architecture
             && found != expected
         {
             let (found, expected) = (found.to_owned(), expected.clone());

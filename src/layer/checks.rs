@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use flate2::Crc;
-
 use crate::{
     basics::{Digest, Error, Hasher, Result},
     layer::stream::{EntryAt, TarStream},
@@ -16,13 +14,13 @@ pub(crate) struct Recorder<'a> {
     prefixes: Vec<Digest>,
     entries: Vec<u32>,
     /// The checksum of the entry in which the last block ended.
-    sum: Crc,
+    sum: crc32fast::Hasher,
     at: u64,
 }
 
 impl<'a> Recorder<'a> {
     pub(crate) fn new(stream: &'a TarStream) -> Self {
-        Self { stream, prefixes: Vec::new(), entries: Vec::new(), sum: Crc::new(), at: 0 }
+        Self { stream, prefixes: Vec::new(), entries: Vec::new(), sum: Default::default(), at: 0 }
     }
 
     pub(crate) fn block(&mut self, mut block: &[u8], hasher: &Hasher) {
@@ -36,7 +34,7 @@ impl<'a> Recorder<'a> {
             if self.at < end {
                 break;
             }
-            self.entries.push(std::mem::take(&mut self.sum).sum());
+            self.entries.push(std::mem::take(&mut self.sum).finalize());
         }
     }
 
@@ -124,7 +122,7 @@ impl<'a> Comparison<'a> {
 
     fn sum(&self, mut range: Range<u64>) -> Result<u32> {
         const PART: u64 = 256 << 10;
-        let mut sum = Crc::new();
+        let mut sum = crc32fast::Hasher::new();
         let mut part = Vec::new();
         while !range.is_empty() {
             part.resize(PART.min(range.end - range.start) as usize, 0);
@@ -132,6 +130,6 @@ impl<'a> Comparison<'a> {
             sum.update(&part);
             range.start += part.len() as u64;
         }
-        Ok(sum.sum())
+        Ok(sum.finalize())
     }
 }

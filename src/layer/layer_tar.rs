@@ -145,8 +145,9 @@ impl Packing<'_, '_> {
         let store = options.store.as_deref().map(|dir| BlobFiles::create(dir, options.write));
         let store = store.transpose()?;
         let mut blob = store.as_ref().map(BlobFiles::new_blob).transpose()?;
+        let states = self.states();
         let (Pass { diff_id, descriptor, untabled }, checks) =
-            self.made(blob.as_mut(), progress)?;
+            self.made(states.as_ref(), blob.as_mut(), progress)?;
         let too_large =
             |entry: &Entry| [entry.uid, entry.gid].into_iter().find(|&id| id >= u32::MAX.into());
         let mut warnings = warnings();
@@ -171,28 +172,33 @@ impl Packing<'_, '_> {
             pool: pool.clone(),
             stored,
             checks: checks.map(Arc::new),
+            states,
             recipe: None,
             warnings,
         })
     }
 
+    /// The state of the files, if the options trust it.
+    fn states(&self) -> Option<FileStates> {
+        let Self { stream, options, record, begun, .. } = *self;
+        let known = options.known_layers.as_ref().filter(|_| stream.total().is_some())?;
+        FileStates::of(known, stream, options.compression, record, begun)
+    }
+
     /// Finds the results, and the blob, if the files are unchanged, or else makes them.
     fn made(
         &self,
+        states: Option<&FileStates>,
         mut blob: Option<&mut NewBlob>,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<(Pass, Option<Checks>)> {
-        let Self { stream, options, record, begun, .. } = *self;
-        let known = options.known_layers.as_deref().filter(|_| stream.total().is_some());
-        let states = known
-            .and_then(|known| FileStates::of(known, stream, options.compression, record, begun));
-        if let Some(found) = states.as_ref().and_then(FileStates::find)
+        if let Some(found) = states.and_then(FileStates::find)
             && self.copy_earlier(&found.0, blob.as_deref_mut())?
         {
             return Ok(found);
         }
         let made = self.pass(blob, progress)?;
-        check_empty_files(stream)?;
+        check_empty_files(self.stream)?;
         if let Some(states) = states {
             states.record(&made.0, made.1.as_ref());
         }
@@ -292,6 +298,8 @@ pub struct TarLayer {
     pool: Pool,
     stored: Option<Arc<StoredBlob>>,
     checks: Option<Arc<Checks>>,
+    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "the program uses it"))]
+    states: Option<FileStates>,
     recipe: Option<Recipe>,
     warnings: Vec<Warning>,
 }
@@ -300,6 +308,12 @@ impl TarLayer {
     /// Probable mistakes in the mappings or options.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// The state of the files when the layer was made, if the options trust it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn states(&self) -> Option<&FileStates> {
+        self.states.as_ref()
     }
 
     /// The entries, whose contents can be read again.

@@ -17,7 +17,10 @@ use crate::{
     },
     recipe::{Checks, LayerOptions},
     store::{KnownLayers, checked::Stamp},
-    tarfile::{Compression, header::header},
+    tarfile::{
+        Compression,
+        header::{Fields, HeaderKind},
+    },
 };
 
 impl LayerOptions {
@@ -46,8 +49,9 @@ impl LayerOptions {
 const QUIET: Duration = Duration::from_secs(2);
 
 /// The state of all files of a layer.
-pub(crate) struct FileStates<'a> {
-    known: &'a KnownLayers,
+#[derive(Clone, Debug)]
+pub(crate) struct FileStates {
+    known: Arc<KnownLayers>,
     digest: Digest,
     /// Whether all times are old enough.
     is_quiet: bool,
@@ -71,12 +75,12 @@ struct RecordedChecks {
     entries: Vec<u32>,
 }
 
-impl<'a> FileStates<'a> {
+impl FileStates {
     /// The state of the files in a tar whose entries are all known. `None` if it has contents
     /// without a file of their own. `begun` is when the listing began, and `checks` says whether
     /// these are wanted.
     pub(crate) fn of(
-        known: &'a KnownLayers,
+        known: &Arc<KnownLayers>,
         stream: &TarStream,
         compression: Compression,
         checks: bool,
@@ -89,18 +93,14 @@ impl<'a> FileStates<'a> {
         for number in 0..stream.len() {
             let at = stream.entry(number)?;
             let entry = at.entry();
-            states.update(&header(&entry.fields()));
+            add_fields(&mut states, &entry.fields());
             match &entry.kind {
                 Kind::File(Content::Bytes(bytes)) => states.update(bytes),
                 Kind::File(Content::File(file)) => {
                     let Stamp { device, inode, size, modified, changed } = file.stamp;
-                    for number in [device, inode, size] {
-                        states.update(&number.to_le_bytes());
-                    }
-                    for (seconds, nanoseconds) in [modified, changed] {
-                        states.update(&seconds.to_le_bytes());
-                        states.update(&nanoseconds.to_le_bytes());
-                    }
+                    let times = [modified.0, modified.1, changed.0, changed.1];
+                    states.update([device, inode, size].map(u64::to_le_bytes).as_flattened());
+                    states.update(times.map(i64::to_le_bytes).as_flattened());
                     newest = newest.max(modified).max(changed);
                 }
                 Kind::File(Content::Stretch { .. } | Content::Sparse(_)) => return None,
@@ -110,7 +110,7 @@ impl<'a> FileStates<'a> {
         let since_1970 = begun.duration_since(UNIX_EPOCH).unwrap_or_default();
         let quiet = since_1970.saturating_sub(QUIET);
         let is_quiet = newest < (quiet.as_secs() as i64, quiet.subsec_nanos().into());
-        Some(Self { known, digest: states.finish().0, is_quiet })
+        Some(Self { known: Arc::clone(known), digest: states.finish().0, is_quiet })
     }
 
     /// The layer that was made of files in this state.
@@ -145,5 +145,53 @@ impl<'a> FileStates<'a> {
         if let (true, Ok(bytes)) = (self.is_quiet, postcard::to_allocvec(&record)) {
             self.known.add(self.digest, &bytes);
         }
+    }
+
+    /// What was found out about files in this state, and recorded under this name.
+    #[cfg(feature = "cli")]
+    pub(crate) fn find_facts<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<T> {
+        postcard::from_bytes(&self.known.find(self.of_facts(name))?).ok()
+    }
+
+    /// Records facts that depend on nothing but these files, if they are quiet.
+    #[cfg(feature = "cli")]
+    pub(crate) fn record_facts(&self, name: &str, facts: &impl Serialize) {
+        if let (true, Ok(bytes)) = (self.is_quiet, postcard::to_allocvec(facts)) {
+            self.known.add(self.of_facts(name), &bytes);
+        }
+    }
+
+    #[cfg(feature = "cli")]
+    fn of_facts(&self, name: &str) -> Digest {
+        Digest::of(format!("{name} {}", self.digest).as_bytes())
+    }
+}
+
+/// Adds all fields of an entry to a hash. The header has the same information, but takes longer to
+/// make and to hash.
+fn add_fields(states: &mut Hasher, entry: &Fields<'_>) {
+    let Fields { path, kind, mode, uid, gid, mtime, nanoseconds, size, xattrs } = entry;
+    let linked;
+    let (kind, major, minor, target) = match kind {
+        HeaderKind::Directory => (0, 0, 0, &[][..]),
+        HeaderKind::File => (1, 0, 0, &[][..]),
+        HeaderKind::Symlink(target) => (2, 0, 0, *target),
+        HeaderKind::HardLink(path) => {
+            linked = path.to_bytes();
+            (3, 0, 0, &linked[..])
+        }
+        HeaderKind::CharDevice(major, minor) => (4, *major, *minor, &[][..]),
+        HeaderKind::BlockDevice(major, minor) => (5, *major, *minor, &[][..]),
+        HeaderKind::Fifo => (6, 0, 0, &[][..]),
+    };
+    let attributes = xattrs.iter().count() as u32;
+    let numbers = [kind, major, minor, *mode, *nanoseconds, attributes];
+    states.update(numbers.map(u32::to_le_bytes).as_flattened());
+    states.update([*uid, *gid, *size, mtime.cast_unsigned()].map(u64::to_le_bytes).as_flattened());
+    let path = path.to_bytes();
+    let of_xattrs = xattrs.iter().flat_map(|(name, value)| [name, value]);
+    for text in [&path[..], target].into_iter().chain(of_xattrs) {
+        states.update(&(text.len() as u64).to_le_bytes());
+        states.update(text);
     }
 }

@@ -4,7 +4,7 @@
 //! changes, the blocks far before and after it therefore stay as they are. `docs/byte-format.md`
 //! documents the rule.
 
-use flate2::Crc;
+use crc32fast::Hasher;
 
 /// A place at which a block can end: the beginning of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +18,10 @@ pub(crate) struct Boundary {
 /// The key of an entry with these fields of its ustar header. It does not depend on the contents, so
 /// that a file that changes does not move the ends of blocks.
 pub(crate) fn key(name: &[u8], prefix: &[u8]) -> u32 {
-    let mut sum = Crc::new();
+    let mut sum = Hasher::new();
     sum.update(name);
     sum.update(prefix);
-    sum.sum()
+    sum.finalize()
 }
 
 /// The end of the block that begins at `start`. `tar_end` is the end of the tar, if it is known.

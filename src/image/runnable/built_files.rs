@@ -1,7 +1,7 @@
 //! The files of layers that were just made, and of the base below them.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Read, Seek, SeekFrom},
     sync::Mutex,
 };
@@ -30,11 +30,25 @@ pub(crate) struct BuiltFiles<'a> {
     layers: Vec<&'a TarLayer>,
     base: Stack,
     lookup: Mutex<Lookup>,
+    /// What is known of the files of each layer.
+    known: Mutex<Vec<KnownNeeds>>,
 }
+
+/// What files of a layer need.
+#[derive(Default)]
+struct KnownNeeds {
+    needs: BTreeMap<Vec<u8>, Option<Needs>>,
+    /// Whether some of them are not recorded yet.
+    is_new: bool,
+}
+
+/// The name under which the needs of a layer's files are recorded, if their times are trusted.
+const NEEDS: &str = "needs";
 
 /// A file of the image.
 enum Found {
-    Layer(EntryAt),
+    /// Of the layer with this index.
+    Layer(usize, EntryAt),
     Base(Lower),
 }
 
@@ -48,13 +62,19 @@ impl<'a> BuiltFiles<'a> {
             Some(base) => base.stack(pool)?,
             None => Stack::new(Vec::new()),
         };
-        Ok(Self { layers: layers.iter().rev().collect(), base, lookup: Mutex::default() })
+        let layers: Vec<_> = layers.iter().rev().collect();
+        let known = |layer: &&TarLayer| {
+            let needs = layer.states().and_then(|states| states.find_facts(NEEDS));
+            KnownNeeds { needs: needs.unwrap_or_default(), is_new: false }
+        };
+        let known = layers.iter().map(known).collect();
+        Ok(Self { layers, base, lookup: Mutex::default(), known: Mutex::new(known) })
     }
 
     fn find(&self, path: &LayerPath) -> Option<Found> {
-        for layer in &self.layers {
+        for (index, layer) in self.layers.iter().enumerate() {
             if let Some(at) = layer.stream().find(path) {
-                return Some(Found::Layer(at));
+                return Some(Found::Layer(index, at));
             }
             // A whiteout, or something that is not a directory, hides what is below.
             let is_hidden = |above: &LayerPath| {
@@ -79,7 +99,7 @@ impl Files for BuiltFiles<'_> {
     fn at(&self, path: &LayerPath) -> Option<At> {
         let file = |path: &LayerPath, mode| At::File { path: path.clone(), mode };
         Some(match self.find(path)? {
-            Found::Layer(at) => match &at.entry().kind {
+            Found::Layer(_, at) => match &at.entry().kind {
                 Kind::Directory => At::Directory,
                 Kind::Symlink(target) => At::Symlink(target.clone()),
                 Kind::HardLink(target) => file(target, Some(at.entry().mode)),
@@ -92,15 +112,22 @@ impl Files for BuiltFiles<'_> {
     }
 
     fn needs(&self, path: &LayerPath) -> Result<Option<Needs>> {
-        let Some(Found::Layer(at)) = self.find(path) else { return Ok(None) };
+        let Some(Found::Layer(layer, at)) = self.find(path) else { return Ok(None) };
         let Kind::File(content) = &at.entry().kind else { return Ok(None) };
+        if let Some(needs) = lock(&self.known)[layer].needs.get(&path.to_bytes()) {
+            return Ok(needs.clone());
+        }
         let failed = |cause: io::Error| cause.downcast().unwrap_or_else(Error::sink);
-        Needs::read(ContentReader { content, at: 0 }).map_err(failed)
+        let needs = Needs::read(ContentReader { content, at: 0 }).map_err(failed)?;
+        let known = &mut lock(&self.known)[layer];
+        known.needs.insert(path.to_bytes(), needs.clone());
+        known.is_new = true;
+        Ok(needs)
     }
 
     fn text(&self, path: &LayerPath) -> Result<Option<String>> {
         const MOST: u64 = 1 << 20;
-        let Some(Found::Layer(at)) = self.find(path) else { return Ok(None) };
+        let Some(Found::Layer(_, at)) = self.find(path) else { return Ok(None) };
         let Kind::File(content) = &at.entry().kind else { return Ok(None) };
         if content.size() > MOST {
             return Ok(None);
@@ -121,13 +148,24 @@ impl Files for BuiltFiles<'_> {
                 None::<()>
             });
         }
-        paths.retain(|path| matches!(self.find(path), Some(Found::Layer(_))));
+        paths.retain(|path| matches!(self.find(path), Some(Found::Layer(..))));
         paths
     }
 
     /// The base may have any.
     fn may_have(&self, _: &str) -> bool {
         true
+    }
+}
+
+/// Records what was read, for the next build of the same files.
+impl Drop for BuiltFiles<'_> {
+    fn drop(&mut self) {
+        for (layer, known) in self.layers.iter().zip(&*lock(&self.known)) {
+            if let Some(states) = layer.states().filter(|_| known.is_new) {
+                states.record_facts(NEEDS, &known.needs);
+            }
+        }
     }
 }
 

@@ -10,12 +10,13 @@ use object::{
     Endianness, FileKind, ReadCache, ReadRef, StringTable, elf,
     read::elf::{Dyn, FileHeader, ProgramHeader},
 };
+use serde::{Deserialize, Serialize};
 
 /// A program or a shared library.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Elf {
     /// The name that images use, if it is a known one.
-    pub(crate) architecture: Option<&'static str>,
+    pub(crate) architecture: Option<String>,
     /// The path of the loader.
     pub(crate) loader: Option<String>,
     /// The names of the libraries.
@@ -47,7 +48,7 @@ impl Elf {
     /// ([ld.so(8)](https://man7.org/linux/man-pages/man8/ld.so.8.html)), of Debian's glibc, and of
     /// musl.
     pub(crate) fn default_dirs(&self) -> impl Iterator<Item = PathBuf> + use<> {
-        let debian = self.architecture.and_then(|architecture| {
+        let debian = self.architecture.as_deref().and_then(|architecture| {
             Some(match architecture {
                 "amd64" => "x86_64-linux-gnu",
                 "386" => "i386-linux-gnu",
@@ -72,7 +73,10 @@ fn parse<'a, H: FileHeader<Endian = Endianness>>(data: impl ReadRef<'a>) -> Opti
     let header = H::parse(data).ok()?;
     let endian = header.endian().ok()?;
     let segments = header.program_headers(endian, data).ok()?;
-    let mut found = Elf { architecture: architecture::<H>(header, endian), ..Elf::default() };
+    let mut found = Elf {
+        architecture: architecture::<H>(header, endian).map(str::to_owned),
+        ..Elf::default()
+    };
     for segment in segments {
         if let Ok(Some(loader)) = segment.interpreter(endian, data) {
             found.loader = Some(String::from_utf8_lossy(loader).into_owned());

@@ -2,10 +2,12 @@
 
 use std::io::{self, Read, Seek};
 
+use serde::{Deserialize, Serialize};
+
 use crate::image::runnable::elf::Elf;
 
 /// What a script, program or library needs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) enum Needs {
     /// The interpreter of a script, and the program that `env` starts.
     Interpreters(Vec<String>),
