@@ -14,7 +14,8 @@ use crate::document::descriptor::Platform;
 pub struct ImageContents {
     /// The platform of the image.
     pub platform: Platform,
-    /// The packages, as a client names them, sorted by bytes, each once.
+    /// The packages, as a client names them, sorted by bytes, each once. A package with a question
+    /// mark, which only operators can add, is left out if the package set does not have it.
     pub packages: Vec<String>,
     /// The user: a name, or `UID[:GID]`. Without it, an unprivileged user.
     #[serde(default)]

@@ -24,7 +24,7 @@ pub trait PackageSource: Send + Sync {
     fn tags(&self) -> Vec<String>;
 
     /// Finds the packages with these names in a revision, for a Nix system such as `x86_64-linux`.
-    /// Nothing is built.
+    /// A name with a question mark is left out if there is no such package. Nothing is built.
     ///
     /// # Errors
     ///
@@ -60,6 +60,8 @@ pub trait PackageSource: Send + Sync {
 pub struct Resolved {
     /// The revision.
     pub revision: String,
+    /// The Nix system, such as `x86_64-linux`.
+    pub system: String,
     /// The packages, sorted by attribute, each once.
     pub packages: Vec<Package>,
 }
