@@ -17,6 +17,8 @@ mod nix {
     mod layout;
     mod lazy;
     mod mistakes;
+    #[cfg(feature = "on-demand")]
+    mod on_demand;
     mod proxy;
     mod pull;
     mod rebuild;

@@ -67,10 +67,32 @@ impl Nix {
     /// no other.
     pub fn in_place(&self, program: &str) -> Command {
         let mut command = self.program(program);
-        for variable in ["NIX_STORE_DIR", "NIX_STATE_DIR", "NIX_LOG_DIR"] {
-            command.env(variable, self.dir.path().join("in-place").join(variable));
-        }
+        command.envs(self.place());
         command
+    }
+
+    /// The variables of a store that is logically at its physical path.
+    fn place(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
+        ["NIX_STORE_DIR", "NIX_STATE_DIR", "NIX_LOG_DIR"]
+            .into_iter()
+            .map(|variable| (variable, self.dir.path().join("in-place").join(variable)))
+    }
+
+    /// The environment of the programs, on a store that is logically at its physical path.
+    #[cfg(feature = "on-demand")]
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let text = |path: PathBuf| path.into_os_string().into_string().unwrap();
+        let mut environment: BTreeMap<String, String> =
+            self.place().map(|(name, path)| (name.to_owned(), text(path))).collect();
+        environment.insert("NIX_CONF_DIR".to_owned(), text(self.dir.path().to_owned()));
+        environment.insert("PATH".to_owned(), env::var("PATH").unwrap());
+        environment
+    }
+
+    /// The folder of its programs, unless they are on `PATH`.
+    #[cfg(feature = "on-demand")]
+    pub fn programs(&self) -> Option<PathBuf> {
+        (self.version == Version::Newer).then(|| Path::new(INSTALLED).join("nix-newer/bin"))
     }
 
     fn program(&self, program: &str) -> Command {
