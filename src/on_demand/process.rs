@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long a program may take to end after SIGTERM, before SIGKILL.
-const GRACE: Duration = Duration::from_millis(1500);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The end of the standard error output that is kept.
 const STDERR: usize = 64 << 10;

@@ -42,7 +42,8 @@ impl<'a> Set<'a> {
         fs::create_dir(&folder).unwrap();
         let set = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nix/on_demand/set/default.nix");
         fs::copy(set, folder.join("default.nix")).unwrap();
-        fs::copy(busybox(), folder.join("busybox")).unwrap();
+        fs::create_dir(folder.join("programs")).unwrap();
+        fs::copy(busybox(), folder.join("programs/busybox")).unwrap();
         // So many seconds that no builder ends by itself.
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let number = format!("{}{count:03}", 1_000_000 + process::id());
@@ -101,10 +102,7 @@ pub(crate) fn system() -> &'static str {
     }
 }
 
-pub(crate) fn resolve(
-    packages: &NixPackages,
-    names: &[&str],
-) -> Result<Resolved, NamedImageError> {
+pub(crate) fn resolve(packages: &NixPackages, names: &[&str]) -> Result<Resolved, NamedImageError> {
     let stop = Stop::default();
     let revision = packages.revision("latest", &stop).unwrap();
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();

@@ -9,8 +9,9 @@ const LOG_LINES: usize = 3;
 /// The error in what Nix wrote, in one line. With a newer Nix, the last of several lines that begin
 /// with `error:` is the cause of the others.
 pub(crate) fn reason(stderr: &str) -> String {
-    let errors = stderr.lines().filter_map(|line| Some(line.trim().strip_prefix("error:")?.trim()));
-    let last = errors.filter(|error| !error.is_empty()).next_back();
+    let mut errors =
+        stderr.lines().filter_map(|line| Some(line.trim().strip_prefix("error:")?.trim()));
+    let last = errors.rfind(|error| !error.is_empty());
     let last = last.or_else(|| stderr.lines().map(str::trim).rfind(|line| !line.is_empty()));
     shorten(&without_paths(last.unwrap_or("it gave no reason").trim_end_matches(['.', ';'])))
 }

@@ -17,6 +17,9 @@ use crate::{
     },
 };
 
+/// The number of lines of a builder's log that an operator sees.
+const LOG_LINES: &str = "25";
+
 /// Substitutes or builds the outputs, and keeps them by the link `root` and links that begin with
 /// its name.
 ///
@@ -41,6 +44,8 @@ pub(crate) fn realise(
     }
     let mut command = programs.nix("nix-store");
     command.arg("--realise").arg("--add-root").arg(&root);
+    // An error then has the end of the log of its own builder only.
+    command.args(["--no-build-output", "--option", "log-lines", LOG_LINES]);
     let jobs = if options.allow_builds { options.jobs.max(1) } else { 0 };
     command.args(["--option", "max-jobs", &jobs.to_string()]);
     if !options.allow_builds {

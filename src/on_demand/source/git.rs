@@ -126,23 +126,14 @@ impl Git {
             let failed = |failure: Unsuccessful| {
                 failure.because(|reason| format!("the commit {revision} is not there: {reason}"))
             };
-            let git = || {
-                let mut git = self.git(programs);
-                git.env("GIT_INDEX_FILE", index);
-                git
-            };
             let time = programs.options.realisation_time;
-            let mut read = git();
-            read.args(["read-tree", revision]);
             let what = "reading the repository";
-            programs.run_for(&mut read, what, time, None, stop).map_err(failed)?;
-            let mut prefix = folder.as_os_str().to_owned();
-            prefix.push("/");
-            let mut write = git();
-            let mut option = OsStr::new("--prefix=").to_owned();
-            option.push(prefix);
-            write.args(["checkout-index", "--all", "--quiet"]).arg(option);
-            programs.run_for(&mut write, what, time, None, stop).map_err(failed)?;
+            for words in [&["read-tree", revision][..], &["checkout-index", "--all", "--quiet"]] {
+                let mut git = self.git(programs);
+                git.env("GIT_INDEX_FILE", index).env("GIT_WORK_TREE", folder);
+                git.current_dir(folder).args(words);
+                programs.run_for(&mut git, what, time, None, stop).map_err(failed)?;
+            }
             Ok(())
         })?;
         Place::folder(folder)

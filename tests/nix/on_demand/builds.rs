@@ -18,7 +18,7 @@ use oci_layout::{
 
 use super::{Set, assert_no_path, paths, resolve};
 use crate::{
-    common::tool::run,
+    common::tool::{run, tool},
     nix::versions::{Nix, for_each_nix},
 };
 
@@ -60,7 +60,7 @@ fn packages_are_built_and_described_as_nix_does(nix: Nix) {
         };
         let hash = query("--hash");
         let hash = hash.strip_prefix("sha256:").unwrap();
-        let hex = run(set.nix("nix-hash").args(["--type", "sha256", "--to-base16", hash]));
+        let hex = run(tool("nix-hash").args(["--type", "sha256", "--to-base16", hash]));
         assert_eq!(path.nar_hash, hex.trim());
         assert_eq!(path.nar_size.to_string(), query("--size"));
         let mut references: Vec<String> =

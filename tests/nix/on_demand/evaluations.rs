@@ -19,6 +19,7 @@ use crate::nix::versions::{Nix, Version, for_each_nix};
 for_each_nix!(
     an_evaluation_ends_at_its_deadline,
     an_evaluation_has_a_limit_on_memory,
+    an_evaluation_may_say_much,
     an_evaluation_reads_fetches_and_builds_nothing_else,
     nix_is_checked_before_it_is_used,
 );
@@ -69,6 +70,16 @@ fn an_evaluation_has_a_limit_on_memory(nix: Nix) {
     assert_eq!(error.kind, Failed, "{error:?}");
     assert!(start.elapsed() < Duration::from_secs(60));
     assert_no_path(&set, &error);
+}
+
+fn an_evaluation_may_say_much(nix: Nix) {
+    let set = Set::new(&nix);
+    let packages = set.packages(|_| ());
+    assert_eq!(resolve(&packages, &["loudevaluation"]).unwrap().packages.len(), 1);
+    let error = resolve(&packages, &["loudthrow"]).unwrap_err();
+    assert_eq!(error.kind, Failed);
+    assert!(error.message.contains("after all"), "{error}");
+    assert!(error.detail.unwrap().len() < 200_000);
 }
 
 fn an_evaluation_reads_fetches_and_builds_nothing_else(nix: Nix) {

@@ -28,7 +28,6 @@ impl Repository {
         let repository = Self(set.folder.with_file_name("repository"));
         fs::create_dir(&repository.0).unwrap();
         repository.git(&["init", "--quiet", "--initial-branch", "main"]);
-        fs::copy(set.folder.join("busybox"), repository.0.join("busybox")).unwrap();
         repository
     }
 
@@ -42,7 +41,7 @@ impl Repository {
 
     fn commit(&self, name: &str) -> String {
         let text = format!(
-            "{{ system }}: {{ it = derivation {{ name = \"{name}\"; inherit system; builder = ./busybox; }}; }}"
+            "{{ system }}: {{ it = derivation {{ name = \"{name}\"; inherit system; builder = ./default.nix; }}; }}"
         );
         fs::write(self.0.join("default.nix"), text).unwrap();
         self.git(&["add", "--all"]);
@@ -104,9 +103,33 @@ fn branches_tags_and_commits_of_branches_are_found() {
     let tree = repository.git(&["rev-parse", "HEAD^{tree}"]);
     let zeros = "0".repeat(40);
     for tag in [
-        &foreign[..], &tree, &zeros, &first[..12], "HEAD", "FETCH_HEAD", "a..b", "main..other",
-        "main.lock", "main.", "v1.0-0-g", "--all", "-x", "refs", "head", "a^", "a~1", "@", "a@{1}",
-        "a:b", "", "..", "pull", "main\n", "$(id)", "*", "ma?n",
+        &foreign[..],
+        &tree,
+        &zeros,
+        &first[..12],
+        "HEAD",
+        "FETCH_HEAD",
+        "a..b",
+        "main..other",
+        "main.lock",
+        "main.",
+        "v1.0-0-g",
+        "--all",
+        "-x",
+        "refs",
+        "head",
+        "a^",
+        "a~1",
+        "@",
+        "a@{1}",
+        "a:b",
+        "",
+        "..",
+        "pull",
+        "main\n",
+        "$(id)",
+        "*",
+        "ma?n",
     ] {
         let error = revision(tag).unwrap_err();
         assert_eq!(error.kind, TagUnknown, "{tag:?}: {error:?}");

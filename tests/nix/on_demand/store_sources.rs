@@ -28,7 +28,10 @@ fn a_channel_is_fetched_and_kept(nix: Nix) {
         fs::create_dir_all(channels.join(name)).unwrap();
         fs::write(set.folder.join("name"), name).unwrap();
         let mut tar = tool("tar");
-        tar.arg("--create").arg("--xz").arg("--file").arg(channels.join(name).join("nixexprs.tar.xz"));
+        tar.arg("--create")
+            .arg("--xz")
+            .arg("--file")
+            .arg(channels.join(name).join("nixexprs.tar.xz"));
         run(tar.arg("--directory").arg(nix.folder()).arg("set"));
     }
     let make = || {

@@ -1,16 +1,19 @@
 # The package set of the tests of images on demand: what can go well and wrong, without nixpkgs.
 #
-# The tests put the program `busybox` and the file `number` beside this file.
+# The tests put the folder `programs` with `busybox`, and the file `number`, beside this file.
 {
   system,
   config ? { },
   overlays ? [ ],
 }:
 let
-  busybox = builtins.path {
-    name = "busybox-program";
-    path = ./busybox;
-  };
+  # The program decides by its name what to do.
+  busybox = "${
+    builtins.path {
+      name = "programs";
+      path = ./programs;
+    }
+  }/busybox";
   # A number that no other test has, by which processes are found.
   number = builtins.readFile ./number;
 
@@ -24,8 +27,6 @@ let
           "sh"
           "-ec"
           ''
-            export PATH=
-            alias b=${busybox}
             ${script}
           ''
         ];
@@ -105,6 +106,13 @@ in
         if number == 0 then 0 else builtins.seq (builtins.genList (x: x * x) 1000) (times (number - 1));
     in
     builtins.seq (builtins.foldl' (_: times) 0 (builtins.genList (_: 100) 1000000000)) hello;
+  # Three megabytes of messages.
+  loudEvaluation = builtins.foldl' (
+    value: number: builtins.trace "message ${toString number} in /etc/somewhere" value
+  ) hello (builtins.genList (number: number) 60000);
+  loudThrow = builtins.foldl' (
+    value: number: builtins.trace "message ${toString number} in /etc/somewhere" value
+  ) (throw "after all") (builtins.genList (number: number) 60000);
   endlessMemory = builtins.seq (builtins.foldl' (list: _: list ++ list) [ 1 ] (
     builtins.genList (x: x) 60
   )) hello;
