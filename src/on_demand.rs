@@ -2,18 +2,34 @@
 //! `on-demand`.
 
 pub(crate) mod contents;
+pub(crate) mod evict;
+pub(crate) mod image;
+pub(crate) mod layer_cache;
+pub(crate) mod layering;
+pub(crate) mod maker;
 pub(crate) mod names;
 pub(crate) mod nix;
+pub(crate) mod package_images;
 pub(crate) mod package_source;
 pub(crate) mod process;
+pub(crate) mod roots;
+pub(crate) mod served_layer;
 pub(crate) mod source;
+pub(crate) mod state;
+pub(crate) mod storage;
+pub(crate) mod system;
 pub(crate) mod systems;
+pub(crate) mod turns;
 
 pub use crate::on_demand::{
     contents::ImageContents,
+    evict::{Evicted, Eviction},
+    layering::Layering,
     names::{Metapackage, NameOptions, Names},
     nix::{NixOptions, NixPackages},
+    package_images::{PackageImages, PackageImagesOptions},
     package_source::{ClosurePath, Package, PackageSource, Resolved},
     source::{SourceKind, SourceOptions},
+    storage::Storage,
     systems::nix_system,
 };

@@ -1,0 +1,349 @@
+//! Images of packages, by the names that clients use.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    basics::{digest::Digest, error::Result, json, stop::Stop},
+    image::graph::Image,
+    on_demand::{
+        contents::ImageContents,
+        evict::{self, Evicted, Eviction},
+        layer_cache::LayerCache,
+        layering::Layering,
+        maker::{MadeImage, Maker, contents_key, unsupported},
+        package_source::PackageSource,
+        roots::{Roots, Uses},
+        served_layer::served,
+        state::{Pin, State},
+        storage::Storage,
+        system::system,
+        turns::Turns,
+    },
+    pool::Pool,
+    recipe::trust::RecipeTrust,
+    registry::{NamedImageError, NamedImageErrorKind, NamedImages},
+};
+
+/// The largest number of images and tags in memory. An image takes some kilobytes: the recipes of
+/// its layers are in the state.
+const IN_MEMORY: usize = 2000;
+
+/// Options of [`PackageImages`].
+#[derive(Clone, Debug)]
+#[must_use]
+#[non_exhaustive]
+pub struct PackageImagesOptions {
+    /// The folder of this machine for links that keep store paths, and for the state unless
+    /// `storage` is set.
+    pub folder: PathBuf,
+    /// Where the state is. Several registries may share it.
+    pub storage: Option<Storage>,
+    /// How store paths become layers.
+    pub layering: Layering,
+    /// How long a tag means the same revision. The default is five minutes.
+    pub pin: Duration,
+    /// Folders with store paths besides `/nix/store`. Recipes may read nothing else, because
+    /// another user of the storage may have written them.
+    pub stores: Vec<PathBuf>,
+    /// The names for the catalog.
+    pub names: Vec<String>,
+    /// The threads that hash layers and make them again.
+    pub pool: Pool,
+}
+
+impl PackageImagesOptions {
+    /// The defaults, with a folder for the state.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            storage: None,
+            layering: Layering::default(),
+            pin: Duration::from_secs(300),
+            stores: Vec::new(),
+            names: Vec::new(),
+            pool: Pool::available(),
+        }
+    }
+
+    /// Sets where the state is.
+    pub fn storage(self, storage: Storage) -> Self {
+        Self { storage: Some(storage), ..self }
+    }
+
+    /// Sets how store paths become layers.
+    pub fn layering(self, layering: Layering) -> Self {
+        Self { layering, ..self }
+    }
+
+    /// Sets how long a tag means the same revision.
+    pub fn pin(self, pin: Duration) -> Self {
+        Self { pin, ..self }
+    }
+
+    /// Adds a folder with store paths.
+    pub fn store(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.stores.push(folder.into());
+        self
+    }
+
+    /// Sets the names for the catalog.
+    pub fn names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names = names.into_iter().map(Into::into).collect();
+        self.names.sort();
+        self.names.dedup();
+        self
+    }
+
+    /// Sets the threads.
+    pub fn pool(self, pool: &Pool) -> Self {
+        Self { pool: pool.clone(), ..self }
+    }
+}
+
+/// Parses the name of a repository.
+type ParseName = dyn Fn(&str) -> Result<ImageContents, NamedImageError> + Send + Sync;
+
+/// Images of packages, which are made when somebody pulls them.
+///
+/// The state remembers every image: after a restart, an image whose tag still means the same
+/// revision is known without Nix, and no layer that any image had is hashed again.
+pub struct PackageImages {
+    maker: Arc<Maker>,
+    parse: Box<ParseName>,
+    pin: Duration,
+    names: Vec<String>,
+    memory: Mutex<Memory>,
+}
+
+/// A request in its canonical form.
+#[derive(Deserialize, Serialize)]
+struct Request {
+    contents: ImageContents,
+    tag: String,
+}
+
+impl PackageImages {
+    /// Opens the state, and creates it if necessary.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`](crate::Error::Write) if a folder cannot be created.
+    pub fn open(
+        source: impl PackageSource + 'static,
+        parse: impl Fn(&str) -> Result<ImageContents, NamedImageError> + Send + Sync + 'static,
+        options: PackageImagesOptions,
+    ) -> Result<Self> {
+        let PackageImagesOptions { folder, storage, layering, pin, stores, names, pool } = options;
+        let storage = match storage {
+            Some(storage) => storage,
+            None => Storage::folder(folder.join("state"))?,
+        };
+        let roots = Roots::open(folder.join("roots"))?;
+        let state = State::new(storage);
+        let trust = stores.into_iter().fold(RecipeTrust::default(), RecipeTrust::root);
+        let maker = Maker {
+            layers: LayerCache::new(state.clone(), trust, pool.clone()),
+            uses: Uses::new(state.clone()),
+            source: Box::new(source),
+            turns: Turns::default(),
+            state,
+            layering,
+            roots,
+            pool,
+        };
+        let (maker, memory) = (Arc::new(maker), Mutex::default());
+        Ok(Self { maker, parse: Box::new(parse), pin, names, memory })
+    }
+
+    /// Removes images that were not used for long, and the links that keep their store paths.
+    /// Images that clients are pulling stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Read`](crate::Error::Read) and [`Error::Write`](crate::Error::Write) for the state.
+    pub fn evict(&self, eviction: &Eviction) -> Result<Evicted> {
+        let (evicted, images) = evict::evict(&self.maker, eviction)?;
+        let mut memory = self.memory();
+        images.iter().for_each(|image| drop(memory.images.remove(image)));
+        Ok(evicted)
+    }
+
+    /// The revision of a tag that was looked up a short time ago.
+    fn pinned(&self, tag: &str) -> Option<String> {
+        let known = self.memory().pins.get(tag).cloned();
+        let known = known.filter(|pin| pin.is_fresh(self.pin));
+        let known = known.or_else(|| {
+            let pin = self.maker.state.pin(tag).ok().flatten();
+            let pin = pin.filter(|pin| pin.is_fresh(self.pin))?;
+            self.memory().add_pin(&pin, self.pin);
+            Some(pin)
+        });
+        known.map(|pin| pin.revision)
+    }
+
+    /// The revision of a tag.
+    fn revision(&self, tag: &str, stop: &Stop) -> Result<String, NamedImageError> {
+        if let Some(revision) = self.pinned(tag) {
+            return Ok(revision);
+        }
+        let revision = self.maker.source.revision(tag, stop)?;
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let pin = Pin { tag: tag.to_owned(), revision, since: since.as_secs() };
+        // Without it, another registry asks the source too.
+        let _ = self.maker.state.add_pin(&pin);
+        self.memory().add_pin(&pin, self.pin);
+        Ok(pin.revision)
+    }
+
+    /// An image that was made, from memory or from the state.
+    fn image(&self, key: Digest) -> Option<Arc<Image>> {
+        let known = self.memory().image(key);
+        let image = known.or_else(|| {
+            let made = self.maker.find(key).ok().flatten()?;
+            self.keep(key, made)
+        })?;
+        self.maker.uses.touch(key);
+        Some(image)
+    }
+
+    /// Keeps an image in memory.
+    fn keep(&self, key: Digest, made: MadeImage) -> Option<Arc<Image>> {
+        let contents = contents_key(&made.record.contents);
+        let image = Arc::new(served(&self.maker, key, made)?);
+        Some(self.memory().add(key, contents, image))
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl NamedImages for PackageImages {
+    fn request(&self, name: &str, tag: &str) -> Result<String, NamedImageError> {
+        let contents = (self.parse)(name)?;
+        if system(&contents.platform).is_none() {
+            return Err(unsupported(&contents));
+        }
+        let request = json::to_bytes(&Request { contents, tag: tag.to_owned() });
+        Ok(String::from_utf8_lossy(&request).into_owned())
+    }
+
+    fn known(&self, request: &str) -> Option<Arc<Image>> {
+        let Request { contents, tag } = parsed(request).ok()?;
+        self.image(self.maker.key(&contents, &self.pinned(&tag)?))
+    }
+
+    fn make(&self, request: &str, stop: &Stop) -> Result<Arc<Image>, NamedImageError> {
+        let Request { contents, tag } = parsed(request)?;
+        let revision = self.revision(&tag, stop)?;
+        let key = self.maker.key(&contents, &revision);
+        if let Some(image) = self.image(key) {
+            return Ok(image);
+        }
+        let made = self.maker.make(&contents, &revision, stop)?;
+        self.keep(key, made).ok_or_else(|| {
+            NamedImageError::new(NamedImageErrorKind::Internal, "the image cannot be read again")
+        })
+    }
+
+    fn holding(&self, name: &str, digest: Digest) -> Option<Arc<Image>> {
+        let contents = contents_key(&(self.parse)(name).ok()?);
+        if let Some((key, image)) = self.memory().holding(contents, digest) {
+            self.maker.uses.touch(key);
+            return Some(image);
+        }
+        let keys = self.maker.state.named(contents).ok()?;
+        let unknown: Vec<_> = {
+            let memory = self.memory();
+            keys.into_iter().filter(|key| !memory.images.contains_key(key)).collect()
+        };
+        unknown.into_iter().find_map(|key| self.image(key).filter(|image| has(image, digest)))
+    }
+
+    fn tags(&self, name: &str) -> Result<Vec<String>, NamedImageError> {
+        (self.parse)(name)?;
+        Ok(self.maker.source.tags())
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.names.clone()
+    }
+}
+
+fn parsed(request: &str) -> Result<Request, NamedImageError> {
+    serde_json::from_str(request).map_err(|error| {
+        let kind = NamedImageErrorKind::Internal;
+        NamedImageError::new(kind, "the request is not canonical").detail(error.to_string())
+    })
+}
+
+fn has(image: &Image, digest: Digest) -> bool {
+    image.blobs().iter().any(|blob| blob.descriptor().digest == digest)
+}
+
+/// What was used lately.
+#[derive(Default)]
+struct Memory {
+    images: HashMap<Digest, Kept>,
+    pins: HashMap<String, Pin>,
+}
+
+struct Kept {
+    image: Arc<Image>,
+    contents: Digest,
+    /// The digests of all blobs.
+    blobs: HashSet<Digest>,
+    used: Instant,
+}
+
+impl Memory {
+    fn image(&mut self, key: Digest) -> Option<Arc<Image>> {
+        let kept = self.images.get_mut(&key)?;
+        kept.used = Instant::now();
+        Some(Arc::clone(&kept.image))
+    }
+
+    /// Adds an image, unless it is there already. Returns the one that is there.
+    fn add(&mut self, key: Digest, contents: Digest, image: Arc<Image>) -> Arc<Image> {
+        if self.images.len() >= IN_MEMORY
+            && let Some(oldest) = self.images.iter().min_by_key(|(_, kept)| kept.used)
+        {
+            let oldest = *oldest.0;
+            self.images.remove(&oldest);
+        }
+        let blobs = image.blobs().iter().map(|blob| blob.descriptor().digest).collect();
+        let kept = Kept { image, contents, blobs, used: Instant::now() };
+        Arc::clone(&self.images.entry(key).or_insert(kept).image)
+    }
+
+    fn holding(&mut self, contents: Digest, digest: Digest) -> Option<(Digest, Arc<Image>)> {
+        let mut kept = self.images.iter_mut();
+        let (key, kept) =
+            kept.find(|(_, kept)| kept.contents == contents && kept.blobs.contains(&digest))?;
+        kept.used = Instant::now();
+        Some((*key, Arc::clone(&kept.image)))
+    }
+
+    fn add_pin(&mut self, pin: &Pin, lasts: Duration) {
+        if self.pins.len() >= IN_MEMORY {
+            self.pins.retain(|_, pin| pin.is_fresh(lasts));
+        }
+        if self.pins.len() < IN_MEMORY {
+            self.pins.insert(pin.tag.clone(), pin.clone());
+        }
+    }
+}
+
+impl fmt::Debug for PackageImages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackageImages").field("state", &self.maker.state).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,163 @@
+//! Where the state of a registry is: small entries by their keys, in a folder or an object store
+//! that several processes share.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::SystemTime,
+};
+
+use futures_util::TryStreamExt;
+use object_store::{
+    Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem,
+    path::Path as Key,
+};
+
+use crate::basics::error::{Error, Result};
+
+/// A place for small entries, which are read and written as a whole. Several processes, also on
+/// several machines, can use it at the same time.
+#[derive(Clone)]
+pub struct Storage {
+    store: Arc<dyn ObjectStore>,
+    /// For messages.
+    place: PathBuf,
+}
+
+/// An entry of a list.
+pub(crate) struct Listed {
+    /// The last part of the key.
+    pub(crate) name: String,
+    /// When it was last written.
+    pub(crate) modified: SystemTime,
+}
+
+impl Storage {
+    /// Uses a folder, and creates it if necessary. Entries are written beside their final names
+    /// first, and are on disk when a function returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`] if the folder cannot be created.
+    pub fn folder(folder: impl AsRef<Path>) -> Result<Self> {
+        let folder = folder.as_ref();
+        fs::create_dir_all(folder).map_err(Error::write(folder))?;
+        let store = LocalFileSystem::new_with_prefix(folder)
+            .map_err(|error| Error::write(folder)(io::Error::other(error)))?;
+        Ok(Self { store: Arc::new(store.with_fsync(true)), place: folder.to_owned() })
+    }
+
+    /// Reads an entry. Returns `None` if there is none.
+    pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let path = Key::from(key);
+        let read = async { self.store.get(&path).await?.bytes().await };
+        match block_on(read) {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(Error::read(self.place.join(key))(io::Error::other(error))),
+        }
+    }
+
+    /// Writes an entry, in place of an existing one.
+    pub(crate) fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
+        self.write(key, bytes, PutMode::Overwrite).map(drop)
+    }
+
+    /// Writes an entry if there is none. Of several processes that do so at the same time, one
+    /// succeeds. Returns whether it is this one.
+    pub(crate) fn create(&self, key: &str, bytes: Vec<u8>) -> Result<bool> {
+        self.write(key, bytes, PutMode::Create)
+    }
+
+    /// Removes an entry, if there is one.
+    pub(crate) fn remove(&self, key: &str) -> Result<()> {
+        match block_on(self.store.delete(&Key::from(key))) {
+            Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(self.not_written(key, error)),
+        }
+    }
+
+    /// Lists the entries whose keys begin with this folder and a slash, in no particular order.
+    pub(crate) fn list(&self, folder: &str) -> Result<Vec<Listed>> {
+        let prefix = Key::from(folder);
+        let listed = self.store.list(Some(&prefix)).try_collect::<Vec<_>>();
+        let listed = match block_on(listed) {
+            Ok(listed) => listed,
+            Err(StoreError::NotFound { .. }) => Vec::new(),
+            Err(error) => {
+                return Err(Error::read(self.place.join(folder))(io::Error::other(error)));
+            }
+        };
+        let entry = |object: object_store::ObjectMeta| {
+            let name = object.location.filename()?.to_owned();
+            Some(Listed { name, modified: object.last_modified.into() })
+        };
+        Ok(listed.into_iter().filter_map(entry).collect())
+    }
+
+    fn write(&self, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<bool> {
+        let path = Key::from(key);
+        match block_on(self.store.put_opts(&path, PutPayload::from(bytes), mode.into())) {
+            Ok(_) => Ok(true),
+            Err(StoreError::AlreadyExists { .. }) => Ok(false),
+            Err(error) => Err(self.not_written(key, error)),
+        }
+    }
+
+    fn not_written(&self, key: &str, error: StoreError) -> Error {
+        Error::write(self.place.join(key))(io::Error::other(error))
+    }
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// Waits for a future in this thread. Outside of a runtime, a store in a folder does its work in
+/// the first poll.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(done) => return done,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_created_once_and_replaced_as_a_whole() -> Result<()> {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = Storage::folder(folder.path().join("state"))?;
+        assert_eq!(storage.get("a/one")?, None);
+        assert!(storage.list("a")?.is_empty());
+        assert!(storage.create("a/one", b"first".to_vec())?);
+        assert!(!storage.create("a/one", b"second".to_vec())?);
+        assert_eq!(storage.get("a/one")?.as_deref(), Some(&b"first"[..]));
+        storage.put("a/one", b"third".to_vec())?;
+        assert_eq!(storage.get("a/one")?.as_deref(), Some(&b"third"[..]));
+        let names: Vec<_> = storage.list("a")?.into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, ["one"]);
+        storage.remove("a/one")?;
+        storage.remove("a/one")?;
+        assert_eq!(storage.get("a/one")?, None);
+        Ok(())
+    }
+}
