@@ -5,16 +5,17 @@ pub(crate) mod files;
 pub(crate) mod programs;
 pub(crate) mod user;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::{
     basics::error::{Error, Result},
     image::config_options::ConfigOptions,
     layer::layer_tar::named,
+    layout::repository::without_hash,
     on_demand::{
         contents::ImageContents,
         image::{programs::Programs, user::User},
-        layering::{Layering, readable},
+        layering::Layering,
         package_source::{ClosurePath, Resolved},
     },
     recipe::{
@@ -60,7 +61,7 @@ pub(crate) fn plan(
     let options = LayerOptions::default().compression(layering.compression);
     let mut layers = Vec::new();
     for group in layering.layers(closure)? {
-        let path = |path: &std::path::PathBuf| {
+        let path = |path: &PathBuf| {
             by_path.get(&**path).copied().cloned().ok_or_else(|| {
                 Error::invalid(format!("store path {path:?}"), "it is not in the closure")
             })
@@ -88,5 +89,9 @@ pub(crate) fn plan(
 fn history(paths: &[ClosurePath]) -> String {
     let mut paths: Vec<_> = paths.iter().collect();
     paths.sort_by_key(|path| (std::cmp::Reverse(path.nar_size), &path.path));
-    named(paths.iter().map(|path| readable(&path.path).into()))
+    let name = |path: &ClosurePath| {
+        let name = path.path.file_name().unwrap_or_default().to_string_lossy();
+        without_hash(&name).to_owned()
+    };
+    named(paths.iter().map(|path| name(path).into()))
 }

@@ -1,10 +1,6 @@
 //! How the store paths of an image become layers.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use serde_json::json;
 
@@ -97,10 +93,4 @@ impl fmt::Debug for Layering {
             .field("split", &self.split_name)
             .finish_non_exhaustive()
     }
-}
-
-/// The name of a store path without its hash, such as `bash-5.2`.
-pub(crate) fn readable(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    crate::layout::repository::without_hash(&name).to_owned()
 }

@@ -4,6 +4,8 @@
 
 pub mod docker;
 pub mod hello;
+#[cfg(feature = "on-demand")]
+pub mod packages;
 pub mod python;
 pub mod random;
 pub mod raw_tar;
