@@ -19,6 +19,8 @@ mod tools {
     mod limits;
     mod listing;
     mod mutate;
+    #[cfg(feature = "on-demand")]
+    mod on_demand;
     mod platforms;
     mod proxies;
     mod pull;
