@@ -105,6 +105,7 @@ pub(crate) fn evict(maker: &Maker, eviction: &Eviction) -> Result<(Evicted, Vec<
         }
     }
     sweep(maker, &kept, eviction)?;
+    state.remove_unfinished(eviction.grace);
     let evicted = Evicted { images: gone.len(), left: kept.images.len(), bytes: kept.bytes };
     Ok((evicted, gone))
 }

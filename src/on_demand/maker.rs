@@ -52,6 +52,8 @@ pub(crate) struct Maker {
     pub(crate) pool: Pool,
     /// Held while the store paths of an image are restored, or its links removed.
     pub(crate) turns: Turns,
+    /// Set when nobody can pull any more.
+    pub(crate) stop: Stop,
 }
 
 impl Maker {
@@ -161,7 +163,7 @@ impl Maker {
             Some(found) => Some(found),
             None => {
                 // The entry is lost: the same image has the same layers.
-                self.build(image, &record.contents, &record.resolved, &Stop::default())
+                self.build(image, &record.contents, &record.resolved, &self.stop)
                     .map_err(unmade)?;
                 self.layers.find(layer)?
             }
@@ -190,9 +192,8 @@ impl Maker {
         image: Digest,
         resolved: &Resolved,
     ) -> Result<BTreeMap<PathBuf, String>, NamedImageError> {
-        let stop = Stop::default();
-        self.source.realise(resolved, &self.roots.path(image), &stop)?;
-        let closure = self.source.closure(&outputs(resolved), &stop)?;
+        self.source.realise(resolved, &self.roots.path(image), &self.stop)?;
+        let closure = self.source.closure(&outputs(resolved), &self.stop)?;
         Ok(closure.into_iter().map(|path| (path.path, path.nar_hash)).collect())
     }
 }

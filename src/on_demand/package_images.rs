@@ -111,7 +111,8 @@ impl PackageImagesOptions {
 /// Parses the name of a repository.
 type ParseName = dyn Fn(&str) -> Result<ImageContents, NamedImageError> + Send + Sync;
 
-/// Images of packages, which are made when somebody pulls them.
+/// Images of packages, which are made when somebody pulls them. Layers of the images can be read
+/// as long as this value exists.
 ///
 /// The state remembers every image: after a restart, an image whose tag still means the same
 /// revision is known without Nix, and no layer that any image had is hashed again.
@@ -154,6 +155,7 @@ impl PackageImages {
             uses: Uses::new(state.clone()),
             source: Box::new(source),
             turns: Turns::default(),
+            stop: Stop::default(),
             state,
             layering,
             roots,
@@ -223,6 +225,13 @@ impl PackageImages {
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends what the source still does for layers that are being read.
+impl Drop for PackageImages {
+    fn drop(&mut self) {
+        self.maker.stop.set();
     }
 }
 

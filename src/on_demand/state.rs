@@ -171,6 +171,11 @@ impl State {
         self.storage.remove(&key(kind.folder(), digest))
     }
 
+    /// Removes what processes left that were killed while they wrote.
+    pub(crate) fn remove_unfinished(&self, older: Duration) {
+        self.storage.remove_unfinished(older);
+    }
+
     fn record<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         Ok(self.storage.get(key)?.and_then(|bytes| unsealed(&bytes)))
     }

@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use futures_util::TryStreamExt;
@@ -16,6 +16,7 @@ use object_store::{
     Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem,
     path::Path as Key,
 };
+use walkdir::{DirEntry, WalkDir};
 
 use crate::basics::error::{Error, Result};
 
@@ -24,8 +25,9 @@ use crate::basics::error::{Error, Result};
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
-    /// For messages.
+    /// The folder, or something that stands for it in messages.
     place: PathBuf,
+    is_folder: bool,
 }
 
 /// An entry of a list.
@@ -48,7 +50,11 @@ impl Storage {
         fs::create_dir_all(folder).map_err(Error::write(folder))?;
         let store = LocalFileSystem::new_with_prefix(folder)
             .map_err(|error| Error::write(folder)(io::Error::other(error)))?;
-        Ok(Self { store: Arc::new(store.with_fsync(true)), place: folder.to_owned() })
+        Ok(Self {
+            store: Arc::new(store.with_fsync(true)),
+            place: folder.to_owned(),
+            is_folder: true,
+        })
     }
 
     /// Reads an entry. Returns `None` if there is none.
@@ -97,6 +103,23 @@ impl Storage {
             Some(Listed { name, modified: object.last_modified.into() })
         };
         Ok(listed.into_iter().filter_map(entry).collect())
+    }
+
+    /// Removes what processes left that were killed while they wrote: files beside their final
+    /// names, which no list contains and which only take space.
+    pub(crate) fn remove_unfinished(&self, older: Duration) {
+        let is_unfinished = |entry: &DirEntry| {
+            let modified = entry.metadata().ok().and_then(|found| found.modified().ok());
+            let age = modified.and_then(|modified| modified.elapsed().ok());
+            let is_named = entry.file_name().to_string_lossy().contains('#');
+            is_named && entry.file_type().is_file() && age.is_some_and(|age| age >= older)
+        };
+        let folder = self.is_folder.then(|| WalkDir::new(&self.place));
+        let entries = folder.into_iter().flatten().filter_map(Result::ok);
+        for entry in entries.filter(is_unfinished) {
+            // Another process may do the same.
+            let _ = fs::remove_file(entry.path());
+        }
     }
 
     fn write(&self, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<bool> {
@@ -155,6 +178,14 @@ mod tests {
         assert_eq!(storage.get("a/one")?.as_deref(), Some(&b"third"[..]));
         let names: Vec<_> = storage.list("a")?.into_iter().map(|entry| entry.name).collect();
         assert_eq!(names, ["one"]);
+        // What a killed process leaves, as the store names it.
+        let left = folder.path().join("state/a/one#1");
+        fs::write(&left, "thi").unwrap();
+        assert_eq!(storage.list("a")?.len(), 1);
+        storage.remove_unfinished(Duration::from_secs(60));
+        assert!(left.exists(), "it may be written at the moment");
+        storage.remove_unfinished(Duration::ZERO);
+        assert!(!left.exists());
         storage.remove("a/one")?;
         storage.remove("a/one")?;
         assert_eq!(storage.get("a/one")?, None);
