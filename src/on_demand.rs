@@ -17,7 +17,6 @@ pub(crate) mod served_layer;
 pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod storage;
-pub(crate) mod system;
 pub(crate) mod systems;
 pub(crate) mod turns;
 

@@ -24,7 +24,7 @@ use crate::{
         package_source::{PackageSource, Resolved},
         roots::{Roots, Uses},
         state::{ImageRecord, LayerPath, State},
-        system::system,
+        systems::nix_system,
         turns::Turns,
     },
     pool::Pool,
@@ -87,7 +87,7 @@ impl Maker {
         stop: &Stop,
     ) -> Result<MadeImage, NamedImageError> {
         let key = self.key(contents, revision);
-        let system = system(&contents.platform).ok_or_else(|| unsupported(contents))?;
+        let system = nix_system(&contents.platform).ok_or_else(|| unsupported(contents))?;
         let resolved = self.source.resolve(revision, system, &contents.packages, stop)?;
         let made = self.build(key, contents, &resolved, stop).and_then(|(record, documents)| {
             self.remember(key, &record, &documents).map_err(failed)?;

@@ -24,7 +24,7 @@ use crate::{
         served_layer::served,
         state::{Pin, State},
         storage::Storage,
-        system::system,
+        systems::nix_system,
         turns::Turns,
     },
     pool::Pool,
@@ -238,7 +238,7 @@ impl Drop for PackageImages {
 impl NamedImages for PackageImages {
     fn request(&self, name: &str, tag: &str) -> Result<String, NamedImageError> {
         let contents = (self.parse)(name)?;
-        if system(&contents.platform).is_none() {
+        if nix_system(&contents.platform).is_none() {
             return Err(unsupported(&contents));
         }
         let request = json::to_bytes(&Request { contents, tag: tag.to_owned() });
