@@ -65,7 +65,7 @@ fn command(contents: &ImageContents, resolved: &Resolved, programs: &Programs) -
 
 /// What the image was made of.
 fn labels(resolved: &Resolved) -> BTreeMap<&'static str, String> {
-    let Resolved { revision, packages } = resolved;
+    let Resolved { revision, packages, .. } = resolved;
     let versioned = |package: &Package| match &package.version {
         Some(version) => format!("{} {version}", package.attribute),
         None => package.attribute.clone(),
