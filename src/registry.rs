@@ -83,7 +83,7 @@ pub use crate::registry::{
     proxy::Proxies,
     reference::Reference,
     serve::{
-        Endpoint, Limits, NamedImageError, NamedImageErrorKind, NamedImages, Repository, Serving,
-        event::Event,
+        Endpoint, Limits, MakingLimits, NamedImageError, NamedImageErrorKind, NamedImages,
+        Repository, Serving, event::Event,
     },
 };

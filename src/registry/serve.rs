@@ -1,6 +1,7 @@
 //! A read-only registry: serves image layouts to every client that can pull.
 
 pub(crate) mod answer;
+pub(crate) mod asked;
 pub(crate) mod authority;
 pub(crate) mod blob;
 pub(crate) mod blocking;
@@ -11,19 +12,24 @@ pub(crate) mod connection;
 pub(crate) mod contents;
 pub(crate) mod event;
 pub(crate) mod find;
+pub(crate) mod find_named;
 #[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd"))]
 pub(crate) mod fuzzing;
 pub(crate) mod login;
+pub(crate) mod look;
+pub(crate) mod named;
 pub(crate) mod named_images;
 pub(crate) mod places;
 pub(crate) mod pull_watch;
 pub(crate) mod range;
 pub(crate) mod refusal;
 pub(crate) mod repository;
+pub(crate) mod request_ids;
 pub(crate) mod response;
 pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod shared_build;
+pub(crate) mod shared_making;
 pub(crate) mod slow_client;
 pub(crate) mod watched;
 
@@ -32,6 +38,7 @@ use std::{
     fmt, io, iter,
     net::{SocketAddr, TcpListener},
     path::Path,
+    pin::pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -51,10 +58,13 @@ use crate::{
             certificate::Certificate,
             connection::Graceful,
             login::Login,
+            named::Named,
             places::Places,
             pull_watch::PullWatch,
+            request_ids::RequestIds,
             server::{Log, Server},
             shared_build::SharedBuilds,
+            shared_making::SharedMakings,
         },
     },
 };
@@ -64,6 +74,7 @@ pub use crate::registry::serve::{
     named_images::{NamedImageError, NamedImageErrorKind, NamedImages},
     places::Limits,
     repository::Repository,
+    shared_making::MakingLimits,
 };
 
 /// A read-only registry that serves image layouts, as the [distribution
@@ -98,6 +109,8 @@ pub use crate::registry::serve::{
 #[must_use]
 pub struct Endpoint {
     repositories: BTreeMap<String, Arc<Repository>>,
+    named: Option<Arc<dyn NamedImages>>,
+    making: MakingLimits,
     authorities: Authorities,
     certificate: Option<Certificate>,
     login: Option<Login>,
@@ -134,6 +147,8 @@ impl Endpoint {
         }
         Ok(Self {
             repositories: named,
+            named: None,
+            making: MakingLimits::default(),
             authorities: Authorities::default(),
             certificate: None,
             login: None,
@@ -141,6 +156,21 @@ impl Endpoint {
             pool: Pool::available(),
             log: Arc::new(|_| ()),
         })
+    }
+
+    /// Serves images by names that are not known in advance, besides the repositories. A name of a
+    /// repository always means the repository.
+    ///
+    /// A request for the tag of an image that is not known is answered when the image is made.
+    /// Clients that request the same image wait for the same result. Images are made within
+    /// [`making_limits`](Self::making_limits).
+    pub fn named_images(self, images: impl NamedImages + 'static) -> Self {
+        Self { named: Some(Arc::new(images)), ..self }
+    }
+
+    /// Sets how many named images are made at the same time.
+    pub fn making_limits(self, making: MakingLimits) -> Self {
+        Self { making, ..self }
     }
 
     /// Adds host names under which clients reach the endpoint.
@@ -222,9 +252,16 @@ impl Endpoint {
 
     /// The state that all connections share.
     fn server(self) -> io::Result<Arc<Server>> {
-        let log = Arc::clone(&self.log);
+        let (log, told) = (Arc::clone(&self.log), Arc::clone(&self.log));
+        let named = self.named.map(|images| {
+            let observe = move |report: shared_making::Report<'_>| told(&report.event());
+            let makings = SharedMakings::new(Arc::clone(&images), self.making, observe);
+            Arc::new(Named::new(images, makings))
+        });
         Ok(Arc::new(Server {
             repositories: self.repositories,
+            named,
+            ids: RequestIds::new(),
             authorities: self.authorities,
             certificate: self.certificate,
             // The other half of the threads serves users whose password is already verified.
@@ -254,9 +291,10 @@ impl Endpoint {
         let entered = handles[0].enter();
         let listener = tokio::net::TcpListener::from_std(listener).map_err(fail)?;
         drop(entered);
-        let accept = connection::accept(listener, handles, server, Arc::clone(&graceful));
+        let accept =
+            connection::accept(listener, handles, Arc::clone(&server), Arc::clone(&graceful));
         let accepting = workers[0].handle().spawn(accept);
-        Ok(Serving { address, running: Some(Running { workers, accepting, graceful }) })
+        Ok(Serving { address, running: Some(Running { workers, accepting, graceful, server }) })
     }
 }
 
@@ -283,6 +321,7 @@ struct Running {
     workers: Vec<Network>,
     accepting: JoinHandle<()>,
     graceful: Arc<Graceful>,
+    server: Arc<Server>,
 }
 
 impl Serving {
@@ -293,19 +332,37 @@ impl Serving {
 
     /// Accepts no more requests, and returns when the current ones are answered, or after ten
     /// seconds.
-    pub fn stop(mut self) {
-        const PATIENCE: Duration = Duration::from_secs(10);
-        let Some(Running { workers, accepting, graceful }) = self.running.take() else { return };
+    pub fn stop(self) {
+        self.stop_within(Duration::from_secs(10));
+    }
+
+    /// Accepts no more requests, and returns when the current ones are answered. After this time,
+    /// clients that wait for a named image get status 503, and other clients are disconnected. The
+    /// threads that make images then have five seconds to end.
+    pub fn stop_within(mut self, patience: Duration) {
+        /// How long the last responses may take.
+        const LAST: Duration = Duration::from_secs(1);
+        /// How long threads that make images may take to end their programs.
+        const ENDING: Duration = Duration::from_secs(5);
+        let Some(Running { workers, accepting, graceful, server }) = self.running.take() else {
+            return;
+        };
+        let stop_makings = || server.named.iter().for_each(|named| named.makings.stop());
         workers[0].handle().block_on(async {
             accepting.abort();
             // The error only says that the task was aborted.
             let _ = accepting.await;
-            let graceful = lock(&graceful).take();
-            if let Some(graceful) = graceful {
-                // Clients that take longer are disconnected.
-                let _ = time::timeout(PATIENCE, graceful.shutdown()).await;
+            let Some(graceful) = lock(&graceful).take() else { return };
+            let mut done = pin!(graceful.shutdown());
+            if time::timeout(patience, &mut done).await.is_err() {
+                stop_makings();
+                let _ = time::timeout(LAST, done).await;
             }
         });
+        stop_makings();
+        if let Some(named) = &server.named {
+            named.makings.wait_for_threads(ENDING);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod layouts;
 mod login;
 mod made;
 mod many;
+mod named;
 #[cfg(feature = "cli")]
 mod program;
 mod ranges;

@@ -1,6 +1,6 @@
 //! Turns a request into a response.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -10,10 +10,12 @@ use hyper::{
 use crate::{
     basics::digest::Digest,
     registry::serve::{
+        asked::Asked,
         blob::blob,
         condition::{Condition, condition},
         event::Event,
-        find::{Found, find},
+        find::find,
+        look::Found,
         refusal::Refusal,
         response::{Body, DIGEST, Headers, not_modified, precondition_failed, refused, small},
         route::route,
@@ -23,6 +25,9 @@ use crate::{
 
 const VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
+/// The identifier of the request in the log.
+const ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// Answers a request. The registry is read-only and never reads a request's body, so hyper closes
 /// the connection of a client that sends one.
 pub(crate) async fn answer<B>(
@@ -30,18 +35,29 @@ pub(crate) async fn answer<B>(
     client: SocketAddr,
     request: Request<B>,
 ) -> Response<Body> {
-    let (method, target) = (request.method().clone(), request.uri().to_string());
-    let mut response = match respond(&server, &request).await {
+    let begun = Instant::now();
+    let asked = Asked::new(server.ids.next(), client, request.uri().to_string());
+    let mut response = match respond(&server, &request, &asked).await {
         Ok(response) => response,
         Err(refusal) => refused(refusal),
     };
-    response.headers_mut().insert(VERSION, HeaderValue::from_static("registry/2.0"));
-    let status = response.status().as_u16();
-    server.tell(&Event::Answered { client, method: method.to_string(), target, status });
+    let headers = response.headers_mut();
+    headers.insert(VERSION, HeaderValue::from_static("registry/2.0"));
+    if let Ok(id) = HeaderValue::try_from(&asked.id) {
+        headers.insert(ID, id);
+    }
+    let (method, status) = (request.method().to_string(), response.status().as_u16());
+    let Asked { id, client, target } = asked;
+    let time = begun.elapsed();
+    server.tell(&Event::Answered { request: id, client, method, target, status, time });
     response
 }
 
-async fn respond<B>(server: &Arc<Server>, request: &Request<B>) -> Result<Response<Body>, Refusal> {
+async fn respond<B>(
+    server: &Arc<Server>,
+    request: &Request<B>,
+    asked: &Asked,
+) -> Result<Response<Body>, Refusal> {
     let certified =
         |host: &str| server.certificate.as_ref().is_some_and(|certificate| certificate.has(host));
     server.authorities.check(request, certified)?;
@@ -56,7 +72,7 @@ async fn respond<B>(server: &Arc<Server>, request: &Request<B>) -> Result<Respon
         );
     }
     let route = route(request.uri().path(), request.uri().query().unwrap_or_default())?;
-    match find(server, route, &request.uri().to_string()).await? {
+    match find(server, route, asked).await? {
         // The entity tag of a list is the digest of its bytes, so that clients that poll it do not
         // download it each time.
         Found::Small { headers, bytes } => Ok(tagged(request, Digest::of(&bytes), headers, bytes)?),
@@ -70,7 +86,7 @@ async fn respond<B>(server: &Arc<Server>, request: &Request<B>) -> Result<Respon
             }
             Ok(response)
         }
-        Found::Blob(content, is_at_hand) => blob(server, request, content, is_at_hand).await,
+        Found::Blob(content, is_at_hand) => blob(server, request, asked, content, is_at_hand).await,
     }
 }
 

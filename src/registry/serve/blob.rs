@@ -16,6 +16,7 @@ use crate::{
     basics::{digest::Digest, error::Error},
     blob::traits::Blob,
     registry::serve::{
+        asked::Asked,
         body::BlobBody,
         condition::{Condition, condition},
         contents::Content,
@@ -33,6 +34,7 @@ const BYTES: &str = "application/octet-stream";
 pub(crate) async fn blob<B>(
     server: &Arc<Server>,
     request: &Request<B>,
+    asked: &Asked,
     content: Content,
     is_at_hand: bool,
 ) -> Result<Response<Body>, Refusal> {
@@ -53,7 +55,7 @@ pub(crate) async fn blob<B>(
     if has_ranges && (is_head || condition != Condition::Met) {
         let blob = Arc::clone(&content.blob);
         let opened = server.blocking.run(move || blob.open().map(drop)).await;
-        opened.unwrap_or(Ok(())).map_err(|error| unreadable(server, request, Arc::new(error)))?;
+        opened.unwrap_or(Ok(())).map_err(|error| unreadable(server, asked, Arc::new(error)))?;
     }
     match condition {
         Condition::Met => {}
@@ -82,12 +84,13 @@ pub(crate) async fn blob<B>(
             (StatusCode::PARTIAL_CONTENT, Parts::several(ranges, size, &boundary))
         }
     };
-    respond(server, request, content, (status, headers), parts, has_ranges).await
+    respond(server, request, asked, content, (status, headers), parts, has_ranges).await
 }
 
 async fn respond<B>(
     server: &Arc<Server>,
     request: &Request<B>,
+    asked: &Asked,
     content: Content,
     (status, headers): (StatusCode, Headers),
     parts: Parts,
@@ -101,7 +104,7 @@ async fn respond<B>(
     let first = parts.pop_front().expect("there is one at least");
     let mut sending = Sending {
         server: Arc::clone(server),
-        target: request.uri().to_string(),
+        asked: asked.clone(),
         body: server.body(&content.blob, is_at_hand, first.range.clone()),
         content,
         is_at_hand,
@@ -111,7 +114,7 @@ async fn respond<B>(
         next: VecDeque::new(),
     };
     // An error before the first byte still becomes a proper response.
-    let chunk = sending.body.next().await.map_err(|error| unreadable(server, request, error))?;
+    let chunk = sending.body.next().await.map_err(|error| unreadable(server, asked, error))?;
     let reaches_end = |range: &Range<u64>| range.end == sending.size();
     if reaches_end(&sending.left) || sending.parts.iter().any(|part| reaches_end(&part.range)) {
         server.once.begins(sending.digest());
@@ -125,10 +128,10 @@ fn content_range(range: &Range<u64>, size: u64) -> String {
     format!("bytes {}-{}/{size}", range.start, range.end - 1)
 }
 
-fn unreadable<B>(server: &Server, request: &Request<B>, error: Arc<Error>) -> Refusal {
+fn unreadable(server: &Server, asked: &Asked, error: Arc<Error>) -> Refusal {
     match *error {
         Error::BlobMissing { .. } => Refusal::blob_unknown("the layout does not have this blob"),
-        _ => server.failed(&request.uri().to_string(), error),
+        _ => server.failed(asked, error),
     }
 }
 
@@ -193,7 +196,7 @@ fn boundary() -> String {
 /// A blob that is being sent.
 struct Sending {
     server: Arc<Server>,
-    target: String,
+    asked: Asked,
     content: Content,
     is_at_hand: bool,
     body: BlobBody,
@@ -221,10 +224,9 @@ impl Sending {
             Ok(Some(chunk)) => Ok(Some((Frame::data(chunk), sending))),
             Ok(None) => Ok(None),
             Err(error) => {
-                sending.server.tell(&Event::Failed {
-                    target: sending.target.clone(),
-                    error: Arc::clone(&error),
-                });
+                let Asked { id, target, .. } = sending.asked.clone();
+                let failed = Event::Failed { request: id, target, error: Arc::clone(&error) };
+                sending.server.tell(&failed);
                 Err(error)
             }
         };

@@ -1,15 +1,20 @@
 //! The events of an endpoint.
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
-use crate::basics::{error::Error, printable::Printable, report::Report};
+use crate::{
+    basics::{digest::Digest, error::Error, printable::Printable, report::Report},
+    registry::serve::named_images::NamedImageError,
+};
 
 /// An event at an endpoint. Its `Display` is a single line.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A request was answered. The body may still be on its way.
+    /// A request was answered.
     Answered {
+        /// The identifier of the request, which the response has in the header `X-Request-Id`.
+        request: String,
         /// The client's address.
         client: SocketAddr,
         /// The method, such as `GET` or `HEAD`.
@@ -18,13 +23,39 @@ pub enum Event {
         target: String,
         /// The status code of the response.
         status: u16,
+        /// How long the answer took. The body may still be on its way.
+        time: Duration,
     },
     /// The requested content cannot be read, or reading it failed while it was sent.
     Failed {
+        /// The identifier of the request.
+        request: String,
         /// The path and query of the request, as the client sent them.
         target: String,
         /// The reason.
         error: Arc<Error>,
+    },
+    /// A named image was made.
+    Made {
+        /// The identifier of the request that began it. Others may have waited for it too.
+        request: String,
+        /// The canonical request for the image.
+        image: String,
+        /// The digest of its manifest.
+        digest: Digest,
+        /// How long it took.
+        time: Duration,
+    },
+    /// A named image was not made.
+    NotMade {
+        /// The identifier of the request that began it. Others may have waited for it too.
+        request: String,
+        /// The canonical request for the image.
+        image: String,
+        /// The reason, with a detail that no client sees.
+        error: NamedImageError,
+        /// How long it took.
+        time: Duration,
     },
     /// A layout changed and cannot be read. Its previous contents are still served.
     Unreadable {
@@ -48,11 +79,21 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answered { client, method, target, status } => {
+            Self::Answered { client, method, target, status, .. } => {
                 write!(f, "{client} {} {} {status}", Printable(method), Printable(target))
             }
-            Self::Failed { target, error } => {
+            Self::Failed { target, error, .. } => {
                 write!(f, "{}: {}", Printable(target), Report(&**error))
+            }
+            Self::Made { image, digest, time, .. } => {
+                let time = time.as_secs_f64();
+                write!(f, "{} was made in {time:.1} s: {digest}", Printable(image))
+            }
+            Self::NotMade { image, error, time, .. } => {
+                let time = time.as_secs_f64();
+                write!(f, "{} was not made in {time:.1} s: ", Printable(image))?;
+                write!(f, "{}", Printable(error))?;
+                error.detail.iter().try_for_each(|detail| write!(f, ": {}", Printable(detail)))
             }
             Self::Unreadable { repository, error } => {
                 write!(

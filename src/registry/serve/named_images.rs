@@ -23,7 +23,7 @@ pub trait NamedImages: Send + Sync {
     fn request(&self, name: &str, tag: &str) -> Result<String, NamedImageError>;
 
     /// Returns the image of a canonical request if it is known already. It takes a few milliseconds
-    /// at most.
+    /// at most. The endpoint does not read the manifest again if it gets the same `Arc`.
     fn known(&self, request: &str) -> Option<Arc<Image>>;
 
     /// Finds or makes the image of a canonical request. It may take minutes, and ends soon after

@@ -3,10 +3,16 @@
 
 use std::fmt::Display;
 
-use hyper::{StatusCode, header::HeaderName};
+use hyper::{
+    StatusCode,
+    header::{self, HeaderName},
+};
 use serde_json::json;
 
-use crate::basics::json;
+use crate::{
+    basics::json,
+    registry::serve::named_images::{NamedImageError, NamedImageErrorKind as Kind},
+};
 
 /// The status of an error response, and the reason.
 #[derive(Debug)]
@@ -47,6 +53,10 @@ refusals! {
     /// A host that this registry does not serve.
     other_host = MISDIRECTED_REQUEST "DENIED";
     unauthorized = UNAUTHORIZED "UNAUTHORIZED";
+    /// The image of a name that cannot be made. With this status, docker and podman show the
+    /// reason.
+    not_made = BAD_REQUEST "MANIFEST_INVALID";
+    stopping = SERVICE_UNAVAILABLE "UNAVAILABLE";
     too_many = TOO_MANY_REQUESTS "TOOMANYREQUESTS";
     precondition_failed = PRECONDITION_FAILED "UNSUPPORTED";
     /// A part outside of the blob.
@@ -61,5 +71,22 @@ impl Refusal {
     /// The body of the response.
     pub(crate) fn json(&self) -> Vec<u8> {
         json::to_bytes(&json!({ "errors": [{ "code": self.code, "message": self.message }] }))
+    }
+}
+
+/// The detail of the error is for the log only.
+impl From<NamedImageError> for Refusal {
+    fn from(NamedImageError { kind, message, .. }: NamedImageError) -> Self {
+        match kind {
+            Kind::NameInvalid => Self::name_invalid(message),
+            Kind::NameUnknown => Self::name_unknown(message),
+            Kind::TagUnknown => Self::manifest_unknown(message),
+            Kind::Failed | Kind::TooLate => Self::not_made(message),
+            Kind::Busy(wait) => {
+                Self::too_many(message).with(header::RETRY_AFTER, wait.as_secs().max(1).to_string())
+            }
+            Kind::Stopped => Self::stopping(message).with(header::RETRY_AFTER, "1"),
+            Kind::Internal => Self::failed(message),
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crate::registry::serve::{
     authority::Authorities, blocking::Blocking, certificate::Certificate, event::Event,
-    login::Login, places::Places, pull_watch::PullWatch, repository::Repository,
-    shared_build::SharedBuilds,
+    login::Login, named::Named, places::Places, pull_watch::PullWatch, refusal::Refusal,
+    repository::Repository, request_ids::RequestIds, shared_build::SharedBuilds,
 };
 
 pub(crate) type Log = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -13,6 +13,8 @@ pub(crate) type Log = Arc<dyn Fn(&Event) + Send + Sync>;
 /// The state that all connections share.
 pub(crate) struct Server {
     pub(crate) repositories: BTreeMap<String, Arc<Repository>>,
+    pub(crate) named: Option<Arc<Named>>,
+    pub(crate) ids: RequestIds,
     pub(crate) authorities: Authorities,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) login: Option<Login>,
@@ -26,5 +28,14 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn tell(&self, event: &Event) {
         (self.log)(event);
+    }
+
+    /// Does blocking work in another thread.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let done = self.blocking.run(work).await;
+        done.map_err(|_| Refusal::failed("internal error: see the log of this registry"))
     }
 }

@@ -74,6 +74,7 @@ fn head_has_the_header_fields_of_get() {
                 .map(|method| ask(&served.address, method, &target, &[("Range", range)]));
             for answer in [&mut get, &mut head] {
                 answer.headers.remove("date");
+                assert!(answer.headers.remove("x-request-id").is_some());
                 // Each response with several parts has another boundary.
                 if answer
                     .headers
