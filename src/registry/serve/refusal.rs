@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use hyper::{
     StatusCode,
+    ext::ReasonPhrase,
     header::{self, HeaderName},
 };
 use serde_json::json;
@@ -53,9 +54,9 @@ refusals! {
     /// A host that this registry does not serve.
     other_host = MISDIRECTED_REQUEST "DENIED";
     unauthorized = UNAUTHORIZED "UNAUTHORIZED";
-    /// The image of a name that cannot be made. With this status, docker and podman show the
-    /// reason.
-    not_made = BAD_REQUEST "MANIFEST_INVALID";
+    /// The image of a name that cannot be made. All clients show the message of this status, and
+    /// none tries again for long; docker shows no message of a status from 500 on.
+    not_made = UNPROCESSABLE_ENTITY "UNKNOWN";
     stopping = SERVICE_UNAVAILABLE "UNAVAILABLE";
     too_many = TOO_MANY_REQUESTS "TOOMANYREQUESTS";
     precondition_failed = PRECONDITION_FAILED "UNSUPPORTED";
@@ -66,6 +67,15 @@ refusals! {
 impl Refusal {
     pub(crate) fn with(self, name: HeaderName, value: impl Into<String>) -> Self {
         Self { header: Some((name, value.into())), ..self }
+    }
+
+    /// The message as the reason phrase of the status line. containerd, and docker with its image
+    /// store, send `HEAD`, whose response has no body, and show nothing else.
+    pub(crate) fn reason_phrase(&self) -> Option<ReasonPhrase> {
+        const MOST: usize = 400;
+        let printable = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+        let phrase: String = self.message.chars().map(printable).take(MOST).collect();
+        ReasonPhrase::try_from(phrase).ok()
     }
 
     /// The body of the response.

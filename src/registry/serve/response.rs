@@ -29,9 +29,14 @@ pub(crate) fn precondition_failed() -> Refusal {
 }
 
 pub(crate) fn refused(refusal: Refusal) -> Response<Body> {
-    let bytes = refusal.json();
+    let (bytes, reason) = (refusal.json(), refusal.reason_phrase());
     let content_type = (header::CONTENT_TYPE, "application/json".to_owned());
-    small(refusal.status, [content_type].into_iter().chain(refusal.header).collect(), bytes)
+    let headers = [content_type].into_iter().chain(refusal.header).collect();
+    let mut response = small(refusal.status, headers, bytes);
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(reason);
+    }
+    response
 }
 
 /// A response whose body is in memory.

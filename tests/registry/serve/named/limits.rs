@@ -79,7 +79,7 @@ fn failures_are_remembered_for_a_while() {
     let mut short = MakingLimits::default();
     short.remember_failures = Duration::from_millis(300);
     let served = served_with(&fake, |endpoint| endpoint.making_limits(short));
-    let fail = || assert_eq!(manifest(&served, "fails").status, 400);
+    let fail = || assert_eq!(manifest(&served, "fails").status, 422);
     (0..3).for_each(|_| fail());
     assert_eq!(fake.makes(), 1);
     thread::sleep(Duration::from_millis(400));
