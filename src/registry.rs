@@ -75,6 +75,7 @@ pub(crate) mod serve;
 pub(crate) mod session;
 pub(crate) mod tags;
 pub(crate) mod tls;
+pub(crate) mod waiting;
 
 pub use crate::basics::stop::Stop;
 pub use crate::registry::{
@@ -86,4 +87,5 @@ pub use crate::registry::{
         Endpoint, Limits, MakingLimits, NamedImageError, NamedImageErrorKind, NamedImages,
         Repository, Serving, event::Event,
     },
+    waiting::Waiting,
 };

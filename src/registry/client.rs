@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use crate::{
     basics::progress::Progress,
     pool::Pool,
-    registry::{credentials::Credentials, proxy::Proxies},
+    registry::{credentials::Credentials, proxy::Proxies, waiting::Waiting},
 };
 
 /// A registry client: its settings. Each call opens its own connections.
@@ -27,6 +27,10 @@ pub struct Client {
     pub retries: u32,
     /// How long to wait for the head of a response, and for more bytes of its body.
     pub timeout: Duration,
+    /// How long to wait for the head of a response to a request for a manifest, if the registry
+    /// responds to other requests meanwhile. A registry that makes images on demand may work for
+    /// minutes.
+    pub patience: Duration,
     /// The minimum rate of a response in bytes per second, averaged over
     /// [`rate_window`](Self::rate_window).
     pub least_rate: u64,
@@ -38,6 +42,8 @@ pub struct Client {
     pub mount_from: Vec<String>,
     /// Receives the progress.
     pub progress: Option<Progress>,
+    /// Learns that the client waits for a registry that works on a manifest.
+    pub waiting: Option<Waiting>,
     /// The trusted certificate authorities, each as a certificate in DER. The default is those of
     /// the system, or in `SSL_CERT_FILE` and `SSL_CERT_DIR`. A registry's own certificate can be
     /// one of them.
@@ -77,6 +83,13 @@ impl Client {
         Self { timeout, ..self }
     }
 
+    /// Sets how long to wait for a manifest while the registry works on it. Each time that
+    /// [`timeout`](Self::timeout) has passed without a response, the client requests `/v2/` on
+    /// another connection. If there is no response to that either, it waits no longer.
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
     /// Sets the minimum rate of a response in bytes per second, and the waiting time over which it
     /// is averaged.
     pub fn least_rate(self, bytes: u64, window: Duration) -> Self {
@@ -92,6 +105,11 @@ impl Client {
     /// Sets the callback that receives the progress.
     pub fn progress(self, progress: Progress) -> Self {
         Self { progress: Some(progress), ..self }
+    }
+
+    /// Sets the callback that learns that the client waits for a registry that works on a manifest.
+    pub fn waiting(self, waiting: Waiting) -> Self {
+        Self { waiting: Some(waiting), ..self }
     }
 
     /// Sets the trusted certificate authorities.
@@ -134,8 +152,8 @@ pub fn download_pool(pool: &Pool) -> Pool {
     Pool::new(pool.threads().max(FEWEST))
 }
 
-/// Anonymous, with TLS, 5 retries (15 seconds in total), a timeout of 30 seconds, and at least 1
-/// KiB per second, averaged over 60 seconds.
+/// Anonymous, with TLS, 5 retries (15 seconds in total), a timeout of 30 seconds (10 minutes for a
+/// manifest on which the registry works), and at least 1 KiB per second, averaged over 60 seconds.
 impl Default for Client {
     fn default() -> Self {
         Self {
@@ -143,10 +161,12 @@ impl Default for Client {
             plain_http: false,
             retries: 5,
             timeout: Duration::from_secs(30),
+            patience: Duration::from_secs(600),
             least_rate: 1 << 10,
             rate_window: Duration::from_secs(60),
             mount_from: Vec::new(),
             progress: None,
+            waiting: None,
             authorities: None,
             tls_verify: true,
             ca_files: Vec::new(),

@@ -24,6 +24,8 @@ pub(crate) enum Failure {
     Request(reqwest::Error),
     /// The registry did not respond in time.
     Silent,
+    /// The registry responded to other requests, but not to this one within this time.
+    StillWorks(Duration),
     /// The response was slower than this rate.
     Slow(LeastRate),
     /// The registry returned an error.

@@ -1,6 +1,7 @@
 //! Requests and responses: an HTTP client for threads that block.
 
 use std::{
+    pin::pin,
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
@@ -128,6 +129,24 @@ impl Http {
     /// Sends a request whose body may go to this host only.
     pub(crate) fn send_at_home(&self, request: Request) -> Result<Response, Failure> {
         self.execute(&self.bound, request, self.timeout)
+    }
+
+    /// Like [`Http::send`]. Each time that the timeout has passed without a response, `goes_on`
+    /// decides whether to wait longer, from the time so far.
+    pub(crate) fn send_patiently(
+        &self,
+        request: Request,
+        goes_on: impl Fn(Duration) -> Result<(), Failure>,
+    ) -> Result<Response, Failure> {
+        self.proxies.through(request.url()).map_err(Failure::Proxy)?;
+        let begun = Instant::now();
+        let mut response = pin!(self.client.execute(request).map_err(Failure::Request));
+        loop {
+            match self.wait(self.timeout, response.as_mut()) {
+                Err(Failure::Silent) => goes_on(begun.elapsed())?,
+                response => return response,
+            }
+        }
     }
 
     fn execute(

@@ -70,6 +70,14 @@ impl Asked<'_> {
                 Kind::TimedOut,
                 format!("the registry did not respond to the request for {what}: try again later"),
             ),
+            Failure::StillWorks(time) => (
+                Kind::TimedOut,
+                format!(
+                    "the registry responds, but did not answer the request for {what} within {} \
+                     seconds: try again later",
+                    time.as_secs_f32().round()
+                ),
+            ),
             Failure::Slow(least) => (Kind::TimedOut, slow(*least, what)),
             Failure::Request(error) => self.no_answer(error),
             Failure::Odd(why) => (Kind::InvalidResponse, self.odd(&printable(why))),

@@ -33,6 +33,7 @@ use crate::{
         login::Login,
         message::{Access, Asked, blob_name},
         reference::Reference,
+        waiting::Waiting,
     },
 };
 
@@ -48,6 +49,9 @@ pub(crate) struct Session {
     /// Whether the user disabled TLS.
     is_plain: bool,
     retries: u32,
+    /// How long the registry may work on a manifest.
+    patience: Duration,
+    waiting: Option<Waiting>,
     /// Whether the registry has responded.
     has_answered: AtomicBool,
     /// Whether another thread has failed, so that nothing is retried.
@@ -103,6 +107,8 @@ impl Session {
             login,
             is_plain: settings.plain_http,
             retries: settings.retries,
+            patience: settings.patience,
+            waiting: settings.waiting.clone(),
             has_answered: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         };
@@ -133,7 +139,8 @@ impl Session {
 
     /// Sends a request without a login.
     pub(crate) fn exchange_once(&self, request: RequestBuilder) -> Result<Response, Failure> {
-        self.send(request.build().map_err(Failure::Request)?)
+        let request = request.build().map_err(Failure::Request)?;
+        self.http.send(request).inspect(|_| self.answers())
     }
 
     /// Like [`Session::exchange`], with a login for other scopes.
@@ -142,10 +149,20 @@ impl Session {
         login: &Login,
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Response, Failure> {
+        self.exchange_with(login, request, |request| self.http.send(request))
+    }
+
+    fn exchange_with(
+        &self,
+        login: &Login,
+        request: impl Fn() -> RequestBuilder,
+        send: impl Fn(Request) -> Result<Response, Failure>,
+    ) -> Result<Response, Failure> {
+        let send = |request| send(request).inspect(|_| self.answers());
         let (signed, key) = self.sign(login, request())?;
-        let response = self.send(signed)?;
+        let response = send(signed)?;
         match self.renew(login, &response, key.as_ref())? {
-            true => self.send(self.sign(login, request())?.0),
+            true => send(self.sign(login, request())?.0),
             false => Ok(response),
         }
     }
@@ -186,10 +203,25 @@ impl Session {
         Ok(wants && login.renew(&self.http, &self.base, response.headers(), key)?)
     }
 
-    fn send(&self, request: Request) -> Result<Response, Failure> {
-        let response = self.http.send(request)?;
+    fn answers(&self) {
         self.has_answered.store(true, Ordering::Relaxed);
-        Ok(response)
+    }
+
+    /// Sends a request for a manifest, and waits while the registry works on it.
+    fn send_patiently(&self, request: Request) -> Result<Response, Failure> {
+        self.http.send_patiently(request, |time| {
+            // A registry that works on a manifest responds to other requests.
+            let root =
+                self.http.request(Method::GET, self.base.join("/v2/").expect("a valid path"));
+            self.http.send(root.build().map_err(Failure::Request)?).map_err(|_| Failure::Silent)?;
+            if time >= self.patience {
+                return Err(Failure::StillWorks(time));
+            }
+            if let Some(Waiting(report)) = &self.waiting {
+                report(&self.reference.registry, time);
+            }
+            Ok(())
+        })
     }
 
     pub(crate) fn is_own(&self, url: &Url) -> bool {
@@ -220,7 +252,9 @@ impl Session {
         };
         let (path, accept) = (format!("manifests/{name}"), accept());
         let get = || {
-            let response = self.ask(|| self.request(Method::GET, &path).header(ACCEPT, &accept))?;
+            let request = || self.request(Method::GET, &path).header(ACCEPT, &accept);
+            let send = |request| self.send_patiently(request);
+            let response = self.success(self.exchange_with(&self.login, request, send)?)?;
             if response.status() != StatusCode::OK {
                 return Err(Failure::status(response.status()));
             }

@@ -42,7 +42,7 @@ mod cached {
         registry::{Reference, download_pool},
     };
 
-    use crate::{image_arg::Registries, progress, trust::Trust};
+    use crate::{image_arg::Registries, progress, registries::in_bar, trust::Trust};
 
     /// Opens an image of a registry. An image that is named by its digest is fetched once. Of any
     /// other image, the manifest is fetched each time, and blobs that the cache lacks.
@@ -69,7 +69,7 @@ mod cached {
             return Ok(found);
         }
         progress::show(pulling, |bytes| {
-            let client = registries.client()?.progress(bytes.progress());
+            let client = in_bar(registries.client()?, bytes);
             let image = client.image(reference, platform)?;
             let image = Image::from(PlatformImage::of(&image, platform)?).tagged(&name);
             store(&dir, image, trust)

@@ -3,7 +3,7 @@
 use std::{
     io::{self, IsTerminal},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, channel},
     },
@@ -16,17 +16,26 @@ use oci_layout::Progress;
 
 use crate::out::columns;
 
-/// The number of bytes done, and their total as far as it is known.
+/// The number of bytes done, and their total as far as it is known. Until then, the bar can say
+/// what it waits for.
 #[derive(Clone, Default)]
-pub(crate) struct Bytes(Arc<(AtomicU64, AtomicU64)>);
+pub(crate) struct Bytes(Arc<(AtomicU64, AtomicU64)>, Arc<Mutex<Option<String>>>);
 
 impl Bytes {
     pub(crate) fn progress(&self) -> Progress {
-        let Self(bytes) = self.clone();
+        let Self(bytes, _) = self.clone();
         Progress::new(move |done, total| {
             bytes.0.store(done, Ordering::Relaxed);
             bytes.1.store(total, Ordering::Relaxed);
         })
+    }
+}
+
+#[cfg(feature = "registry")]
+impl Bytes {
+    /// Says what the bar waits for.
+    pub(crate) fn say(&self, waiting: String) {
+        *self.1.lock().unwrap_or_else(PoisonError::into_inner) = Some(waiting);
     }
 }
 
@@ -53,7 +62,7 @@ const STILL: Duration = Duration::from_secs(3);
 /// The width that the bar with sizes needs.
 const WIDE: usize = 72;
 
-fn draw(doing: &'static str, Bytes(bytes): &Bytes, ended: &Receiver<()>) {
+fn draw(doing: &'static str, Bytes(bytes, waiting): &Bytes, ended: &Receiver<()>) {
     let goes_on = |time| ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
     if !goes_on(Duration::from_secs(1)) {
         return;
@@ -80,6 +89,10 @@ fn draw(doing: &'static str, Bytes(bytes): &Bytes, ended: &Receiver<()>) {
         match moved.elapsed() {
             still if still > STILL && total > 0 => {
                 bar.set_message(format!("{doing}, waiting {}s", still.as_secs()));
+            }
+            _ if total == 0 => {
+                let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+                bar.set_message(waiting.clone().unwrap_or_else(|| doing.to_owned()));
             }
             _ => bar.set_message(doing),
         }

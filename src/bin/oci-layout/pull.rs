@@ -15,7 +15,7 @@ use crate::{
     out::{self, print, say},
     output::{self, Output},
     progress,
-    registries::Registries,
+    registries::{Registries, in_bar},
     trust::Trust,
     write_args::WriteArgs,
 };
@@ -72,7 +72,7 @@ impl Pull {
             return out::print_document(manifest.bytes());
         };
         let digest = progress::show("pulling", |bytes| {
-            let image = client.progress(bytes.progress()).image(&reference, platform.as_ref())?;
+            let image = in_bar(client, bytes).image(&reference, platform.as_ref())?;
             let digest = image.digest();
             let image = reference.tag.iter().cloned().fold(image, Image::tagged);
             let pool = download_pool(pool);

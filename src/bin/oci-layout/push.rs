@@ -9,7 +9,7 @@ use crate::{
     image_arg::{local_image, reference},
     out::print,
     progress,
-    registries::Registries,
+    registries::{Registries, in_bar},
     trust::Trust,
 };
 
@@ -72,9 +72,8 @@ impl Push {
         let client = mount_from
             .into_iter()
             .fold(registries.client()?, |client, path| client.mount_from(path));
-        let pushed = progress::show("pushing", |bytes| {
-            client.progress(bytes.progress()).push(&image, &references)
-        })?;
+        let pushed =
+            progress::show("pushing", |bytes| in_bar(client, bytes).push(&image, &references))?;
         pushed.iter().try_for_each(print)
     }
 }

@@ -1,14 +1,19 @@
 //! Options and environment variables for connections to registries, shared by all commands.
 
-use std::{env, ffi::OsString, path::PathBuf};
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, IsTerminal},
+    path::PathBuf,
+};
 
 use clap::{ArgAction, Args};
 use oci_layout::{
-    Result,
-    registry::{Client, Credentials},
+    Printable, Result,
+    registry::{Client, Credentials, Waiting},
 };
 
-use crate::{certificates, errors};
+use crate::{certificates, errors, out::say, progress::Bytes};
 
 /// The heading of these options in the help.
 const HEADING: &str = "How registries are accessed";
@@ -85,7 +90,25 @@ impl Registries {
 pub(crate) fn client() -> Result<Client> {
     let client = Client::default().authorities(certificates::authorities()?);
     let client = client.credentials(Credentials::Files(credentials(variable)));
+    let client = client.waiting(Waiting::new(|registry, time| {
+        say(format_args!("oci-layout: {} ({} s)", waits_for(registry), time.as_secs()));
+    }));
     Ok(certs_d(variable).into_iter().fold(client, Client::certs_d))
+}
+
+/// Returns the same client with its progress in this bar.
+pub(crate) fn in_bar(client: Client, bytes: &Bytes) -> Client {
+    let client = client.progress(bytes.progress());
+    if !io::stderr().is_terminal() {
+        // There is no bar, and the lines of the client stay.
+        return client;
+    }
+    let bytes = bytes.clone();
+    client.waiting(Waiting::new(move |registry, _| bytes.say(waits_for(registry))))
+}
+
+fn waits_for(registry: &str) -> String {
+    format!("waiting for {}, which works on the image", Printable(registry))
 }
 
 /// Returns the value of an environment variable. Nix sets unset variables to the empty string.

@@ -56,6 +56,8 @@ pub enum Then {
     Drip(usize),
     /// The same, starting with the first byte of the head.
     DripHead,
+    /// Silence for this time, and then the right response.
+    Work(Duration),
 }
 
 #[derive(Default)]
@@ -255,6 +257,9 @@ fn answer(mut connection: TcpStream, state: &Mutex<State>) -> std::io::Result<()
     let (has_ranges, hides_digests) = (guard.has_ranges, guard.hides_digests);
     drop(guard);
 
+    if let Some(Then::Work(time)) = fault {
+        thread::sleep(time);
+    }
     if let Some(Then::DripHead) = fault {
         return drip(&mut connection, &[&b"HTTP/1.1 200 OK\r\nX-A: "[..], &[b'a'; 1000]].concat());
     }

@@ -1,10 +1,13 @@
 //! A registry that sends single bytes slowly, or closes the connection again and again.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use oci_layout::{
     Image, LayoutOptions, image_layout,
-    registry::{Client, Credentials},
+    registry::{Client, Credentials, Waiting},
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -17,9 +20,10 @@ use crate::registry::client::{
 };
 
 /// A client that gives up at 50 bytes per second, averaged over half a second. It tolerates silence
-/// for longer.
+/// for longer, but waits for no registry that works on a manifest.
 fn hasty() -> Client {
-    client().timeout(Duration::from_millis(600)).least_rate(1000, Duration::from_millis(500))
+    let client = client().timeout(Duration::from_millis(600)).patience(Duration::ZERO);
+    client.least_rate(1000, Duration::from_millis(500))
 }
 
 fn registry() -> Registry {
@@ -67,8 +71,7 @@ fn other_responses_sent_too_slowly_are_errors() {
     let registry = self::registry();
     registry.fault("GET /v2/a/b/manifests/", 9, Then::DripHead);
     assert!(
-        gives_up(&registry, &hasty())
-            .contains("the registry did not respond to the request for tag v1")
+        gives_up(&registry, &hasty()).contains("but did not answer the request for tag v1 within")
     );
 
     let (registry, guard) = (self::registry(), Registry::start());
@@ -237,4 +240,58 @@ fn identified(registry: &Registry, dir: &TempDir) -> Client {
     let auths = format!(r#"{{"auths": {{"{}": {{"identitytoken": "it"}}}}}}"#, registry.address);
     std::fs::write(&file, auths).unwrap();
     client().credentials(Credentials::Files(vec![file]))
+}
+
+/// A registry that makes the image first: the client waits, and says so.
+#[test]
+fn a_registry_may_work_on_a_manifest() {
+    let registry = registry();
+    registry.fault("GET /v2/a/b/manifests/", 1, Then::Work(Duration::from_secs(2)));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let waiting = Waiting::new(move |registry, time| {
+        tell.lock().unwrap().push((registry.to_owned(), time));
+    });
+    let (client, dir) = (client().retries(0).waiting(waiting), tempfile::tempdir().unwrap());
+    pull(&client, &registry.reference(":v1"), None, dir.path()).unwrap();
+    assert_sound(dir.path());
+    assert_eq!(registry.requests("GET /v2/a/b/manifests/").len(), 1);
+    let told = told.lock().unwrap();
+    assert!((3..=6).contains(&told.len()), "{told:?}");
+    assert!(told.iter().all(|(name, _)| *name == registry.address), "{told:?}");
+    assert!(told[0].1 >= Duration::from_millis(300) && told[1].1 >= Duration::from_millis(600));
+}
+
+/// If other requests are not answered either, the registry does not work on the manifest.
+#[test]
+fn a_registry_that_does_not_work_is_given_up() {
+    let registry = registry();
+    registry.fault("GET /v2/", 99, Then::Work(Duration::from_secs(9)));
+    let begin = Instant::now();
+    let said = gives_up(&registry, &client().plain_http(true).retries(0));
+    assert!(said.contains("the registry did not respond to the request for tag v1"), "{said}");
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn patience_with_a_registry_ends() {
+    let registry = registry();
+    registry.fault("GET /v2/a/b/manifests/", 9, Then::Work(Duration::from_secs(9)));
+    let client = client().patience(Duration::from_millis(500));
+    let said = gives_up(&registry, &client);
+    let expected = "the registry responds, but did not answer the request for tag v1 within 1 \
+        seconds: try again later";
+    assert!(said.ends_with(expected), "{said}");
+    // Another attempt would begin the same work again.
+    assert_eq!(registry.requests("GET /v2/a/b/manifests/").len(), 1);
+}
+
+/// A blob is there when the manifest is.
+#[test]
+fn a_registry_does_not_work_on_a_blob() {
+    let registry = registry();
+    let layer = image("linux/amd64").layers()[0].descriptor().digest;
+    registry.fault(layer, 9, Then::Work(Duration::from_secs(9)));
+    let said = gives_up(&registry, &client().retries(0));
+    assert!(said.contains("did not respond to the request for blob"), "{said}");
 }

@@ -9,7 +9,7 @@ use crate::{
     image_arg::{ImageArg, reference},
     out::print,
     progress,
-    registries::Registries,
+    registries::{Registries, in_bar},
 };
 
 /// Returns the destination if it is a registry: with `docker`, or a name that begins with a host.
@@ -38,7 +38,6 @@ pub(super) fn copy(
         true => client.mount_from(&from.repository),
         false => client,
     };
-    let copied =
-        progress::show("copying", |bytes| client.progress(bytes.progress()).push(image, &[to]))?;
+    let copied = progress::show("copying", |bytes| in_bar(client, bytes).push(image, &[to]))?;
     copied.iter().try_for_each(print)
 }
