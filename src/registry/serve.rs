@@ -17,8 +17,10 @@ pub(crate) mod find_named;
 pub(crate) mod fuzzing;
 pub(crate) mod login;
 pub(crate) mod look;
+pub(crate) mod metrics;
 pub(crate) mod named;
 pub(crate) mod named_images;
+pub(crate) mod operations;
 pub(crate) mod places;
 pub(crate) mod pull_watch;
 pub(crate) mod range;
@@ -39,7 +41,10 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::Path,
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -58,6 +63,7 @@ use crate::{
             certificate::Certificate,
             connection::Graceful,
             login::Login,
+            metrics::Metrics,
             named::Named,
             places::Places,
             pull_watch::PullWatch,
@@ -115,6 +121,7 @@ pub struct Endpoint {
     certificate: Option<Certificate>,
     login: Option<Login>,
     limits: Limits,
+    operations: Option<SocketAddr>,
     pool: Pool,
     log: Log,
 }
@@ -153,6 +160,7 @@ impl Endpoint {
             certificate: None,
             login: None,
             limits: Limits::default(),
+            operations: None,
             pool: Pool::available(),
             log: Arc::new(|_| ()),
         })
@@ -225,6 +233,13 @@ impl Endpoint {
         Self { limits, ..self }
     }
 
+    /// Answers `/livez`, `/readyz` and `/metrics` (in the text format of Prometheus) at this
+    /// address, without TLS and without a login. Port 0 selects a free port. `/readyz` has status
+    /// 503 as soon as the endpoint stops.
+    pub fn operations(self, address: SocketAddr) -> Self {
+        Self { operations: Some(address), ..self }
+    }
+
     /// Sets the pool. The endpoint builds one blob at a time for each thread of the pool, and at
     /// least two.
     pub fn pool(self, pool: &Pool) -> Self {
@@ -252,9 +267,14 @@ impl Endpoint {
 
     /// The state that all connections share.
     fn server(self) -> io::Result<Arc<Server>> {
+        let metrics = Arc::new(Metrics::default());
         let (log, told) = (Arc::clone(&self.log), Arc::clone(&self.log));
         let named = self.named.map(|images| {
-            let observe = move |report: shared_making::Report<'_>| told(&report.event());
+            let metrics = Arc::clone(&metrics);
+            let observe = move |report: shared_making::Report<'_>| {
+                metrics.makes(report.result, report.time);
+                told(&report.event());
+            };
             let makings = SharedMakings::new(Arc::clone(&images), self.making, observe);
             Arc::new(Named::new(images, makings))
         });
@@ -270,6 +290,8 @@ impl Endpoint {
             blocking: Arc::new(Blocking::start()?),
             builds: SharedBuilds::new(&self.pool),
             once: PullWatch::new(move || log(&Event::Taken)),
+            metrics: Arc::clone(&metrics),
+            is_stopping: AtomicBool::new(false),
             log: self.log,
         }))
     }
@@ -282,19 +304,18 @@ impl Endpoint {
     pub fn listen(self, address: SocketAddr) -> Result<Serving> {
         let fail = |cause| Error::Listen { address, cause };
         let workers = start(self.pool.threads().clamp(1, 8)).map_err(fail)?;
-        let listener = TcpListener::bind(address).map_err(fail)?;
-        listener.set_nonblocking(true).map_err(fail)?;
-        let address = listener.local_addr().map_err(fail)?;
+        let (listener, address) = bind(address, &workers[0]).map_err(fail)?;
+        let operations = self.operations;
         let server = self.server().map_err(fail)?;
+        let operations = operations.map(|address| operate(address, &server)).transpose()?;
         let graceful = Arc::new(Mutex::new(Some(GracefulShutdown::new())));
         let handles: Vec<_> = workers.iter().map(|worker| worker.handle().clone()).collect();
-        let entered = handles[0].enter();
-        let listener = tokio::net::TcpListener::from_std(listener).map_err(fail)?;
-        drop(entered);
         let accept =
             connection::accept(listener, handles, Arc::clone(&server), Arc::clone(&graceful));
         let accepting = workers[0].handle().spawn(accept);
-        Ok(Serving { address, running: Some(Running { workers, accepting, graceful, server }) })
+        let (operations, operating) = operations.unzip();
+        let running = Running { workers, accepting, graceful, server, _operating: operating };
+        Ok(Serving { address, operations, running: Some(running) })
     }
 }
 
@@ -302,6 +323,27 @@ impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint").field("references", &self.references()).finish_non_exhaustive()
     }
+}
+
+/// Binds an address for the thread that will accept connections. Returns the actual address.
+fn bind(
+    address: SocketAddr,
+    network: &Network,
+) -> io::Result<(tokio::net::TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let _entered = network.handle().enter();
+    Ok((tokio::net::TcpListener::from_std(listener)?, address))
+}
+
+/// Starts the listener for the operator. Its thread is its own, so that it always responds.
+fn operate(address: SocketAddr, server: &Arc<Server>) -> Result<(SocketAddr, Network)> {
+    let fail = |cause| Error::Listen { address, cause };
+    let network = Network::start().map_err(fail)?;
+    let (listener, address) = bind(address, &network).map_err(fail)?;
+    network.handle().spawn(operations::accept(listener, Arc::clone(server)));
+    Ok((address, network))
 }
 
 /// Starts `count` threads that drive connections, or fewer if the system refuses more.
@@ -313,6 +355,7 @@ fn start(count: usize) -> io::Result<Vec<Network>> {
 /// An endpoint that listens in its own threads. Dropping it stops it at once.
 pub struct Serving {
     address: SocketAddr,
+    operations: Option<SocketAddr>,
     /// `None` only while it stops.
     running: Option<Running>,
 }
@@ -322,12 +365,18 @@ struct Running {
     accepting: JoinHandle<()>,
     graceful: Arc<Graceful>,
     server: Arc<Server>,
+    _operating: Option<Network>,
 }
 
 impl Serving {
     /// The address at which the endpoint listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address of [`Endpoint::operations`].
+    pub fn operations(&self) -> Option<SocketAddr> {
+        self.operations
     }
 
     /// Accepts no more requests, and returns when the current ones are answered, or after ten
@@ -344,9 +393,9 @@ impl Serving {
         const LAST: Duration = Duration::from_secs(1);
         /// How long threads that make images may take to end their programs.
         const ENDING: Duration = Duration::from_secs(5);
-        let Some(Running { workers, accepting, graceful, server }) = self.running.take() else {
-            return;
-        };
+        let Some(running) = self.running.take() else { return };
+        let Running { workers, accepting, graceful, server, _operating } = running;
+        server.is_stopping.store(true, Ordering::Relaxed);
         let stop_makings = || server.named.iter().for_each(|named| named.makings.stop());
         workers[0].handle().block_on(async {
             accepting.abort();

@@ -2,10 +2,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+type Report = dyn Fn(&str, Duration) + Send + Sync;
+
 /// A callback for the time in which a registry works on a manifest, for example because it makes
 /// the image.
 #[derive(Clone)]
-pub struct Waiting(pub(crate) Arc<dyn Fn(&str, Duration) + Send + Sync>);
+pub struct Waiting(pub(crate) Arc<Report>);
 
 impl Waiting {
     /// Calls this function with the registry's name and the time since the request, each time that

@@ -11,6 +11,7 @@ mod login;
 mod made;
 mod many;
 mod named;
+mod operations;
 #[cfg(feature = "cli")]
 mod program;
 mod ranges;

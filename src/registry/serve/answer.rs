@@ -49,6 +49,7 @@ pub(crate) async fn answer<B>(
     let (method, status) = (request.method().to_string(), response.status().as_u16());
     let Asked { id, client, target } = asked;
     let time = begun.elapsed();
+    server.metrics.responds(status);
     server.tell(&Event::Answered { request: id, client, method, target, status, time });
     response
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use http_body_util::BodyExt;
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{body::Bytes, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -165,11 +165,12 @@ async fn serve_http(
     let service = service_fn(move |request| {
         let (server, answering) = (Arc::clone(&server), activity.answers(Instant::now()));
         async move {
-            let response = answer(server, client, request).await;
+            let response = answer(Arc::clone(&server), client, request).await;
             // The request counts as active until its body is dropped.
             Ok::<_, Infallible>(response.map(|body| {
                 body.map_frame(move |frame| {
                     let _held = &answering;
+                    server.metrics.sends(frame.data_ref().map_or(0, Bytes::len));
                     frame
                 })
             }))

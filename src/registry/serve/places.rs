@@ -90,6 +90,11 @@ impl Places {
         Ok(Place { places: Arc::clone(self), activity })
     }
 
+    /// The number of connections.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.taken).len()
+    }
+
     /// Waits until another attempt may succeed: a place became free, or enough time has passed for
     /// a connection to become useless.
     pub(crate) async fn change(&self) {

@@ -1,11 +1,17 @@
 //! The state that all connections of an endpoint share.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use crate::registry::serve::{
     authority::Authorities, blocking::Blocking, certificate::Certificate, event::Event,
-    login::Login, named::Named, places::Places, pull_watch::PullWatch, refusal::Refusal,
-    repository::Repository, request_ids::RequestIds, shared_build::SharedBuilds,
+    login::Login, metrics::Metrics, named::Named, places::Places, pull_watch::PullWatch,
+    refusal::Refusal, repository::Repository, request_ids::RequestIds, shared_build::SharedBuilds,
 };
 
 pub(crate) type Log = Arc<dyn Fn(&Event) + Send + Sync>;
@@ -22,12 +28,19 @@ pub(crate) struct Server {
     pub(crate) blocking: Arc<Blocking>,
     pub(crate) builds: Arc<SharedBuilds>,
     pub(crate) once: Arc<PullWatch>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) is_stopping: AtomicBool,
     pub(crate) log: Log,
 }
 
 impl Server {
     pub(crate) fn tell(&self, event: &Event) {
         (self.log)(event);
+    }
+
+    /// Whether no further connections are accepted.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
     }
 
     /// Does blocking work in another thread.

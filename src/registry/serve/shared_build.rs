@@ -63,12 +63,21 @@ pub(crate) struct SharedBuilds {
     changed: Notify,
     /// The number of clients that wait for a build.
     waiting: AtomicUsize,
+    /// The number of builds that have begun.
+    begun: AtomicUsize,
 }
 
 impl SharedBuilds {
     pub(crate) fn new(pool: &Pool) -> Arc<Self> {
-        let (live, changed, waiting) = (Mutex::default(), Notify::new(), AtomicUsize::new(0));
-        Arc::new(Self { limits: Limits::new(pool), pool: pool.clone(), live, changed, waiting })
+        let (live, changed) = (Mutex::default(), Notify::new());
+        let (waiting, begun) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (limits, pool) = (Limits::new(pool), pool.clone());
+        Arc::new(Self { limits, pool, live, changed, waiting, begun })
+    }
+
+    /// How many builds have begun so far.
+    pub(crate) fn begun(&self) -> usize {
+        self.begun.load(Ordering::SeqCst)
     }
 
     /// Waits for a place in a build of this blob that still has the chunk `at`, or will have it.
@@ -101,6 +110,7 @@ impl SharedBuilds {
             .spawn(move || it.run(&its_blob, &builds))
             .map_err(|cause| Error::blob(digest, cause))?;
         live.push(build);
+        self.begun.fetch_add(1, Ordering::SeqCst);
         self.changed.notify_waiters();
         Ok(place)
     }

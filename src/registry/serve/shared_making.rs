@@ -128,6 +128,14 @@ impl Making {
     }
 }
 
+/// The numbers of a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) running: usize,
+    pub(crate) queued: usize,
+    pub(crate) waiting_clients: usize,
+}
+
 impl SharedMakings {
     /// `observe` is called once for each image that was made or failed.
     pub(crate) fn new(
@@ -283,6 +291,12 @@ impl SharedMakings {
             state = self.ended.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         state.running.is_empty()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let state = lock(&self.state);
+        let waiting_clients = state.live.values().map(|live| live.waiters).sum();
+        Counts { running: state.running.len(), queued: state.queue.len(), waiting_clients }
     }
 }
 

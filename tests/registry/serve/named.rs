@@ -1,6 +1,6 @@
 //! Images by names that the endpoint does not know in advance.
 
-mod fake;
+pub(crate) mod fake;
 mod limits;
 mod stopping;
 

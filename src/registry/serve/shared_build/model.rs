@@ -84,8 +84,9 @@ impl Read for SlowReader {
 
 fn builds(of_a_blob: usize, in_all: usize) -> Arc<SharedBuilds> {
     let limits = Limits { window: 2, grace: Duration::from_millis(40), of_a_blob, in_all };
-    let (live, changed, waiting) = (Mutex::default(), Notify::new(), AtomicUsize::new(0));
-    Arc::new(SharedBuilds { limits, pool: Pool::new(1), live, changed, waiting })
+    let (live, changed) = (Mutex::default(), Notify::new());
+    let (waiting, begun) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    Arc::new(SharedBuilds { limits, pool: Pool::new(1), live, changed, waiting, begun })
 }
 
 /// Reads the blob as a response does, from this chunk on.
