@@ -379,6 +379,12 @@ impl Serving {
         self.operations
     }
 
+    /// Reads the certificate, the users and changed layouts again now, instead of at the next
+    /// request. Events report what is unusable, and its previous contents stay in use.
+    pub fn reload(&self) {
+        self.running.iter().for_each(|running| running.server.reload());
+    }
+
     /// Accepts no more requests, and returns when the current ones are answered, or after ten
     /// seconds.
     pub fn stop(self) {

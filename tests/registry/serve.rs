@@ -14,6 +14,8 @@ mod named;
 mod operations;
 #[cfg(feature = "cli")]
 mod program;
+#[cfg(feature = "cli")]
+mod program_operations;
 mod ranges;
 mod sparse;
 mod specification;

@@ -45,6 +45,8 @@ mod reuse_args;
 mod script;
 #[cfg(feature = "registry")]
 mod serve;
+#[cfg(feature = "registry")]
+mod serve_log;
 mod split_args;
 mod squash;
 mod steps;

@@ -16,12 +16,18 @@ use clap::{Command, FromArgMatches, error::ErrorKind};
 use oci_layout::{Printable, PrintableJson, Result};
 use rustix::termios::tcgetwinsize;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::{errors, hints};
 
 /// Prints a line on standard error. A failure to write is ignored, so that the work continues.
 pub(crate) fn say(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", Printable(line));
+}
+
+/// Prints an object as one line of JSON on standard error. A failure to write is ignored.
+pub(crate) fn say_json(object: &Value) {
+    let _ = writeln!(io::stderr(), "{}", PrintableJson(object));
 }
 
 /// Prints the error that ends the program, as [`advice`](crate::advice) writes it. Its own line feeds are kept; those of

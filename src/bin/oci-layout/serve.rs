@@ -8,6 +8,7 @@ use std::{
     process::{self, ExitCode},
     sync::mpsc::channel,
     thread,
+    time::Duration,
 };
 
 use clap::Args;
@@ -24,6 +25,7 @@ use crate::{
     args::{self, NamedFolder},
     errors,
     out::{print, say},
+    serve_log::{LogFormat, ServeLog},
     trust::Trust,
 };
 
@@ -37,7 +39,7 @@ use crate::{
 /// By default, only this machine can reach the address; see --listen. For other machines, use
 /// --tls-cert and --htpasswd: without them there is no TLS and no login, and everyone who can reach
 /// the address can read everything. When interrupted, the server finishes the current requests and
-/// exits.
+/// exits. On SIGHUP, it reads the certificate, the users and changed layouts again.
 ///
 /// A layout from others cannot expose files of this machine: links in it are not followed, a blob
 /// in a file is verified before it is sent, and a recipe reads only files that the options below
@@ -79,6 +81,14 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     htpasswd: Option<PathBuf>,
 
+    /// Answer /livez, /readyz and /metrics (for Prometheus) at this address, without TLS and login
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen)]
+    operations: Option<SocketAddr>,
+
+    /// How long to finish requests after a signal to end
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    drain: u64,
+
     /// Exit once a client has pulled an image (its manifest and every blob it started) and no
     /// client has been connected for one second. A connection without requests is closed after 30
     /// seconds
@@ -88,6 +98,10 @@ pub(crate) struct Serve {
     /// Log requests on standard error. This is the default if standard error is a terminal
     #[arg(long)]
     verbose: bool,
+
+    /// The form of the lines on standard error
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    log_format: LogFormat,
 }
 
 /// Parses `PORT`, `:PORT`, `HOST:PORT` or `[ADDRESS]:PORT`.
@@ -105,15 +119,19 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// Why the server exits.
-enum End {
-    Signal,
+/// What the server hears about while it serves.
+enum Heard {
+    /// A signal to end.
+    End,
+    Reload,
     Taken,
 }
 
 impl Serve {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<ExitCode> {
-        let (sender, ends) = channel();
+        // A daemon has no terminal, and ends on other signals. Another program ends with its terminal.
+        let has_terminal = io::stdin().is_terminal();
+        let (sender, heard) = channel();
         // Installed before the address is printed: from then on, a signal is the way to end the
         // server.
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]);
@@ -121,7 +139,9 @@ impl Serve {
         let taken = sender.clone();
         let started = thread::Builder::new().spawn(move || {
             for signal in signals.forever() {
-                if sender.send(End::Signal).is_err() {
+                let is_hung_up = has_terminal && !io::stdin().is_terminal();
+                let news = if signal == SIGHUP && !is_hung_up { Heard::Reload } else { Heard::End };
+                if sender.send(news).is_err() && signal != SIGHUP {
                     // This is the second signal: do not wait for clients any longer.
                     process::exit(128 + signal);
                 }
@@ -129,7 +149,8 @@ impl Serve {
         });
         // Without this thread, nothing would end the program.
         started.map_err(|cause| Error::Listen { address: self.listen, cause })?;
-        let is_verbose = self.verbose || io::stderr().is_terminal();
+        let has_requests = self.verbose || io::stderr().is_terminal();
+        let log = ServeLog { format: self.log_format, has_requests };
         let (has_tls, has_login) = (self.tls_cert.is_some(), self.htpasswd.is_some());
         let mut endpoint =
             Endpoint::new(repositories(self.layouts, trust)?)?.pool(pool).hosts(self.hosts)?;
@@ -139,39 +160,46 @@ impl Serve {
         if let Some(file) = self.htpasswd {
             endpoint = endpoint.htpasswd(file)?;
         }
-        let endpoint = endpoint.log(move |event| match event {
-            Event::Answered { .. } if is_verbose => say(event),
-            Event::Answered { .. } => {}
-            // The receiver is gone if the server is already exiting.
-            Event::Taken => drop(taken.send(End::Taken)),
-            trouble => say(format_args!("oci-layout: warning: {trouble}")),
+        if let Some(address) = self.operations {
+            endpoint = endpoint.operations(address);
+        }
+        let endpoint = endpoint.log(move |event| {
+            log.event(event);
+            if matches!(event, Event::Taken) {
+                // The receiver is gone if the server is already exiting.
+                let _ = taken.send(Heard::Taken);
+            }
         });
         let references = endpoint.references();
         let serving = endpoint.listen(self.listen)?;
         let address = serving.address();
         if let Some(note) = note(has_tls, has_login).filter(|_| !address.ip().is_loopback()) {
-            say(format_args!("oci-layout: note: {note}"));
+            log.note(note);
+        }
+        if let Some(address) = serving.operations() {
+            log.note(&format!("http://{address}/metrics has the counters"));
         }
         let (scheme, option) =
             if has_tls { ("https", "") } else { ("http", " --tls-verify=false") };
         for reference in references {
-            say(format_args!("podman pull{option} {address}/{reference}"));
+            log.image(&format!("podman pull{option}"), &format!("{address}/{reference}"));
         }
         // Printed last: a client that has read it may send a request, whose log line must come
         // after the others.
         print(format_args!("{scheme}://{address}"))?;
 
         let end = loop {
-            match ends.recv() {
-                Ok(End::Taken) if !self.once => {}
+            match heard.recv() {
+                Ok(Heard::Taken) if !self.once => {}
+                Ok(Heard::Reload) => serving.reload(),
                 Ok(end) => break end,
-                Err(_) => break End::Signal,
+                Err(_) => break Heard::End,
             }
         };
-        drop(ends);
-        serving.stop();
+        drop(heard);
+        serving.stop_within(Duration::from_secs(self.drain));
         Ok(match end {
-            End::Signal if self.once => {
+            Heard::End if self.once => {
                 say(format_args!("oci-layout: error: interrupted before a client pulled an image"));
                 ExitCode::FAILURE
             }

@@ -46,6 +46,11 @@ impl Certificate {
         Ok(Self { files, acceptor: TlsAcceptor::from(Arc::new(config)) })
     }
 
+    /// Reads the files again.
+    pub(crate) fn again(&self, trouble: impl FnOnce(Error)) {
+        self.files.again(trouble);
+    }
+
     /// The acceptor for the next connection. `trouble` receives the reason if changed files are
     /// unusable.
     pub(crate) fn acceptor(&self, trouble: impl FnOnce(Error)) -> TlsAcceptor {

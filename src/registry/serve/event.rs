@@ -2,6 +2,8 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+use serde_json::{Value, json};
+
 use crate::{
     basics::{digest::Digest, error::Error, printable::Printable, report::Report},
     registry::serve::named_images::NamedImageError,
@@ -74,6 +76,38 @@ pub enum Event {
     /// started to read, completely, and no client has been connected for one second. Idle clients
     /// are disconnected after half a minute.
     Taken,
+}
+
+impl Event {
+    /// The event as a JSON object: its name in `event`, what [`Display`](fmt::Display) writes in
+    /// `message`, and its fields. Times are numbers of seconds.
+    pub fn to_json(&self) -> Value {
+        let mut json = match self {
+            Self::Answered { request, client, method, target, status, time } => json!({
+                "event": "answered", "request": request, "client": client.to_string(),
+                "method": method, "target": target, "status": status,
+                "seconds": time.as_secs_f64(),
+            }),
+            Self::Failed { request, target, .. } => {
+                json!({ "event": "failed", "request": request, "target": target })
+            }
+            Self::Made { request, image, digest, time } => json!({
+                "event": "made", "request": request, "image": image, "digest": digest,
+                "seconds": time.as_secs_f64(),
+            }),
+            Self::NotMade { request, image, error, time } => json!({
+                "event": "not-made", "request": request, "image": image, "reason": error.message,
+                "detail": error.detail, "seconds": time.as_secs_f64(),
+            }),
+            Self::Unreadable { repository, .. } => {
+                json!({ "event": "unreadable", "repository": repository })
+            }
+            Self::Unusable { .. } => json!({ "event": "unusable" }),
+            Self::Taken => json!({ "event": "taken" }),
+        };
+        json["message"] = self.to_string().into();
+        json
+    }
 }
 
 impl fmt::Display for Event {

@@ -78,6 +78,11 @@ impl Login {
         })
     }
 
+    /// Reads the file again.
+    pub(crate) fn again(&self, trouble: impl FnOnce(Error)) {
+        self.users.again(trouble);
+    }
+
     /// Sets how many passwords are verified at the same time.
     pub(crate) fn verifying(self, count: usize) -> Self {
         Self { verifying: Arc::new(Semaphore::new(count)), ..self }

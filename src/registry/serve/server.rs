@@ -43,6 +43,19 @@ impl Server {
         self.is_stopping.load(Ordering::Relaxed)
     }
 
+    /// Reads the certificate, the users and changed layouts again.
+    pub(crate) fn reload(&self) {
+        let unusable = |error| self.tell(&Event::Unusable { error });
+        self.certificate.iter().for_each(|certificate| certificate.again(unusable));
+        self.login.iter().for_each(|login| login.again(unusable));
+        for (name, repository) in &self.repositories {
+            let repository_name = name.clone();
+            repository.contents(|error| {
+                self.tell(&Event::Unreadable { repository: repository_name, error });
+            });
+        }
+    }
+
     /// Does blocking work in another thread.
     pub(crate) async fn run<T: Send + 'static>(
         &self,

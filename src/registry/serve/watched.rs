@@ -45,6 +45,12 @@ impl<T> Watched<T> {
         Arc::clone(&current.1)
     }
 
+    /// Reads the files again, even if they seem unchanged.
+    pub(crate) fn again(&self, trouble: impl FnOnce(Error)) {
+        lock(&self.current).0.clear();
+        self.now(trouble);
+    }
+
     /// The value that was read last.
     pub(crate) fn last(&self) -> Arc<T> {
         Arc::clone(&lock(&self.current).1)

@@ -14,14 +14,14 @@ use crate::registry::serve::{
     image, layout,
 };
 
-struct Program {
-    child: Child,
-    address: String,
-    stderr: BufReader<ChildStderr>,
+pub struct Program {
+    pub child: Child,
+    pub address: String,
+    pub stderr: BufReader<ChildStderr>,
 }
 
 impl Program {
-    fn start(dir: &Path, args: &[&str]) -> Self {
+    pub fn start(dir: &Path, args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
         command.arg("serve").args(args).current_dir(dir).stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -32,12 +32,12 @@ impl Program {
         Self { child, address, stderr }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Its exit status, and its standard error.
-    fn end(mut self) -> (ExitStatus, String) {
+    pub fn end(mut self) -> (ExitStatus, String) {
         let mut said = String::new();
         self.stderr.read_to_string(&mut said).unwrap();
         (self.child.wait().unwrap(), said)
