@@ -19,6 +19,7 @@ mod tools {
     mod limits;
     mod listing;
     mod mutate;
+    mod named;
     #[cfg(feature = "on-demand")]
     mod on_demand;
     mod platforms;

@@ -272,7 +272,7 @@ impl Asked<'_> {
         let special = match self.access {
             Access::Push => self.refused_push(refusal, &said),
             Access::Delete => None,
-            Access::Pull => refusal.has(&MISSING).then(|| (Kind::NotFound, missing(what))),
+            Access::Pull => refusal.has(&MISSING).then(|| (Kind::NotFound, missing(what, &said))),
         };
         if let Some(special) = special {
             return special;
@@ -290,7 +290,7 @@ impl Asked<'_> {
                 );
                 (Kind::Unavailable { status }, reason)
             }
-            (404, Access::Pull) => (Kind::NotFound, missing(what)),
+            (404, Access::Pull) => (Kind::NotFound, missing(what, &said)),
             (_, Access::Pull | Access::Delete) => {
                 let reason = match &*refusal.codes {
                     [] => format!(
@@ -398,15 +398,15 @@ fn no_access(refusal: &Refusal) -> Kind {
 const MISSING: [&str; 5] =
     ["MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "NOT_FOUND", "NAME_UNKNOWN"];
 
-fn missing(what: &str) -> String {
+fn missing(what: &str, said: &str) -> String {
     match what.starts_with("blob") {
         true => format!(
             "the registry does not have {what}, which the manifest of the image refers to: push \
              the whole image again, or use another one"
         ),
-        false => {
-            format!("the registry does not have {what}: correct the name, the tag or the digest")
-        }
+        false => format!(
+            "the registry does not have {what}{said}: correct the name, the tag or the digest"
+        ),
     }
 }
 
@@ -481,7 +481,7 @@ fn slow(LeastRate { bytes, window }: LeastRate, what: &str) -> String {
 }
 
 /// The message of a registry, in parentheses, unless it is empty.
-fn quote(said: &str) -> String {
+pub(crate) fn quote(said: &str) -> String {
     match printable(said.trim()) {
         said if said.is_empty() => said,
         said => format!(" ({said})"),

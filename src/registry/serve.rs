@@ -1,5 +1,6 @@
 //! A read-only registry: serves image layouts to every client that can pull.
 
+pub(crate) mod access;
 pub(crate) mod answer;
 pub(crate) mod asked;
 pub(crate) mod authority;
@@ -15,6 +16,7 @@ pub(crate) mod find;
 pub(crate) mod find_named;
 #[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd"))]
 pub(crate) mod fuzzing;
+pub(crate) mod guard;
 pub(crate) mod login;
 pub(crate) mod look;
 pub(crate) mod metrics;
@@ -58,10 +60,12 @@ use crate::{
     registry::{
         network::Network,
         serve::{
+            access::Access,
             authority::Authorities,
             blocking::Blocking,
             certificate::Certificate,
             connection::Graceful,
+            guard::Guard,
             login::Login,
             metrics::Metrics,
             named::Named,
@@ -119,7 +123,7 @@ pub struct Endpoint {
     making: MakingLimits,
     authorities: Authorities,
     certificate: Option<Certificate>,
-    login: Option<Login>,
+    guard: Guard,
     limits: Limits,
     operations: Option<SocketAddr>,
     pool: Pool,
@@ -158,7 +162,7 @@ impl Endpoint {
             making: MakingLimits::default(),
             authorities: Authorities::default(),
             certificate: None,
-            login: None,
+            guard: Guard::default(),
             limits: Limits::default(),
             operations: None,
             pool: Pool::available(),
@@ -224,7 +228,28 @@ impl Endpoint {
     /// The errors of reading the file, and [`Error::Invalid`] if a line is not a user with a bcrypt
     /// hash, if a user occurs twice, or if the file contains no user. The error names the line.
     pub fn htpasswd(self, file: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self { login: Some(Login::new(file.as_ref())?), ..self })
+        let guard = Guard { login: Some(Login::new(file.as_ref())?), ..self.guard };
+        Ok(Self { guard, ..self })
+    }
+
+    /// Sets a file of rights: which users and which tokens may pull which names. Every request must
+    /// then carry a user and a password of [`htpasswd`](Self::htpasswd), or a token: as `Bearer`, or
+    /// as the password of the user `token`. A request for another name is refused with status 403.
+    ///
+    /// Each line is `user NAME NAMES…` or `token sha256:HEX NAMES…`, with the SHA-256 of the token.
+    /// A name allows itself and all names below it, and `*` allows every name. A user who is not in
+    /// the file may pull nothing. Empty lines and lines that start with `#` are ignored. The order of
+    /// packages in a name matters: `a/b` is not below `b`.
+    ///
+    /// If the file changes, it is read again at the next request. If it is unusable, its previous
+    /// contents stay in effect, and [`Event::Unusable`] reports the reason.
+    ///
+    /// # Errors
+    ///
+    /// The errors of reading the file, and [`Error::Invalid`] that names a malformed line.
+    pub fn access(self, file: impl AsRef<Path>) -> Result<Self> {
+        let guard = Guard { access: Some(Access::watch(file.as_ref())?), ..self.guard };
+        Ok(Self { guard, ..self })
     }
 
     /// Sets how many connections the endpoint accepts at the same time, and how fast clients must
@@ -267,6 +292,10 @@ impl Endpoint {
 
     /// The state that all connections share.
     fn server(self) -> io::Result<Arc<Server>> {
+        // The other half of the threads serves users whose password is already verified.
+        let verifying = (self.pool.threads() / 2).max(1);
+        let Guard { login, access } = self.guard;
+        let guard = Guard { login: login.map(|login| login.verifying(verifying)), access };
         let metrics = Arc::new(Metrics::default());
         let (log, told) = (Arc::clone(&self.log), Arc::clone(&self.log));
         let named = self.named.map(|images| {
@@ -284,8 +313,7 @@ impl Endpoint {
             ids: RequestIds::new(),
             authorities: self.authorities,
             certificate: self.certificate,
-            // The other half of the threads serves users whose password is already verified.
-            login: self.login.map(|login| login.verifying((self.pool.threads() / 2).max(1))),
+            guard,
             places: Places::new(self.limits),
             blocking: Arc::new(Blocking::start()?),
             builds: SharedBuilds::new(&self.pool),

@@ -12,7 +12,9 @@ use crate::{
         registry_error::RegistryErrorKind,
     },
     document::layout_paths::MAX_DOCUMENT,
-    registry::{client::Client, failure::Failure, reference::Reference, session::Session},
+    registry::{
+        client::Client, failure::Failure, message::quote, reference::Reference, session::Session,
+    },
 };
 
 /// The largest number of pages. A registry must not keep a client forever.
@@ -36,14 +38,14 @@ impl Client {
     pub fn tags(&self, reference: &Reference) -> Result<Vec<String>> {
         let repository = Reference { tag: None, digest: None, ..reference.clone() };
         let session = Session::open(self, &repository)?;
-        tags(&session)?.ok_or_else(|| no_repository(&session))
+        tags(&session)?.map_err(|said| no_repository(&session, &said))
     }
 }
 
 /// Lists the
 /// [tags](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-tags);
-/// `None` if the repository does not exist.
-fn tags(session: &Session) -> Result<Option<Vec<String>>> {
+/// what the registry says if the repository does not exist.
+fn tags(session: &Session) -> Result<std::result::Result<Vec<String>, String>> {
     let mut path = "tags/list".to_owned();
     let mut all: Vec<String> = Vec::new();
     for _ in 0..MOST_PAGES {
@@ -51,7 +53,7 @@ fn tags(session: &Session) -> Result<Option<Vec<String>>> {
             let response = match session.ask(|| session.request(Method::GET, &path)) {
                 // A registry that does not list tags has another code.
                 Err(Failure::Refused(refusal)) if refusal.has(&["NAME_UNKNOWN"]) => {
-                    return Ok(None);
+                    return Ok(Err(refusal.message));
                 }
                 response => response?,
             };
@@ -66,16 +68,17 @@ fn tags(session: &Session) -> Result<Option<Vec<String>>> {
             let body = session.http.body(response, MAX_DOCUMENT)?.unwrap_or_default();
             let page: Page = serde_json::from_slice(&body)
                 .map_err(|error| Failure::Odd(format!("the list of tags is invalid: {error}")))?;
-            Ok(Some((page.tags.unwrap_or_default(), next)))
+            Ok(Ok((page.tags.unwrap_or_default(), next)))
         };
-        let Some((tags, next)) = session.attempt("the list of tags", get)? else {
-            return Ok(None);
+        let (tags, next) = match session.attempt("the list of tags", get)? {
+            Ok(page) => page,
+            Err(said) => return Ok(Err(said)),
         };
         all.extend(tags);
         match next {
             // A page that leads to itself would be read again and again.
             Some(next) if next.as_str() != path => path = next.into(),
-            _ => return Ok(Some(all)),
+            _ => return Ok(Ok(all)),
         }
     }
     let reason = format!("its list of tags has more than {MOST_PAGES} pages");
@@ -90,9 +93,9 @@ fn next(headers: &HeaderMap) -> Option<String> {
     rel.split(';').any(|parameter| parameter == "rel=next").then(|| address.to_owned())
 }
 
-fn no_repository(session: &Session) -> Error {
-    let Reference { registry, repository, .. } = &session.reference;
-    let reason = format!("{registry} has no repository {repository}: correct the name");
+fn no_repository(session: &Session, said: &str) -> Error {
+    let (Reference { registry, repository, .. }, said) = (&session.reference, quote(said));
+    let reason = format!("{registry} has no repository {repository}{said}: correct the name");
     session.refuse(RegistryErrorKind::NotFound, reason)
 }
 
@@ -103,10 +106,11 @@ pub(crate) fn explain(session: &Session, error: Error) -> Error {
     if !is_missing || session.reference.digest.is_some() {
         return error;
     }
+    let tag = session.reference.tag.as_deref().unwrap_or("latest");
     match tags(session) {
-        Ok(None) => no_repository(session),
-        Ok(Some(tags)) if !tags.is_empty() => {
-            let tag = session.reference.tag.as_deref().unwrap_or("latest");
+        Ok(Err(said)) => no_repository(session, &said),
+        // A registry that makes images on demand may list a tag of which it cannot make one.
+        Ok(Ok(tags)) if !tags.is_empty() && !tags.iter().any(|other| other == tag) => {
             let mut has = tags[..tags.len().min(SHOWN)].join(", ");
             if tags.len() > SHOWN {
                 has += &format!(" and {} more", tags.len() - SHOWN);

@@ -222,7 +222,7 @@ impl PackageSource for Packages {
             })
         };
         let packages = names.iter().map(package).collect::<Result<_, _>>()?;
-        Ok(Resolved { revision: revision.to_owned(), packages })
+        Ok(Resolved { revision: revision.to_owned(), system: system.to_owned(), packages })
     }
 
     fn realise(&self, resolved: &Resolved, root: &Path, _: &Stop) -> Result<(), NamedImageError> {

@@ -1,5 +1,6 @@
 //! The registry over layouts, queried with raw HTTP that no usual client sends.
 
+mod access;
 mod client;
 mod conditions;
 mod crowds;

@@ -136,8 +136,8 @@ fn what_is_missing_is_named() {
     assert_eq!(
         fails(home.path(), &format!("pull {address}/nope:1 -o x")),
         format!(
-            "oci-layout: error: {address}/nope:1: {address} has no repository nope: correct the \
-             name\n"
+            "oci-layout: error: {address}/nope:1: {address} has no repository nope \
+             (repository name not known to registry): correct the name\n"
         )
     );
     assert_eq!(

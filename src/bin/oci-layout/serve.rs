@@ -81,6 +81,12 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     htpasswd: Option<PathBuf>,
 
+    /// Allow users and tokens to pull some names only. Each line of the file is
+    /// `user NAME NAMES...` or `token sha256:HEX NAMES...`; a name allows those below it too, and *
+    /// all. It is read again when it changes
+    #[arg(long, value_name = "FILE")]
+    access: Option<PathBuf>,
+
     /// Answer /livez, /readyz and /metrics (for Prometheus) at this address, without TLS and login
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen)]
     operations: Option<SocketAddr>,
@@ -151,7 +157,8 @@ impl Serve {
         started.map_err(|cause| Error::Listen { address: self.listen, cause })?;
         let has_requests = self.verbose || io::stderr().is_terminal();
         let log = ServeLog { format: self.log_format, has_requests };
-        let (has_tls, has_login) = (self.tls_cert.is_some(), self.htpasswd.is_some());
+        let has_tls = self.tls_cert.is_some();
+        let has_login = self.htpasswd.is_some() || self.access.is_some();
         let mut endpoint =
             Endpoint::new(repositories(self.layouts, trust)?)?.pool(pool).hosts(self.hosts)?;
         if let (Some(certificate), Some(key)) = (self.tls_cert, self.tls_key) {
@@ -159,6 +166,9 @@ impl Serve {
         }
         if let Some(file) = self.htpasswd {
             endpoint = endpoint.htpasswd(file)?;
+        }
+        if let Some(file) = self.access {
+            endpoint = endpoint.access(file)?;
         }
         if let Some(address) = self.operations {
             endpoint = endpoint.operations(address);

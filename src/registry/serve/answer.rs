@@ -47,7 +47,7 @@ pub(crate) async fn answer<B>(
         headers.insert(ID, id);
     }
     let (method, status) = (request.method().to_string(), response.status().as_u16());
-    let Asked { id, client, target } = asked;
+    let Asked { id, client, target, .. } = asked;
     let time = begun.elapsed();
     server.metrics.responds(status);
     server.tell(&Event::Answered { request: id, client, method, target, status, time });
@@ -62,10 +62,8 @@ async fn respond<B>(
     let certified =
         |host: &str| server.certificate.as_ref().is_some_and(|certificate| certificate.has(host));
     server.authorities.check(request, certified)?;
-    if let Some(login) = &server.login {
-        let trouble = |error| server.tell(&Event::Unusable { error });
-        login.check(request.headers(), &server.blocking, trouble).await?;
-    }
+    let trouble = |error| server.tell(&Event::Unusable { error });
+    let rights = server.guard.rights(request.headers(), &server.blocking, trouble).await?;
     let is_head = request.method() == Method::HEAD;
     if !is_head && request.method() != Method::GET {
         return Err(
@@ -73,6 +71,12 @@ async fn respond<B>(
         );
     }
     let route = route(request.uri().path(), request.uri().query().unwrap_or_default())?;
+    if let Some(name) = route.repository()
+        && !rights.allow(name)
+    {
+        return Err(Refusal::denied(format!("this login may not pull {name}")));
+    }
+    let asked = &Asked { rights, ..asked.clone() };
     match find(server, route, asked).await? {
         // The entity tag of a list is the digest of its bytes, so that clients that poll it do not
         // download it each time.

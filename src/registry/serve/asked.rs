@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::registry::serve::access::Rights;
+
 /// Who asked for what.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
@@ -11,6 +13,8 @@ pub(crate) struct Asked {
     pub(crate) client: SocketAddr,
     /// The path and query, as the client sent them.
     pub(crate) target: String,
+    /// What the client may pull. Nothing, until it is known.
+    pub(crate) rights: Rights,
 }
 
 impl Asked {
@@ -19,6 +23,6 @@ impl Asked {
         client: SocketAddr,
         target: impl Into<String>,
     ) -> Self {
-        Self { id: id.into(), client, target: target.into() }
+        Self { id: id.into(), client, target: target.into(), rights: Rights::none() }
     }
 }

@@ -25,8 +25,8 @@ pub(crate) async fn find(
 ) -> Result<Found, Refusal> {
     let Some(name) = route.repository().map(str::to_owned) else {
         return match &server.named {
-            Some(named) => find_named::list(server, named, route).await,
-            None => Ok(server.list(&route)),
+            Some(named) => find_named::list(server, named, route, asked).await,
+            None => Ok(server.list(&route, &asked.rights)),
         };
     };
     let Some(repository) = server.repositories.get(&name) else {

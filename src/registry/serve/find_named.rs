@@ -49,7 +49,7 @@ pub(crate) async fn find(
             };
             server.run(look).await?
         }
-        Route::Base | Route::Catalog(_) => list(server, named, route).await,
+        Route::Base | Route::Catalog(_) => list(server, named, route, asked).await,
     }
 }
 
@@ -74,13 +74,15 @@ pub(crate) async fn list(
     server: &Arc<Server>,
     named: &Arc<Named>,
     route: Route,
+    asked: &Asked,
 ) -> Result<Found, Refusal> {
-    let Route::Catalog(page) = route else { return Ok(server.list(&route)) };
+    let rights = asked.rights.clone();
+    let Route::Catalog(page) = route else { return Ok(server.list(&route, &rights)) };
     let (named, fixed) = (Arc::clone(named), Arc::clone(server));
     let list = move || {
         let mut names: BTreeSet<String> = named.images.names().into_iter().collect();
         names.extend(fixed.repositories.keys().cloned());
-        let names: Vec<String> = names.into_iter().collect();
+        let names: Vec<String> = names.into_iter().filter(|name| rights.allow(name)).collect();
         look::catalog(after(&names, &page), &page)
     };
     server.run(list).await

@@ -10,6 +10,7 @@ use crate::{
     blob::chunks::read_document,
     document::{descriptor::MediaType, manifest::Index},
     registry::serve::{
+        access::Rights,
         asked::Asked,
         contents::{Content, Contents},
         event::Event,
@@ -72,7 +73,9 @@ impl Search {
 
     pub(crate) fn look(&self, contents: &Contents) -> Result<Found, Refusal> {
         match &self.route {
-            Route::Base | Route::Catalog(_) => Ok(self.server.list(&self.route)),
+            Route::Base | Route::Catalog(_) => {
+                Ok(self.server.list(&self.route, &self.asked.rights))
+            }
             Route::Tags(name, page) => Ok(tags(name, range(&contents.tags, page), page)),
             Route::Manifest(_, reference) => self.manifest(contents, reference),
             Route::Blob(_, digest) => {
@@ -114,10 +117,13 @@ impl Search {
 }
 
 impl Server {
-    /// The responses that belong to no repository.
-    pub(crate) fn list(&self, route: &Route) -> Found {
+    /// The responses that belong to no repository. A list has only what the client may pull.
+    pub(crate) fn list(&self, route: &Route, rights: &Rights) -> Found {
         match route {
-            Route::Catalog(page) => catalog(range(&self.repositories, page), page),
+            Route::Catalog(page) => {
+                let names = range(&self.repositories, page);
+                catalog(names.filter(|name| rights.allow(name)), page)
+            }
             _ => Found::json([], &json!({})),
         }
     }

@@ -54,6 +54,8 @@ refusals! {
     /// A host that this registry does not serve.
     other_host = MISDIRECTED_REQUEST "DENIED";
     unauthorized = UNAUTHORIZED "UNAUTHORIZED";
+    /// A name that the client may not pull, whether or not it exists.
+    denied = FORBIDDEN "DENIED";
     /// The image of a name that cannot be made. All clients show the message of this status, and
     /// none tries again for long; docker shows no message of a status from 500 on.
     not_made = UNPROCESSABLE_ENTITY "UNKNOWN";

@@ -10,7 +10,7 @@ use std::{
 
 use crate::registry::serve::{
     authority::Authorities, blocking::Blocking, certificate::Certificate, event::Event,
-    login::Login, metrics::Metrics, named::Named, places::Places, pull_watch::PullWatch,
+    guard::Guard, metrics::Metrics, named::Named, places::Places, pull_watch::PullWatch,
     refusal::Refusal, repository::Repository, request_ids::RequestIds, shared_build::SharedBuilds,
 };
 
@@ -23,7 +23,7 @@ pub(crate) struct Server {
     pub(crate) ids: RequestIds,
     pub(crate) authorities: Authorities,
     pub(crate) certificate: Option<Certificate>,
-    pub(crate) login: Option<Login>,
+    pub(crate) guard: Guard,
     pub(crate) places: Arc<Places>,
     pub(crate) blocking: Arc<Blocking>,
     pub(crate) builds: Arc<SharedBuilds>,
@@ -47,7 +47,7 @@ impl Server {
     pub(crate) fn reload(&self) {
         let unusable = |error| self.tell(&Event::Unusable { error });
         self.certificate.iter().for_each(|certificate| certificate.again(unusable));
-        self.login.iter().for_each(|login| login.again(unusable));
+        self.guard.again(unusable);
         for (name, repository) in &self.repositories {
             let repository_name = name.clone();
             repository.contents(|error| {

@@ -230,8 +230,9 @@ fn a_missing_image_is_named() {
         (&format!("@{digest}"), format!("manifest {digest}")),
     ] {
         let reference = room.registry.reference(rest);
-        let reason =
-            format!("the registry does not have {what}: correct the name, the tag or the digest");
+        let reason = format!(
+            "the registry does not have {what} (unknown): correct the name, the tag or the digest"
+        );
         assert_eq!(said(rest), format!("{reference}: {reason}"));
     }
 }
