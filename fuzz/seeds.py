@@ -191,6 +191,8 @@ CHALLENGES = [
 
 NAMES = ["alpine", "me/app:1.0", "localhost:5000/a/b@sha256:" + "0" * 64, "[::1]:80/a:b", "linux/arm64/v8", "windows(10.0.1)/amd64",
          "zstd:19", "gzip", "sha256:" + "a" * 64, OCI + "layer.v1.tar+gzip", DOCKER + "image.rootfs.foreign.diff.tar.gzip", "a..b", "x" * 129]
+IMAGE_NAMES = ["shell/git", "arm64/git/htop", "git/arm64", "perlpackages.dbi/openssl.dev", "7zz", "a.b.c.d.e", "a//b", "A", "a${b}",
+               "network/debug/shell", "/".join(f"p{number}" for number in range(33)), "a__b--c"]
 
 
 def all_seeds():
@@ -213,6 +215,8 @@ def all_seeds():
         yield "http", name, data
     for number, text in enumerate(CHALLENGES):
         yield "challenge", str(number), text.encode()
+    for number, text in enumerate(IMAGE_NAMES):
+        yield "image_name", str(number), text.encode()
     for number, text in enumerate(NAMES):
         yield "reference", str(number), text.encode()
 

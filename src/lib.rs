@@ -105,7 +105,7 @@ pub mod document;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod folder;
-#[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd", feature = "registry"))]
+#[cfg(all(any(test, fuzzing), feature = "on-demand"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod image;

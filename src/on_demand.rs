@@ -3,6 +3,8 @@
 
 pub(crate) mod contents;
 pub(crate) mod evict;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod image;
 pub(crate) mod layer_cache;
 pub(crate) mod layering;

@@ -58,7 +58,7 @@ pub(crate) mod client;
 pub(crate) mod credentials;
 pub(crate) mod delete;
 pub(crate) mod failure;
-#[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd"))]
+#[cfg(all(any(test, fuzzing), feature = "on-demand"))]
 pub(crate) mod fuzzing;
 pub(crate) mod helper;
 pub(crate) mod http;

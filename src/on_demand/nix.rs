@@ -64,7 +64,8 @@ impl NixPackages {
     }
 
     /// Checks that Nix can be used safely: its sandbox is on, and this process is neither root,
-    /// unless that is allowed, nor a user whom Nix's daemon trusts.
+    /// unless that is allowed, nor a user whom Nix's daemon trusts. Builds fail where the system has
+    /// no sandbox, except if a daemon builds that has `sandbox-fallback`, which is its default.
     ///
     /// # Errors
     ///

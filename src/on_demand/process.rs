@@ -30,7 +30,8 @@ const STDERR: usize = 64 << 10;
 pub(crate) struct Limits {
     /// The time until it must have ended.
     pub(crate) time: Duration,
-    /// Its address space in bytes. Programs that it starts inherit the limit.
+    /// Its address space in bytes. Its processor time is limited as well then, so that it ends even
+    /// if this process is killed before the deadline. Programs that it starts inherit both.
     pub(crate) memory: Option<u64>,
     /// The bytes of its standard output.
     pub(crate) stdout: usize,
@@ -59,9 +60,13 @@ pub(crate) fn run(command: &mut Command, limits: Limits, stop: &Stop) -> Result<
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = Running(command.spawn().map_err(Failure::NotStarted)?);
     if let Some(memory) = limits.memory {
-        let limit = Rlimit { current: Some(memory), maximum: Some(memory) };
-        prlimit(Some(child.pid()), Resource::As, limit)
-            .map_err(|cause| Failure::NotStarted(cause.into()))?;
+        for (resource, most) in
+            [(Resource::As, memory), (Resource::Cpu, limits.time.as_secs().saturating_add(2))]
+        {
+            let limit = Rlimit { current: Some(most), maximum: Some(most) };
+            prlimit(Some(child.pid()), resource, limit)
+                .map_err(|cause| Failure::NotStarted(cause.into()))?;
+        }
     }
     let stdout = Pipe::read(child.0.stdout.take(), limits.stdout, None);
     let stderr = Pipe::read(child.0.stderr.take(), usize::MAX, Some(STDERR));

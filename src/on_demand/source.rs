@@ -8,7 +8,7 @@
 //! | `flake:REF` | the flake | those in [`SourceOptions::tags`], which are references | the store path of the flake |
 //!
 //! What a tag means is remembered for some minutes, so that a client that asks twice gets one
-//! answer.
+//! answer. Exception: a folder, whose earlier state cannot be read.
 
 pub(crate) mod channel;
 pub(crate) mod checkout;
@@ -133,11 +133,13 @@ impl Source {
             return Ok(revision);
         }
         let _turn = self.turn(stop)?;
+        // Another thread may have asked meanwhile.
         if let Some(revision) = self.remembered(tag) {
             return Ok(revision);
         }
         let revision = match &self.places {
-            Places::Folders(folders) => folders.revision(tag, stop)?,
+            // The earlier state of a folder cannot be read, so that it is not worth remembering.
+            Places::Folders(folders) => return folders.revision(tag, stop),
             Places::Git(git) => git.revision(programs, tag, self.options.remember, stop)?,
             Places::Store(sources) => sources.revision(programs, tag, stop)?,
         };
@@ -156,6 +158,12 @@ impl Source {
         revision: &str,
         stop: &Stop,
     ) -> Result<Place, NamedImageError> {
+        // A fetch can take minutes, which a known commit does not wait for.
+        if let Places::Git(git) = &self.places
+            && let Some(place) = git.known_place(revision)
+        {
+            return Ok(place);
+        }
         let _turn = self.turn(stop)?;
         match &self.places {
             Places::Folders(folders) => folders.place(revision, stop),
@@ -166,12 +174,10 @@ impl Source {
 
     /// Checks that the place of a revision has not changed since [`place`](Self::place) returned it.
     pub(crate) fn check(&self, revision: &str, stop: &Stop) -> Result<(), NamedImageError> {
-        let Places::Folders(folders) = &self.places else { return Ok(()) };
-        let checked = folders.check(revision, stop);
-        if checked.is_err() {
-            lock(&self.remembered).retain(|_, (known, _)| known != revision);
+        match &self.places {
+            Places::Folders(folders) => folders.check(revision, stop),
+            Places::Git(_) | Places::Store(_) => Ok(()),
         }
-        checked
     }
 
     fn remembered(&self, tag: &str) -> Option<String> {

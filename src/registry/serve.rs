@@ -14,7 +14,7 @@ pub(crate) mod contents;
 pub(crate) mod event;
 pub(crate) mod find;
 pub(crate) mod find_named;
-#[cfg(all(any(test, fuzzing), feature = "gzip", feature = "zstd"))]
+#[cfg(all(any(test, fuzzing), feature = "on-demand"))]
 pub(crate) mod fuzzing;
 pub(crate) mod guard;
 pub(crate) mod login;

@@ -14,15 +14,30 @@ use crate::{
 
 /// As [`NixPackages::check`](crate::on_demand::NixPackages::check).
 pub(crate) fn check(programs: &Programs, allow_root: bool) -> Result<()> {
-    let unsafe_because = |reason: &str| Err(Error::invalid("Nix", reason));
-    let is_root = geteuid().is_root();
-    if is_root && !allow_root {
-        return unsafe_because(
-            "this process is root, so that a fault in Nix gives strangers the machine: run it as \
-             another user, or allow root",
-        );
+    let user = match geteuid().is_root() {
+        true => None,
+        false => Some(User { name: of_id(programs, "-un")?, groups: of_id(programs, "-Gn")? }),
+    };
+    if user.is_none() && !allow_root {
+        let reason = "this process is root, so that a fault in Nix gives strangers the machine: \
+                      run it as another user, or allow root";
+        return Err(Error::invalid("Nix", reason));
     }
-    let settings = settings(programs)?;
+    match trouble(&settings(programs)?, user.as_ref()) {
+        Some(reason) => Err(Error::invalid("Nix", reason)),
+        None => Ok(()),
+    }
+}
+
+/// A user who is not root.
+struct User {
+    name: String,
+    /// The names of the groups, with spaces between them.
+    groups: String,
+}
+
+/// What is unsafe in these settings. Without a user, this process is root.
+fn trouble(settings: &Value, user: Option<&User>) -> Option<String> {
     let setting = |name: &str| settings.get(name).and_then(|setting| setting.get("value"));
     let is_on = match setting("sandbox") {
         Some(Value::Bool(is_on)) => *is_on,
@@ -30,33 +45,23 @@ pub(crate) fn check(programs: &Programs, allow_root: bool) -> Result<()> {
         _ => false,
     };
     if !is_on {
-        return unsafe_because("its sandbox is off or relaxed: set `sandbox = true` in nix.conf");
+        let reason = "its sandbox is off or relaxed: set `sandbox = true` in nix.conf";
+        return Some(reason.to_owned());
     }
-    if setting("sandbox-fallback") != Some(&Value::Bool(false)) {
-        return unsafe_because(
-            "it builds without a sandbox where the system has none: set `sandbox-fallback = \
-             false` in nix.conf",
-        );
-    }
-    if !is_root {
-        let trusted: Vec<&str> = match setting("trusted-users") {
-            Some(Value::Array(users)) => users.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
-        let user = of_id(programs, "-un")?;
-        let groups = of_id(programs, "-Gn")?;
-        let is_trusted = trusted.iter().find(|name| match name.strip_prefix('@') {
-            Some(group) => groups.split_whitespace().any(|of| of == group),
-            None => **name == "*" || **name == user,
-        });
-        if let Some(name) = is_trusted {
-            return unsafe_because(&format!(
-                "its daemon trusts this user because of {name:?} in `trusted-users`, and a \
-                 trusted user can become root: run as another user"
-            ));
-        }
-    }
-    Ok(())
+    let User { name, groups } = user?;
+    let trusted = match setting("trusted-users") {
+        Some(Value::Array(users)) => users.as_slice(),
+        _ => &[],
+    };
+    let mut trusted = trusted.iter().filter_map(Value::as_str);
+    let word = trusted.find(|word| match word.strip_prefix('@') {
+        Some(group) => groups.split_whitespace().any(|of| of == group),
+        None => *word == "*" || word == name,
+    })?;
+    Some(format!(
+        "its daemon trusts this user because of {word:?} in `trusted-users`, and a trusted user \
+         can become root: run as another user"
+    ))
 }
 
 /// The settings of Nix.
@@ -93,5 +98,42 @@ fn run(
         Ok(output) => Ok(output),
         Err(Unsuccessful::Refused(stderr)) => Err(stderr.trim().to_owned()),
         Err(Unsuccessful::Error(error)) => Err(error.detail.unwrap_or(error.message)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn unsafe_settings_are_found() {
+        let safe = || {
+            json!({
+                "sandbox": { "value": true },
+                "trusted-users": { "value": ["root", "@wheel"] },
+            })
+        };
+        let user = User { name: "me".to_owned(), groups: "me users".to_owned() };
+        assert_eq!(trouble(&safe(), None), None);
+        assert_eq!(trouble(&safe(), Some(&user)), None);
+        for (name, value, expected) in [
+            ("sandbox", json!(false), "off or relaxed"),
+            ("sandbox", json!("relaxed"), "off or relaxed"),
+            ("sandbox", json!(null), "off or relaxed"),
+            ("trusted-users", json!(["root", "me"]), "because of \"me\""),
+            ("trusted-users", json!(["@users"]), "because of \"@users\""),
+            ("trusted-users", json!(["*"]), "because of \"*\""),
+        ] {
+            let mut settings = safe();
+            settings[name]["value"] = value.clone();
+            let reason = trouble(&settings, Some(&user)).unwrap_or_default();
+            assert!(reason.contains(expected), "{name} = {value}: {reason}");
+        }
+        // Older versions write "true" in quotes.
+        let mut settings = safe();
+        settings["sandbox"]["value"] = json!("true");
+        assert_eq!(trouble(&settings, None), None);
     }
 }

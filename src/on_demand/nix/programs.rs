@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -102,12 +103,18 @@ impl Programs {
         let error = match process::run(command, limits, stop) {
             Ok(output) => return Ok(output),
             Err(Failure::Ended(status, stderr)) => {
-                // A program that is killed says nothing.
-                let stderr = match stderr.trim() {
-                    "" => format!("error: {status}"),
-                    _ => stderr,
+                // A program that is killed does not say why.
+                let why = match (status.signal(), memory) {
+                    (Some(_), Some(_)) => {
+                        format!(
+                            "it needs more memory than the registry allows, or crashes ({status})"
+                        )
+                    }
+                    (Some(_), None) => status.to_string(),
+                    (None, _) if stderr.trim().is_empty() => status.to_string(),
+                    (None, _) => return Err(Unsuccessful::Refused(stderr)),
                 };
-                return Err(Unsuccessful::Refused(stderr));
+                return Err(Unsuccessful::Refused(format!("{stderr}\nerror: {why}")));
             }
             Err(Failure::NotStarted(cause)) => error(
                 Internal,

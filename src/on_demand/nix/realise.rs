@@ -48,6 +48,8 @@ pub(crate) fn realise(
     command.args(["--no-build-output", "--option", "log-lines", LOG_LINES]);
     let jobs = if options.allow_builds { options.jobs.max(1) } else { 0 };
     command.args(["--option", "max-jobs", &jobs.to_string()]);
+    // By default, Nix builds without its sandbox where the system has none.
+    command.args(["--option", "sandbox-fallback", "false"]);
     if !options.allow_builds {
         command.args(["--option", "builders", ""]);
     }

@@ -142,6 +142,8 @@ impl Resolver<'_> {
         for (setting, value) in [
             ("restrict-eval", "true"),
             ("allowed-uris", ""),
+            // Whatever is on the search path could be read.
+            ("nix-path", ""),
             ("allow-import-from-derivation", "false"),
             ("pure-eval", "false"),
             ("allow-unsafe-native-code-during-evaluation", "false"),

@@ -133,3 +133,14 @@ fn memory_is_limited() {
     let failure = run(&mut sh(script), limits, &Stop::default());
     assert!(matches!(failure, Err(Failure::Ended(..))), "{failure:?}");
 }
+
+/// Nobody would end it at its deadline if this process were killed.
+#[test]
+fn processor_time_is_limited_with_memory() {
+    let script = "sleep 0.3; grep 'cpu time' /proc/$$/limits";
+    let limits = Limits { memory: Some(1 << 30), ..limits(Duration::from_secs(12)) };
+    let text = run(&mut sh(script), limits, &Stop::default()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    assert_eq!(words, ["Max", "cpu", "time", "14", "14", "seconds"]);
+}

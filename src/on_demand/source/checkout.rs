@@ -1,7 +1,8 @@
 //! The files of commits in folders of the state.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -18,6 +19,13 @@ impl Checkouts {
         Self(folder)
     }
 
+    /// The folder of a commit, if it is there.
+    pub(crate) fn known(&self, commit: &str) -> Option<PathBuf> {
+        // Every checkout has the same last name, because Nix can see it.
+        let folder = self.0.join(commit).join("source");
+        folder.exists().then_some(folder)
+    }
+
     /// The folder of a commit. `write` writes its files into a new folder, and can use a file beside
     /// it. The folder gets its name when it is complete.
     pub(crate) fn get(
@@ -29,26 +37,22 @@ impl Checkouts {
             let message = "the registry cannot write its state: ask its operator";
             NamedImageError::new(Internal, message).detail(format!("{}: {cause}", self.0.display()))
         };
-        // Every checkout has the same last name, because Nix can see it.
-        let place = self.0.join(commit);
-        let folder = place.join("source");
-        if !folder.exists() {
-            fs::create_dir_all(&self.0).map_err(internal)?;
-            let scratch = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.0);
-            let scratch = scratch.map_err(internal)?;
-            let new = scratch.path().join("commit");
-            let source = new.join("source");
-            fs::create_dir_all(&source).map_err(internal)?;
-            write(&source, &scratch.path().join("index"))?;
-            match fs::rename(&new, &place) {
-                Ok(()) => {}
-                // Another process was faster.
-                Err(_) if folder.exists() => {}
-                Err(cause) => return Err(internal(cause)),
-            }
-            self.remove_old(&place);
+        if let Some(folder) = self.known(commit) {
+            return Ok(folder);
         }
-        Ok(folder)
+        fs::create_dir_all(&self.0).map_err(internal)?;
+        let scratch = tempfile::Builder::new().prefix(".new-").tempdir_in(&self.0);
+        let scratch = scratch.map_err(internal)?;
+        let new = scratch.path().join("commit");
+        let source = new.join("source");
+        fs::create_dir_all(&source).map_err(internal)?;
+        write(&source, &scratch.path().join("index"))?;
+        let place = self.0.join(commit);
+        let moved = fs::rename(&new, &place);
+        self.remove_old(&place);
+        // If it cannot be moved, another process may have been faster.
+        self.known(commit)
+            .ok_or_else(|| internal(moved.err().unwrap_or_else(|| ErrorKind::NotFound.into())))
     }
 
     /// Removes the folders that were made first, if there are too many. An evaluation that still

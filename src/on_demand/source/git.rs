@@ -109,6 +109,12 @@ impl Git {
         ))
     }
 
+    /// The checkout of a commit, if it is there.
+    pub(crate) fn known_place(&self, revision: &str) -> Option<Place> {
+        let folder = is_commit(revision).then(|| self.checkouts.known(revision))??;
+        Place::folder(folder).ok()
+    }
+
     /// A checkout of a commit.
     pub(crate) fn place(
         &self,

@@ -14,7 +14,7 @@ use crate::{
     pool::lock,
     registry::{
         NamedImageError,
-        NamedImageErrorKind::{Busy, Failed, Internal, Stopped},
+        NamedImageErrorKind::{Busy, Internal, Stopped},
         Stop,
     },
 };
@@ -55,8 +55,7 @@ impl Folders {
                 return Place::folder(folder);
             }
         }
-        let message = "the package set has changed, and its earlier state is gone: pull again";
-        Err(NamedImageError::new(Failed, message))
+        Err(changed())
     }
 
     /// Checks that the folder of this revision has not changed since it was found.
@@ -67,8 +66,7 @@ impl Folders {
                 return Ok(());
             }
         }
-        let message = "the package set changed while it was being read: pull again";
-        Err(NamedImageError::new(Busy(Duration::from_secs(1)), message))
+        Err(changed())
     }
 
     /// The revision of a folder now.
@@ -92,6 +90,11 @@ impl Folders {
 fn stamp(folder: &Path, stop: &Stop) -> Result<Digest, NamedImageError> {
     let stamp = tree::stamp(folder, stop).map_err(|cause| unreadable(folder, &cause))?;
     stamp.ok_or_else(stopped)
+}
+
+fn changed() -> NamedImageError {
+    let message = "the package set has just changed: pull again";
+    NamedImageError::new(Busy(Duration::from_secs(1)), message)
 }
 
 fn stopped() -> NamedImageError {
@@ -127,7 +130,8 @@ mod tests {
 
         fs::write(&file, "{  }").unwrap();
         assert_eq!(folders.check(&first, &stop).unwrap_err().kind, Busy(Duration::from_secs(1)));
-        assert_eq!(folders.place(&first, &stop).unwrap_err().kind, Failed);
+        let error = folders.place(&first, &stop).unwrap_err();
+        assert_eq!(error.kind, Busy(Duration::from_secs(1)));
         let second = folders.revision("latest", &stop).unwrap();
         assert_ne!(first, second);
         // The contents decide, so that another replica has the same revision.

@@ -30,6 +30,7 @@ for_each_nix!(
     a_builder_ends_at_the_deadline_and_when_nobody_waits,
     packages_stay_until_their_roots_are_removed,
     a_derivation_that_vanished_is_made_again,
+    a_daemon_builds_and_ends_its_builders,
 );
 
 fn realise(
@@ -226,4 +227,53 @@ fn a_derivation_that_vanished_is_made_again(nix: Nix) {
     assert!(resolved.packages.iter().all(|package| !package.derivation.exists()));
     packages.realise(&resolved, &set.state.join("root"), &Stop::default()).unwrap();
     assert!(paths(&resolved).iter().all(|path| path.exists()));
+}
+
+fn a_daemon_builds_and_ends_its_builders(nix: Nix) {
+    struct Daemon(std::process::Child);
+    impl Drop for Daemon {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    let set = Set::new(&nix);
+    // The path of a socket has at most 107 bytes.
+    let dir = tempfile::TempDir::new().unwrap();
+    let socket = dir.path().join("socket");
+    let mut daemon = set.nix("nix");
+    daemon.args(["--extra-experimental-features", "nix-command", "daemon"]);
+    daemon.env("NIX_DAEMON_SOCKET_PATH", &socket);
+    let _daemon = Daemon(daemon.stderr(std::process::Stdio::null()).spawn().unwrap());
+    let end = Instant::now() + Duration::from_secs(20);
+    while !socket.exists() {
+        assert!(Instant::now() < end, "the daemon does not listen");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let packages = set.packages(|options| {
+        options.allow_builds = true;
+        options.realisation_time = Duration::from_secs(5);
+        let socket = socket.to_str().unwrap().to_owned();
+        options.environment.insert("NIX_DAEMON_SOCKET_PATH".to_owned(), socket);
+        options.environment.insert("NIX_REMOTE".to_owned(), "daemon".to_owned());
+    });
+    let root = set.state.join("roots/key");
+    let built = realise(&packages, &["program"], &root).unwrap();
+    assert_eq!(packages.closure(&built, &Stop::default()).unwrap().len(), 2);
+    set.collect();
+    assert!(built[0].exists());
+
+    let resolved = resolve(&packages, &["sleeping"]).unwrap();
+    let start = Instant::now();
+    let error = packages.realise(&resolved, &root, &Stop::default()).unwrap_err();
+    assert!([TooLate, Failed].contains(&error.kind), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
+    // The daemon notices that its client is gone, or ends the builder because of its time.
+    let end = Instant::now() + Duration::from_secs(5);
+    while let Some(line) = set.process() {
+        assert!(Instant::now() < end, "still runs: {line}");
+        thread::sleep(Duration::from_millis(50));
+    }
+    packages.realise(&resolve(&packages, &["hello"]).unwrap(), &root, &Stop::default()).unwrap();
 }

@@ -68,6 +68,7 @@ fn an_evaluation_has_a_limit_on_memory(nix: Nix) {
     let start = Instant::now();
     let error = resolve(&packages, &["endlessmemory"]).unwrap_err();
     assert_eq!(error.kind, Failed, "{error:?}");
+    assert!(error.message.contains("memory"), "{error}");
     assert!(start.elapsed() < Duration::from_secs(60));
     assert_no_path(&set, &error);
 }
@@ -108,7 +109,6 @@ fn nix_is_checked_before_it_is_used(nix: Nix) {
     for (name, value, expected) in [
         ("sandbox", "false", "its sandbox is off"),
         ("sandbox", "relaxed", "its sandbox is off or relaxed"),
-        ("sandbox-fallback", "true", "without a sandbox where"),
     ] {
         let packages = set.packages(|options| {
             options.settings.insert(name.to_owned(), value.to_owned());
