@@ -32,6 +32,8 @@ mod names;
 mod nix;
 mod out;
 mod output;
+#[cfg(feature = "on-demand")]
+mod package_args;
 mod progress;
 #[cfg(feature = "registry")]
 mod prompt;

@@ -21,6 +21,8 @@ use signal_hook::{
     iterator::Signals,
 };
 
+#[cfg(feature = "on-demand")]
+use crate::package_args::PackageArgs;
 use crate::{
     args::{self, NamedFolder},
     errors,
@@ -29,7 +31,7 @@ use crate::{
     trust::Trust,
 };
 
-/// Serves layouts as a read-only registry, from which any client can pull.
+/// Serves layouts, or images of packages, as a read-only registry, from which any client can pull.
 ///
 /// Each layout is a repository named after its folder, in lower case and with - instead of invalid
 /// characters, or as NAME. Images appended while the layout is served are served too. The address
@@ -48,13 +50,16 @@ use crate::{
 #[command(after_help = "\
 Examples:
   oci-layout serve image
+  oci-layout serve --packages path:nixpkgs --listen 127.0.0.1:5000
   oci-layout serve --once --listen 127.0.0.1:5000 me/app=image base.tar
   oci-layout serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem \\
       --htpasswd users image")]
 pub(crate) struct Serve {
     /// A layout (a folder, an oci-archive or a docker-archive), with an optional repository name.
     /// An equals sign in a path is written `\=`
-    #[arg(value_name = "[NAME=]DIR", required = true, value_parser = args::os(NamedFolder::parse))]
+    #[arg(value_name = "[NAME=]DIR", value_parser = args::os(NamedFolder::parse))]
+    #[cfg_attr(feature = "on-demand", arg(required_unless_present = "packages"))]
+    #[cfg_attr(not(feature = "on-demand"), arg(required = true))]
     layouts: Vec<NamedFolder>,
 
     /// The address to listen on; port 0 selects a free port. A port alone is on this machine only;
@@ -108,6 +113,10 @@ pub(crate) struct Serve {
     /// The form of the lines on standard error
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     log_format: LogFormat,
+
+    #[cfg(feature = "on-demand")]
+    #[command(flatten)]
+    packages: PackageArgs,
 }
 
 /// Parses `PORT`, `:PORT`, `HOST:PORT` or `[ADDRESS]:PORT`.
@@ -173,6 +182,13 @@ impl Serve {
         if let Some(address) = self.operations {
             endpoint = endpoint.operations(address);
         }
+        #[cfg_attr(not(feature = "on-demand"), expect(unused_mut, reason = "no packages"))]
+        let mut examples = Vec::new();
+        #[cfg(feature = "on-demand")]
+        if let Some(images) = self.packages.images(pool)? {
+            endpoint = endpoint.named_images(images);
+            examples.push("shell".to_owned());
+        }
         let endpoint = endpoint.log(move |event| {
             log.event(event);
             if matches!(event, Event::Taken) {
@@ -180,7 +196,8 @@ impl Serve {
                 let _ = taken.send(Heard::Taken);
             }
         });
-        let references = endpoint.references();
+        let mut references = endpoint.references();
+        references.append(&mut examples);
         let serving = endpoint.listen(self.listen)?;
         let address = serving.address();
         if let Some(note) = note(has_tls, has_login).filter(|_| !address.ip().is_loopback()) {
