@@ -92,6 +92,7 @@
 //! | `oci-spec` | no | conversions to and from the types of the crate `oci-spec` 0.10 |
 //! | `cli` | no | the program `oci-layout` |
 //! | `registry` | no | the module `registry`: images from and to registries, and layouts served as one; with `cli`, the subcommands `pull`, `push` and `serve` |
+//! | `on-demand` | no | the module `on_demand`: images by the names of packages, which are made when somebody pulls them |
 //!
 //! No feature changes bytes. Without `gzip`, it is still the default compression, and using it is
 //! an error that names the feature.

@@ -11,6 +11,7 @@ pub(crate) mod layering;
 pub(crate) mod maker;
 pub(crate) mod names;
 pub(crate) mod nix;
+pub(crate) mod memory;
 pub(crate) mod package_images;
 pub(crate) mod package_source;
 pub(crate) mod process;

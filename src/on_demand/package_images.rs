@@ -1,17 +1,21 @@
 //! Images of packages, by the names that clients use.
 
 use std::{
-    collections::{HashMap, HashSet},
     fmt,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    basics::{digest::Digest, error::Result, json, stop::Stop},
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+        json,
+        stop::Stop,
+    },
     image::graph::Image,
     on_demand::{
         contents::ImageContents,
@@ -19,6 +23,7 @@ use crate::{
         layer_cache::LayerCache,
         layering::Layering,
         maker::{MadeImage, Maker, contents_key, unsupported},
+        memory::Memory,
         package_source::PackageSource,
         roots::{Roots, Uses},
         served_layer::served,
@@ -31,10 +36,6 @@ use crate::{
     recipe::trust::RecipeTrust,
     registry::{NamedImageError, NamedImageErrorKind, NamedImages},
 };
-
-/// The largest number of images and tags in memory. An image takes some kilobytes: the recipes of
-/// its layers are in the state.
-const IN_MEMORY: usize = 2000;
 
 /// Options of [`PackageImages`].
 #[derive(Clone, Debug)]
@@ -136,7 +137,7 @@ impl PackageImages {
     ///
     /// # Errors
     ///
-    /// [`Error::Write`](crate::Error::Write) if a folder cannot be created.
+    /// [`Error::Write`] if a folder cannot be created, or if the system refuses a thread.
     pub fn open(
         source: impl PackageSource + 'static,
         parse: impl Fn(&str) -> Result<ImageContents, NamedImageError> + Send + Sync + 'static,
@@ -152,7 +153,7 @@ impl PackageImages {
         let trust = stores.into_iter().fold(RecipeTrust::default(), RecipeTrust::root);
         let maker = Maker {
             layers: LayerCache::new(state.clone(), trust, pool.clone()),
-            uses: Uses::new(state.clone()),
+            uses: Uses::start(state.clone()).map_err(Error::write(&folder))?,
             source: Box::new(source),
             turns: Turns::default(),
             stop: Stop::default(),
@@ -170,7 +171,7 @@ impl PackageImages {
     ///
     /// # Errors
     ///
-    /// [`Error::Read`](crate::Error::Read) and [`Error::Write`](crate::Error::Write) for the state.
+    /// [`Error::Read`] and [`Error::Write`] for the state.
     pub fn evict(&self, eviction: &Eviction) -> Result<Evicted> {
         let (evicted, images) = evict::evict(&self.maker, eviction)?;
         let mut memory = self.memory();
@@ -296,59 +297,6 @@ fn parsed(request: &str) -> Result<Request, NamedImageError> {
 
 fn has(image: &Image, digest: Digest) -> bool {
     image.blobs().iter().any(|blob| blob.descriptor().digest == digest)
-}
-
-/// What was used lately.
-#[derive(Default)]
-struct Memory {
-    images: HashMap<Digest, Kept>,
-    pins: HashMap<String, Pin>,
-}
-
-struct Kept {
-    image: Arc<Image>,
-    contents: Digest,
-    /// The digests of all blobs.
-    blobs: HashSet<Digest>,
-    used: Instant,
-}
-
-impl Memory {
-    fn image(&mut self, key: Digest) -> Option<Arc<Image>> {
-        let kept = self.images.get_mut(&key)?;
-        kept.used = Instant::now();
-        Some(Arc::clone(&kept.image))
-    }
-
-    /// Adds an image, unless it is there already. Returns the one that is there.
-    fn add(&mut self, key: Digest, contents: Digest, image: Arc<Image>) -> Arc<Image> {
-        if self.images.len() >= IN_MEMORY
-            && let Some(oldest) = self.images.iter().min_by_key(|(_, kept)| kept.used)
-        {
-            let oldest = *oldest.0;
-            self.images.remove(&oldest);
-        }
-        let blobs = image.blobs().iter().map(|blob| blob.descriptor().digest).collect();
-        let kept = Kept { image, contents, blobs, used: Instant::now() };
-        Arc::clone(&self.images.entry(key).or_insert(kept).image)
-    }
-
-    fn holding(&mut self, contents: Digest, digest: Digest) -> Option<(Digest, Arc<Image>)> {
-        let mut kept = self.images.iter_mut();
-        let (key, kept) =
-            kept.find(|(_, kept)| kept.contents == contents && kept.blobs.contains(&digest))?;
-        kept.used = Instant::now();
-        Some((*key, Arc::clone(&kept.image)))
-    }
-
-    fn add_pin(&mut self, pin: &Pin, lasts: Duration) {
-        if self.pins.len() >= IN_MEMORY {
-            self.pins.retain(|_, pin| pin.is_fresh(lasts));
-        }
-        if self.pins.len() < IN_MEMORY {
-            self.pins.insert(pin.tag.clone(), pin.clone());
-        }
-    }
 }
 
 impl fmt::Debug for PackageImages {

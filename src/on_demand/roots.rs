@@ -4,7 +4,11 @@ use std::{
     collections::HashMap,
     fs, io,
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Sender, channel},
+    },
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -87,7 +91,8 @@ const WRITTEN: Duration = Duration::from_secs(300);
 /// Which images are in use.
 #[derive(Debug)]
 pub(crate) struct Uses {
-    state: State,
+    /// To the thread that writes the uses down, for which no client waits.
+    written: Sender<Digest>,
     uses: Mutex<HashMap<Digest, Use>>,
 }
 
@@ -99,8 +104,13 @@ struct Use {
 }
 
 impl Uses {
-    pub(crate) fn new(state: State) -> Self {
-        Self { state, uses: Mutex::default() }
+    /// Starts a thread, which ends with this value.
+    pub(crate) fn start(state: State) -> io::Result<Self> {
+        let (written, images) = channel();
+        // An image whose use is not written is only evicted earlier.
+        let write = move || images.into_iter().for_each(|image| drop(state.touch(image)));
+        thread::Builder::new().spawn(write)?;
+        Ok(Self { written, uses: Mutex::default() })
     }
 
     /// Records that an image is used now, for the eviction in any process.
@@ -111,9 +121,7 @@ impl Uses {
             return;
         }
         one.written = Some(Instant::now());
-        drop(uses);
-        // Without it, the image is only evicted earlier.
-        let _ = self.state.touch(image);
+        let _ = self.written.send(image);
     }
 
     /// Whether a layer of the image is being read by this process.

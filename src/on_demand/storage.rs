@@ -1,7 +1,10 @@
 //! Where the state of a registry is: small entries by their keys, in a folder or an object store
 //! that several processes share.
 
+pub(crate) mod bucket;
+
 use std::{
+    collections::BTreeMap,
     fmt, fs, io,
     path::{Path, PathBuf},
     pin::pin,
@@ -18,7 +21,10 @@ use object_store::{
 };
 use walkdir::{DirEntry, WalkDir};
 
-use crate::basics::error::{Error, Result};
+use crate::{
+    basics::error::{Error, Result},
+    registry::{Client, network::Network},
+};
 
 /// A place for small entries, which are read and written as a whole. Several processes, also on
 /// several machines, can use it at the same time.
@@ -27,7 +33,8 @@ pub struct Storage {
     store: Arc<dyn ObjectStore>,
     /// The folder, or something that stands for it in messages.
     place: PathBuf,
-    is_folder: bool,
+    /// Drives the connections to a bucket. `None` for a folder.
+    network: Option<Arc<Network>>,
 }
 
 /// An entry of a list.
@@ -53,15 +60,33 @@ impl Storage {
         Ok(Self {
             store: Arc::new(store.with_fsync(true)),
             place: folder.to_owned(),
-            is_folder: true,
+            network: None,
         })
+    }
+
+    /// Uses a bucket of S3 (`s3://BUCKET/FOLDER`), Google Cloud Storage (`gs://…`) or Azure
+    /// (`az://CONTAINER/…`). The options are those of the crate
+    /// [`object_store`](https://docs.rs/object_store), such as `endpoint`, `region`,
+    /// `access_key_id` and `secret_access_key`. The client has the authorities, the proxies and the
+    /// timeout. Nothing is read from the environment but what the client reads from it.
+    ///
+    /// The service must support conditional writes, so that the first writer of an entry wins.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for another URL or an unknown option, and [`Error::Read`] if the system
+    /// refuses a thread. Nothing is requested.
+    pub fn bucket(url: &str, options: &BTreeMap<String, String>, client: &Client) -> Result<Self> {
+        let store = bucket::open(url, options, client)?;
+        let network = Network::start().map_err(Error::read(url))?;
+        Ok(Self { store, place: url.into(), network: Some(Arc::new(network)) })
     }
 
     /// Reads an entry. Returns `None` if there is none.
     pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let path = Key::from(key);
         let read = async { self.store.get(&path).await?.bytes().await };
-        match block_on(read) {
+        match self.wait(read) {
             Ok(bytes) => Ok(Some(bytes.into())),
             Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(Error::read(self.place.join(key))(io::Error::other(error))),
@@ -81,7 +106,7 @@ impl Storage {
 
     /// Removes an entry, if there is one.
     pub(crate) fn remove(&self, key: &str) -> Result<()> {
-        match block_on(self.store.delete(&Key::from(key))) {
+        match self.wait(self.store.delete(&Key::from(key))) {
             Ok(()) | Err(StoreError::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.not_written(key, error)),
         }
@@ -91,7 +116,7 @@ impl Storage {
     pub(crate) fn list(&self, folder: &str) -> Result<Vec<Listed>> {
         let prefix = Key::from(folder);
         let listed = self.store.list(Some(&prefix)).try_collect::<Vec<_>>();
-        let listed = match block_on(listed) {
+        let listed = match self.wait(listed) {
             Ok(listed) => listed,
             Err(StoreError::NotFound { .. }) => Vec::new(),
             Err(error) => {
@@ -114,7 +139,7 @@ impl Storage {
             let is_named = entry.file_name().to_string_lossy().contains('#');
             is_named && entry.file_type().is_file() && age.is_some_and(|age| age >= older)
         };
-        let folder = self.is_folder.then(|| WalkDir::new(&self.place));
+        let folder = self.network.is_none().then(|| WalkDir::new(&self.place));
         let entries = folder.into_iter().flatten().filter_map(Result::ok);
         for entry in entries.filter(is_unfinished) {
             // Another process may do the same.
@@ -124,10 +149,17 @@ impl Storage {
 
     fn write(&self, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<bool> {
         let path = Key::from(key);
-        match block_on(self.store.put_opts(&path, PutPayload::from(bytes), mode.into())) {
+        match self.wait(self.store.put_opts(&path, PutPayload::from(bytes), mode.into())) {
             Ok(_) => Ok(true),
             Err(StoreError::AlreadyExists { .. }) => Ok(false),
             Err(error) => Err(self.not_written(key, error)),
+        }
+    }
+
+    fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        match &self.network {
+            Some(network) => network.handle().block_on(future),
+            None => block_on(future),
         }
     }
 

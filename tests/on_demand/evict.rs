@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::Read,
     path::Path,
+    thread,
     time::Duration,
 };
 
@@ -19,6 +20,12 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Makes everything in the state older, as if nobody had used it for this time.
 fn wait(folder: &Path, time: Duration) {
+    // A thread writes the uses.
+    let count = |kind| files(&folder.join("state").join(kind)).len();
+    while count("uses") < count("images") {
+        thread::sleep(Duration::from_millis(10));
+    }
+    thread::sleep(Duration::from_millis(200));
     for file in files(&folder.join("state")) {
         // A pin has its time inside.
         if file.starts_with(folder.join("state/pins")) {

@@ -1,11 +1,20 @@
 //! Images of packages run, and are the same on all registries with one state.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use oci_layout::{
-    Image,
-    on_demand::{PackageImages, PackageImagesOptions, Storage},
-    registry::{Endpoint, NamedImages, Serving, Stop},
+    Blob, Image,
+    on_demand::{Eviction, PackageImages, PackageImagesOptions, Storage},
+    registry::{Client, Endpoint, NamedImages, Serving, Stop},
 };
 use serde_json::{Value, json};
 
@@ -113,4 +122,91 @@ fn two_registries_serve_one_image() {
     assert!(packages.collect_garbage() > 0);
     drop(first);
     crane(["validate", "--insecure", "--remote", &name(&second)]);
+}
+
+/// An S3 server on this machine, with a bucket.
+struct S3 {
+    server: Child,
+    port: u16,
+}
+
+impl S3 {
+    fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut command = Command::new("moto_server");
+        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let server = command.spawn().expect("moto_server; tests/run installs what the tests need");
+        let this = Self { server, port };
+        let begin = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "moto_server does not start");
+            thread::sleep(Duration::from_millis(50));
+        }
+        let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let host = "Host: 127.0.0.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        write!(connection, "PUT /bucket HTTP/1.1\r\n{host}").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        this
+    }
+
+    fn storage(&self) -> Storage {
+        let options = [
+            ("endpoint", format!("http://127.0.0.1:{}", self.port)),
+            ("allow_http", "true".to_owned()),
+            ("region", "us-east-1".to_owned()),
+            ("access_key_id", "test".to_owned()),
+            ("secret_access_key", "test".to_owned()),
+        ];
+        let options = options.map(|(name, value)| (name.to_owned(), value)).into();
+        Storage::bucket("s3://bucket/a/folder", &options, &Client::default()).unwrap()
+    }
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[test]
+fn a_bucket_holds_the_state() {
+    let scratch = tempfile::tempdir().unwrap();
+    let s3 = S3::start();
+    let packages = packages(&scratch.path().join("store"));
+    let registry = |folder: &str| {
+        let options = PackageImagesOptions::new(scratch.path().join(folder));
+        packages.images_with(options.storage(s3.storage()))
+    };
+    let image = make(&registry("one"), "busybox");
+    packages.calls();
+    // Another machine asks nobody, and the layers have the same bytes.
+    let other = registry("other");
+    let known = other.known(&other.request("busybox", "latest").unwrap()).unwrap();
+    assert_eq!(known.digest(), image.digest());
+    assert_eq!(packages.calls(), [""; 0]);
+    let held = other.holding("busybox", known.digest()).unwrap();
+    for blob in held.blobs() {
+        let bytes = crate::common::bytes(blob);
+        assert_eq!(oci_layout::Digest::of(bytes), blob.descriptor().digest);
+    }
+    // Two machines make one image at the same time, and find different packages: the first one to
+    // write it down decides.
+    let two = ["1.1", "1.2"].map(|version| {
+        let packages = Packages::usual(scratch.path().join("store"));
+        packages.add("hello", version, &[("bin/hello", b"hello")], &["libc"]);
+        let options = PackageImagesOptions::new(scratch.path().join(version));
+        packages.images_with(options.storage(s3.storage()))
+    });
+    let made = thread::scope(|scope| {
+        let made = two.each_ref().map(|images| scope.spawn(|| make(images, "hello").digest()));
+        made.map(|thread| thread.join().unwrap())
+    });
+    assert_eq!(made[0], made[1]);
+    let all = Eviction::default().max_age(Duration::ZERO).grace(Duration::ZERO);
+    assert_eq!(two[0].evict(&all).unwrap().images, 2);
+    assert!(registry("five").holding("busybox", image.digest()).is_none());
 }
