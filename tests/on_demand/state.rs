@@ -101,11 +101,12 @@ fn damaged_entries_are_made_again() {
             read_all(&image).unwrap();
             drop(images);
             // It was repaired for everybody.
-            let image = known(&packages.images(&folder), "hello/shell").unwrap();
-            read_all(&image).unwrap();
+            let images = packages.images(&folder);
+            read_all(&known(&images, "hello/shell").unwrap()).unwrap();
         }
         fs::remove_file(entry).unwrap();
-        let image = make(&packages.images(&folder), "hello/shell");
+        let images = packages.images(&folder);
+        let image = make(&images, "hello/shell");
         assert_eq!(image.digest(), digest, "{entry:?}");
         read_all(&image).unwrap();
     }
