@@ -23,9 +23,8 @@ const LOG_LINES: &str = "25";
 /// Substitutes or builds the outputs, and keeps them by the link `root` and links that begin with
 /// its name.
 ///
-/// Without permission to build, Nix is asked for the outputs and not for their derivations: it can
-/// then only substitute. With derivations, it would build those with `preferLocalBuild` even if
-/// `max-jobs` is 0.
+/// Without permission to build, Nix is asked for the outputs and not for their derivations. It can
+/// then only substitute, whatever its settings are, and the derivations need not exist.
 pub(crate) fn realise(
     programs: &Programs,
     resolved: &Resolved,
