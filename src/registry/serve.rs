@@ -32,6 +32,7 @@ pub(crate) mod request_ids;
 pub(crate) mod response;
 pub(crate) mod route;
 pub(crate) mod server;
+pub(crate) mod serving;
 pub(crate) mod shared_build;
 pub(crate) mod shared_making;
 pub(crate) mod slow_client;
@@ -42,21 +43,15 @@ use std::{
     fmt, io, iter,
     net::{SocketAddr, TcpListener},
     path::Path,
-    pin::pin,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, atomic::AtomicBool},
 };
 
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::{task::JoinHandle, time};
 
 use crate::{
     basics::error::{Error, Result},
     document::name::is_repository,
-    pool::{Pool, lock},
+    pool::Pool,
     registry::{
         network::Network,
         serve::{
@@ -64,7 +59,6 @@ use crate::{
             authority::Authorities,
             blocking::Blocking,
             certificate::Certificate,
-            connection::Graceful,
             guard::Guard,
             login::Login,
             metrics::Metrics,
@@ -73,6 +67,7 @@ use crate::{
             pull_watch::PullWatch,
             request_ids::RequestIds,
             server::{Log, Server},
+            serving::Running,
             shared_build::SharedBuilds,
             shared_making::SharedMakings,
         },
@@ -84,6 +79,7 @@ pub use crate::registry::serve::{
     named_images::{NamedImageError, NamedImageErrorKind, NamedImages},
     places::Limits,
     repository::Repository,
+    serving::Serving,
     shared_making::MakingLimits,
 };
 
@@ -378,79 +374,4 @@ fn operate(address: SocketAddr, server: &Arc<Server>) -> Result<(SocketAddr, Net
 fn start(count: usize) -> io::Result<Vec<Network>> {
     let first = Network::start()?;
     Ok(iter::once(first).chain((1..count).map_while(|_| Network::start().ok())).collect())
-}
-
-/// An endpoint that listens in its own threads. Dropping it stops it at once.
-pub struct Serving {
-    address: SocketAddr,
-    operations: Option<SocketAddr>,
-    /// `None` only while it stops.
-    running: Option<Running>,
-}
-
-struct Running {
-    workers: Vec<Network>,
-    accepting: JoinHandle<()>,
-    graceful: Arc<Graceful>,
-    server: Arc<Server>,
-    _operating: Option<Network>,
-}
-
-impl Serving {
-    /// The address at which the endpoint listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The address of [`Endpoint::operations`].
-    pub fn operations(&self) -> Option<SocketAddr> {
-        self.operations
-    }
-
-    /// Reads the certificate, the users and changed layouts again now, instead of at the next
-    /// request. Events report what is unusable, and its previous contents stay in use.
-    pub fn reload(&self) {
-        self.running.iter().for_each(|running| running.server.reload());
-    }
-
-    /// Accepts no more requests, and returns when the current ones are answered, or after ten
-    /// seconds.
-    pub fn stop(self) {
-        self.stop_within(Duration::from_secs(10));
-    }
-
-    /// Accepts no more requests, and returns when the current ones are answered. After this time,
-    /// clients that wait for a named image get status 503, and other clients are disconnected. The
-    /// threads that make images then have five seconds to end.
-    pub fn stop_within(mut self, patience: Duration) {
-        /// How long the last responses may take.
-        const LAST: Duration = Duration::from_secs(1);
-        /// How long threads that make images may take to end their programs.
-        const ENDING: Duration = Duration::from_secs(5);
-        let Some(running) = self.running.take() else { return };
-        let Running { workers, accepting, graceful, server, _operating } = running;
-        server.is_stopping.store(true, Ordering::Relaxed);
-        let stop_makings = || server.named.iter().for_each(|named| named.makings.stop());
-        workers[0].handle().block_on(async {
-            accepting.abort();
-            // The error only says that the task was aborted.
-            let _ = accepting.await;
-            let Some(graceful) = lock(&graceful).take() else { return };
-            let mut done = pin!(graceful.shutdown());
-            if time::timeout(patience, &mut done).await.is_err() {
-                stop_makings();
-                let _ = time::timeout(LAST, done).await;
-            }
-        });
-        stop_makings();
-        if let Some(named) = &server.named {
-            named.makings.wait_for_threads(ENDING);
-        }
-    }
-}
-
-impl fmt::Debug for Serving {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Serving").field("address", &self.address).finish_non_exhaustive()
-    }
 }

@@ -16,7 +16,6 @@ use clap::{Command, FromArgMatches, error::ErrorKind};
 use oci_layout::{Printable, PrintableJson, Result};
 use rustix::termios::tcgetwinsize;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
 
 use crate::{errors, hints};
 
@@ -26,7 +25,8 @@ pub(crate) fn say(line: impl Display) {
 }
 
 /// Prints an object as one line of JSON on standard error. A failure to write is ignored.
-pub(crate) fn say_json(object: &Value) {
+#[cfg(feature = "registry")]
+pub(crate) fn say_json(object: &serde_json::Value) {
     let _ = writeln!(io::stderr(), "{}", PrintableJson(object));
 }
 
