@@ -82,8 +82,7 @@ fn environment() -> BTreeMap<String, String> {
         is_proxy || is_nix || ["PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"].contains(&&*name)
     };
     let variables = env::vars_os();
-    let texts = variables.filter_map(|(name, value)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    });
+    let texts = variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     texts.filter(|(name, _)| is_needed(name)).collect()
 }

@@ -41,7 +41,7 @@ pub enum Event {
     Made {
         /// The identifier of the request that began it. Others may have waited for it too.
         request: String,
-        /// The canonical request for the image.
+        /// The name and the tag, as the client wrote them whose request began it.
         image: String,
         /// The digest of its manifest.
         digest: Digest,
@@ -52,7 +52,7 @@ pub enum Event {
     NotMade {
         /// The identifier of the request that began it. Others may have waited for it too.
         request: String,
-        /// The canonical request for the image.
+        /// The name and the tag, as the client wrote them whose request began it.
         image: String,
         /// The reason, with a detail that no client sees.
         error: NamedImageError,

@@ -13,6 +13,7 @@ use crate::{
         refusal::Refusal,
         route::{Page, Reference, Route},
         server::Server,
+        shared_making::Asker,
     },
 };
 
@@ -66,7 +67,9 @@ async fn image(
     if let Some(image) = server.run(move || its.images.known(&canonical)).await? {
         return Ok(image);
     }
-    Ok(named.makings.image(&request, network(asked.client.ip()), &asked.id).await?)
+    let client = network(asked.client.ip());
+    let asker = Asker { client, id: asked.id.clone(), image: format!("{name}:{tag}") };
+    Ok(named.makings.image(&request, asker).await?)
 }
 
 /// The responses that belong to no repository.

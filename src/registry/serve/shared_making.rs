@@ -63,19 +63,28 @@ const FAILURES: usize = 1024;
 /// The result of making an image.
 pub(crate) type Made = Result<Arc<Image>, NamedImageError>;
 
+/// A client that requests an image.
+#[derive(Clone)]
+pub(crate) struct Asker {
+    pub(crate) client: IpAddr,
+    /// The identifier of the HTTP request.
+    pub(crate) id: String,
+    /// The name and the tag, as the client wrote them.
+    pub(crate) image: String,
+}
+
 /// An image that was made, or that failed, for observers.
 pub(crate) struct Report<'a> {
-    /// The canonical request for the image.
-    pub(crate) request: &'a str,
-    /// The identifier of the HTTP request that began it.
-    pub(crate) id: &'a str,
+    /// Who began it.
+    pub(crate) asker: &'a Asker,
     pub(crate) time: Duration,
     pub(crate) result: &'a Made,
 }
 
 impl Report<'_> {
     pub(crate) fn event(&self) -> Event {
-        let (request, image, time) = (self.id.to_owned(), self.request.to_owned(), self.time);
+        let Asker { id, image, .. } = self.asker;
+        let (request, image, time) = (id.clone(), image.clone(), self.time);
         match self.result {
             Ok(made) => Event::Made { request, image, digest: made.digest(), time },
             Err(error) => Event::NotMade { request, image, error: error.clone(), time },
@@ -112,8 +121,7 @@ struct Live {
 
 struct Making {
     request: String,
-    id: String,
-    client: IpAddr,
+    asker: Asker,
     stop: Stop,
     result: OnceLock<Made>,
     /// Notified when there is a result.
@@ -149,16 +157,11 @@ impl SharedMakings {
 
     /// Makes the image of a canonical request, or waits for it if it is being made already. If the
     /// returned future is dropped, this client does not wait any more.
-    pub(crate) async fn image(self: &Arc<Self>, request: &str, client: IpAddr, id: &str) -> Made {
-        self.enter(request, client, id)?.result().await
+    pub(crate) async fn image(self: &Arc<Self>, request: &str, asker: Asker) -> Made {
+        self.enter(request, asker)?.result().await
     }
 
-    fn enter(
-        self: &Arc<Self>,
-        request: &str,
-        client: IpAddr,
-        id: &str,
-    ) -> Result<Waiter, NamedImageError> {
+    fn enter(self: &Arc<Self>, request: &str, asker: Asker) -> Result<Waiter, NamedImageError> {
         let mut guard = lock(&self.state);
         let state = &mut *guard;
         if state.is_stopping {
@@ -172,7 +175,8 @@ impl SharedMakings {
         if let Some((_, error)) = state.failures.get(request) {
             return Err(error.clone());
         }
-        let of_client = state.live.values().filter(|live| live.making.client == client).count();
+        let of_client =
+            state.live.values().filter(|live| live.making.asker.client == asker.client).count();
         if of_client >= self.limits.of_client {
             return Err(busy(format!(
                 "this client waits for {of_client} other images already: wait for one of them"
@@ -180,8 +184,7 @@ impl SharedMakings {
         }
         let making = Arc::new(Making {
             request: request.to_owned(),
-            id: id.to_owned(),
-            client,
+            asker,
             stop: Stop::default(),
             result: OnceLock::new(),
             done: Notify::new(),
@@ -233,7 +236,7 @@ impl SharedMakings {
         }
     }
 
-    fn make(&self, Making { request, id, stop, .. }: &Making) -> Made {
+    fn make(&self, Making { request, asker, stop, .. }: &Making) -> Made {
         let begun = Instant::now();
         // It may have been made between the client's look and the start of this thread.
         let make = || match self.images.known(request) {
@@ -243,7 +246,7 @@ impl SharedMakings {
         let (is_news, result) = catch_unwind(AssertUnwindSafe(make))
             .unwrap_or_else(|_| (true, Err(internal().detail("a thread panicked"))));
         if is_news {
-            (self.observe)(Report { request, id, time: begun.elapsed(), result: &result });
+            (self.observe)(Report { asker, time: begun.elapsed(), result: &result });
         }
         result
     }

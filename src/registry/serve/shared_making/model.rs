@@ -19,7 +19,7 @@ use crate::{
     image::graph::Image,
     registry::serve::{
         named_images::{NamedImageError, NamedImageErrorKind, NamedImages},
-        shared_making::{Made, MakingLimits, SharedMakings},
+        shared_making::{Asker, Made, MakingLimits, SharedMakings},
     },
 };
 
@@ -65,7 +65,10 @@ impl NamedImages for Slow {
     }
 }
 
-const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+fn client() -> Asker {
+    let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    Asker { client, id: String::new(), image: String::new() }
+}
 
 fn makings() -> (Arc<Slow>, Arc<SharedMakings>) {
     let slow = Arc::new(Slow::default());
@@ -100,7 +103,7 @@ fn model_of_clients_that_wait_for_images() {
         let clients = ["a", "a", "b"].map(|name| {
             let makings = Arc::clone(&makings);
             thread::spawn(move || {
-                let made = block_on(makings.image(name, CLIENT, ""));
+                let made = block_on(makings.image(name, client()));
                 assert_eq!(digest(made), Digest::of(name));
             })
         });
@@ -117,9 +120,9 @@ fn model_of_a_client_that_leaves_an_image() {
         let (_, makings) = makings();
         let leaving = {
             let makings = Arc::clone(&makings);
-            thread::spawn(move || drop(makings.enter("a", CLIENT, "").unwrap()))
+            thread::spawn(move || drop(makings.enter("a", client()).unwrap()))
         };
-        assert_eq!(digest(block_on(makings.image("a", CLIENT, ""))), Digest::of("a"));
+        assert_eq!(digest(block_on(makings.image("a", client()))), Digest::of("a"));
         leaving.join().unwrap();
         assert_over(&makings);
     });
@@ -132,7 +135,7 @@ fn model_of_an_endpoint_that_stops() {
         let (_, makings) = makings();
         let clients = ["a", "b"].map(|name| {
             let makings = Arc::clone(&makings);
-            thread::spawn(move || match block_on(makings.image(name, CLIENT, "")) {
+            thread::spawn(move || match block_on(makings.image(name, client())) {
                 Ok(image) => assert_eq!(image.digest(), Digest::of(name)),
                 Err(error) => assert_eq!(error.kind, NamedImageErrorKind::Stopped),
             })
