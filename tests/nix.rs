@@ -19,6 +19,8 @@ mod nix {
     mod mistakes;
     #[cfg(feature = "on-demand")]
     mod on_demand;
+    #[cfg(feature = "on-demand")]
+    mod on_demand_serve;
     mod proxy;
     mod pull;
     mod rebuild;

@@ -37,11 +37,16 @@ pub(crate) struct Set<'a> {
 
 impl<'a> Set<'a> {
     pub(crate) fn new(nix: &'a Nix) -> Self {
+        Self::of(nix, "tests/nix/on_demand/set")
+    }
+
+    /// The set of this folder, with the files that its expression expects.
+    pub(crate) fn of(nix: &'a Nix, expression: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(1);
         let folder = nix.folder().join("set");
         fs::create_dir(&folder).unwrap();
-        let set = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nix/on_demand/set/default.nix");
-        fs::copy(set, folder.join("default.nix")).unwrap();
+        let expression = Path::new(env!("CARGO_MANIFEST_DIR")).join(expression);
+        fs::copy(expression.join("default.nix"), folder.join("default.nix")).unwrap();
         fs::create_dir(folder.join("programs")).unwrap();
         fs::copy(busybox(), folder.join("programs/busybox")).unwrap();
         // So many seconds that no builder ends by itself.

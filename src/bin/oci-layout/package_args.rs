@@ -2,20 +2,23 @@
 
 use std::{
     collections::BTreeMap,
-    env,
+    env, io,
     path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
 };
 
 use clap::Args;
 use oci_layout::{
-    Pool, Result,
+    Pool, Report, Result,
     on_demand::{
-        NameOptions, Names, NixOptions, NixPackages, PackageImages, PackageImagesOptions,
+        Eviction, NameOptions, Names, NixOptions, NixPackages, PackageImages, PackageImagesOptions,
         SourceKind, SourceOptions,
     },
 };
 
-use crate::{base_folders, errors};
+use crate::{base_folders, errors, serve_log::ServeLog};
 
 /// The heading of these options in the help.
 const PACKAGES: &str = "Images of packages";
@@ -37,6 +40,27 @@ pub(crate) struct PackageArgs {
     #[arg(long, requires = "packages", help_heading = PACKAGES)]
     allow_builds: bool,
 
+    /// How long Nix may substitute and build the packages of one image
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 1800,
+        value_parser = clap::value_parser!(u64).range(1..=7 * 24 * 60 * 60),
+        requires = "packages",
+        help_heading = PACKAGES
+    )]
+    nix_timeout: u64,
+
+    /// Once an hour, forget images that nobody pulled for so many days. Nix's garbage collector can
+    /// then remove their packages
+    #[arg(long, value_name = "DAYS", requires = "packages", help_heading = PACKAGES)]
+    keep: Option<u32>,
+
+    /// Once an hour, forget the images that nobody pulled for the longest time, until the packages
+    /// of the others have this size. Images of the last hour stay
+    #[arg(long, value_name = "GIB", requires = "packages", help_heading = PACKAGES)]
+    max_size: Option<u32>,
+
     /// Run as root. Nix's evaluator then reads untrusted package sets as root too
     #[arg(long, requires = "packages", help_heading = PACKAGES)]
     allow_root: bool,
@@ -48,7 +72,8 @@ fn source(text: &str) -> Result<SourceKind> {
 
 impl PackageArgs {
     /// The images, if there is a package set.
-    pub(crate) fn images(self, pool: &Pool) -> Result<Option<PackageImages>> {
+    pub(crate) fn images(self, pool: &Pool, log: ServeLog) -> Result<Option<Arc<PackageImages>>> {
+        let eviction = self.eviction();
         let Some(source) = self.packages else { return Ok(None) };
         let reason = "this user has no home directory: name a folder for the state";
         let default = || base_folders::state("packages");
@@ -57,6 +82,7 @@ impl PackageArgs {
         let mut options = NixOptions::default();
         options.environment.extend(environment());
         options.allow_builds = self.allow_builds;
+        options.realisation_time = Duration::from_secs(self.nix_timeout);
         let packages = NixPackages::new(&source, SourceOptions::default(), options, &state)?;
         packages.check(self.allow_root)?;
         let names = Names::new(NameOptions::default())?;
@@ -64,8 +90,54 @@ impl PackageArgs {
         if let Some(store) = env::var_os("NIX_STORE_DIR").filter(|store| is_folder(store)) {
             options = options.store(store);
         }
-        PackageImages::open(packages, move |name| names.contents(name), options).map(Some)
+        let images = PackageImages::open(packages, move |name| names.contents(name), options)?;
+        let images = Arc::new(images);
+        if let Some(eviction) = eviction {
+            evict_each_hour(&images, eviction, log)
+                .map_err(|cause| errors::invalid("--keep or --max-size", cause.to_string()))?;
+        }
+        Ok(Some(images))
     }
+
+    /// Which images are forgotten, if any are.
+    fn eviction(&self) -> Option<Eviction> {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let eviction = match self.keep {
+            Some(days) => Eviction::default().max_age(day * days),
+            None => Eviction::default(),
+        };
+        match (self.keep, self.max_size) {
+            (None, None) => None,
+            (_, None) => Some(eviction),
+            (_, Some(size)) => Some(eviction.max_bytes(u64::from(size) << 30)),
+        }
+    }
+}
+
+/// Starts a thread that evicts images now and each hour, as long as they are served.
+fn evict_each_hour(
+    images: &Arc<PackageImages>,
+    eviction: Eviction,
+    log: ServeLog,
+) -> io::Result<()> {
+    let images = Arc::downgrade(images);
+    let evict = move || {
+        while let Some(images) = images.upgrade() {
+            match images.evict(&eviction) {
+                Ok(evicted) if evicted.images > 0 => log.note(&format!(
+                    "{} images are forgotten; {} are left, whose packages have {} MiB",
+                    evicted.images,
+                    evicted.left,
+                    evicted.bytes >> 20
+                )),
+                Ok(_) => {}
+                Err(error) => log.warning(&format!("no images are forgotten: {}", Report(&error))),
+            }
+            drop(images);
+            thread::sleep(Duration::from_secs(60 * 60));
+        }
+    };
+    thread::Builder::new().spawn(evict).map(drop)
 }
 
 fn is_folder(path: impl AsRef<Path>) -> bool {

@@ -185,7 +185,7 @@ impl Serve {
         #[cfg_attr(not(feature = "on-demand"), expect(unused_mut, reason = "no packages"))]
         let mut examples = Vec::new();
         #[cfg(feature = "on-demand")]
-        if let Some(images) = self.packages.images(pool)? {
+        if let Some(images) = self.packages.images(pool, log)? {
             endpoint = endpoint.named_images(images);
             examples.push("shell".to_owned());
         }

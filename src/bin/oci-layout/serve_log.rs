@@ -48,6 +48,15 @@ impl ServeLog {
         }
     }
 
+    /// Something that went wrong.
+    #[cfg(feature = "on-demand")]
+    pub(crate) fn warning(self, warning: &str) {
+        match self.format {
+            LogFormat::Json => line("warning", json!({ "event": "warning", "message": warning })),
+            LogFormat::Text => say(format_args!("oci-layout: warning: {warning}")),
+        }
+    }
+
     /// How to pull an image.
     pub(crate) fn image(self, command: &str, reference: &str) {
         let image = || json!({ "event": "image", "message": reference });

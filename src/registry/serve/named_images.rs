@@ -50,6 +50,33 @@ pub trait NamedImages: Send + Sync {
     fn names(&self) -> Vec<String>;
 }
 
+/// For a caller that keeps the images, too.
+impl<T: NamedImages + ?Sized> NamedImages for Arc<T> {
+    fn request(&self, name: &str, tag: &str) -> Result<String, NamedImageError> {
+        (**self).request(name, tag)
+    }
+
+    fn known(&self, request: &str) -> Option<Arc<Image>> {
+        (**self).known(request)
+    }
+
+    fn make(&self, request: &str, stop: &Stop) -> Result<Arc<Image>, NamedImageError> {
+        (**self).make(request, stop)
+    }
+
+    fn holding(&self, name: &str, digest: Digest) -> Option<Arc<Image>> {
+        (**self).holding(name, digest)
+    }
+
+    fn tags(&self, name: &str) -> Result<Vec<String>, NamedImageError> {
+        (**self).tags(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        (**self).names()
+    }
+}
+
 /// Why no image is served for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
