@@ -1,7 +1,7 @@
 //! The compressed blocks of earlier layers, which a new layer uses again where its tar has the same
 //! blocks.
 
-use std::{collections::HashMap, io};
+use std::{collections::HashMap, io, sync::OnceLock};
 
 use crate::{
     basics::{Digest, Error, Result, checksum::crc32},
@@ -20,17 +20,17 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct EarlierBlocks {
     blobs: Vec<(Digest, CheckedFile)>,
-    blocks: HashMap<Key, Vec<Place>>,
+    /// By their compression, and their size when not compressed.
+    blocks: HashMap<(Compression, u64), Places>,
 }
 
-/// What is compared before a block is decompressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    compression: Compression,
-    /// The size of the block, not compressed.
-    size: u64,
-    /// The CRC-32 of the first bytes.
-    sum: u32,
+/// Blocks of equal size.
+#[derive(Debug, Default)]
+struct Places {
+    places: Vec<Place>,
+    /// The CRC-32 of the beginning of each, if there are several: most sizes occur once, and then the
+    /// block is decompressed at once.
+    sums: OnceLock<Vec<Option<u32>>>,
 }
 
 /// A compressed block in a blob.
@@ -41,7 +41,7 @@ struct Place {
     size: u64,
 }
 
-/// The number of bytes at the beginning of a block that its key depends on.
+/// The number of bytes at the beginning of a block that are compared first.
 const START: usize = 64 << 10;
 
 /// The number of compressed bytes from which the beginning can be decompressed, whatever it
@@ -65,13 +65,9 @@ impl EarlierBlocks {
         let count = found.len();
         for LabelledBlock { at, size, contents } in found {
             let place = Place { blob: self.blobs.len(), at, size };
-            let mut compressed = vec![0; size.min(ENOUGH) as usize];
-            read(at, &mut compressed).map_err(Error::read(&blob.bytes.path))?;
-            let mut start = vec![0; contents.min(START as u64) as usize];
-            if labelled::decompress_start(compression, &compressed, &mut start).is_ok() {
-                let key = Key { compression, size: contents, sum: crc32(&start) };
-                self.blocks.entry(key).or_default().push(place);
-            }
+            let places = self.blocks.entry((compression, contents)).or_default();
+            places.places.push(place);
+            places.sums.take();
         }
         self.blobs.push((digest, blob));
         Ok(count)
@@ -79,14 +75,32 @@ impl EarlierBlocks {
 
     /// The compressed form of this block, if an earlier layer has it.
     pub(crate) fn find(&self, compression: Compression, block: &[u8]) -> Option<Vec<u8>> {
-        let start = &block[..block.len().min(START)];
-        let key = Key { compression, size: block.len() as u64, sum: crc32(start) };
-        let places = self.blocks.get(&key).map_or(&[][..], Vec::as_slice);
-        places.iter().find_map(|place| {
-            let compressed = self.read(place).ok()?;
+        let Places { places, sums } = self.blocks.get(&(compression, block.len() as u64))?;
+        let same = |place: &Place| {
+            let compressed = self.read(place, place.size).ok()?;
             let contents = labelled::decompress(compression, &compressed, block.len()).ok()?;
             (contents == block).then_some(compressed)
-        })
+        };
+        if let [only] = places.as_slice() {
+            return same(only);
+        }
+        let length = block.len().min(START);
+        let sum = |place| self.sum_of_start(compression, place, length);
+        let sums = sums.get_or_init(|| places.iter().map(sum).collect());
+        let wanted = Some(crc32(&block[..length]));
+        places
+            .iter()
+            .zip(sums)
+            .filter(|(_, sum)| **sum == wanted)
+            .find_map(|(place, _)| same(place))
+    }
+
+    /// The CRC-32 of the first bytes of a block. `None` if it is damaged.
+    fn sum_of_start(&self, compression: Compression, place: &Place, length: usize) -> Option<u32> {
+        let compressed = self.read(place, place.size.min(ENOUGH)).ok()?;
+        let mut start = vec![0; length];
+        labelled::decompress_start(compression, &compressed, &mut start).ok()?;
+        Some(crc32(&start))
     }
 
     /// The blob with this digest, if it is one of those whose blocks were added.
@@ -94,8 +108,9 @@ impl EarlierBlocks {
         self.blobs.iter().find(|(other, _)| *other == digest).map(|(_, blob)| blob)
     }
 
-    fn read(&self, place: &Place) -> io::Result<Vec<u8>> {
-        let mut compressed = vec![0; place.size as usize];
+    /// The first bytes of a compressed block.
+    fn read(&self, place: &Place, size: u64) -> io::Result<Vec<u8>> {
+        let mut compressed = vec![0; size as usize];
         self.blobs[place.blob].1.read_exact_at(place.at, &mut compressed)?;
         Ok(compressed)
     }
