@@ -136,7 +136,7 @@ impl S3 {
         let mut command = Command::new("moto_server");
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        let server = command.spawn().expect("moto_server; tests/run installs what the tests need");
+        let server = command.spawn().expect("moto_server: pip install 'moto[server]'");
         let this = Self { server, port };
         let begin = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -173,6 +173,7 @@ impl Drop for S3 {
 }
 
 #[test]
+#[ignore = "it wants moto_server, which no distribution provides: tests/run runs it if it is on PATH"]
 fn a_bucket_holds_the_state() {
     let scratch = tempfile::tempdir().unwrap();
     let s3 = S3::start();
