@@ -12,6 +12,7 @@ pub(crate) mod maker;
 pub(crate) mod memory;
 pub(crate) mod names;
 pub(crate) mod nix;
+pub(crate) mod options;
 pub(crate) mod package_images;
 pub(crate) mod package_source;
 pub(crate) mod process;
@@ -29,7 +30,8 @@ pub use crate::on_demand::{
     layering::Layering,
     names::{Metapackage, NameOptions, Names},
     nix::{NixOptions, NixPackages},
-    package_images::{PackageImages, PackageImagesOptions},
+    options::PackageImagesOptions,
+    package_images::PackageImages,
     package_source::{ClosurePath, Package, PackageSource, Resolved},
     source::{SourceKind, SourceOptions},
     storage::Storage,

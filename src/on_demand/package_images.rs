@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -21,9 +20,9 @@ use crate::{
         contents::ImageContents,
         evict::{self, Evicted, Eviction},
         layer_cache::LayerCache,
-        layering::Layering,
         maker::{MadeImage, Maker, contents_key, unsupported},
         memory::Memory,
+        options::PackageImagesOptions,
         package_source::PackageSource,
         roots::{Roots, Uses},
         served_layer::served,
@@ -32,82 +31,9 @@ use crate::{
         systems::nix_system,
         turns::Turns,
     },
-    pool::Pool,
     recipe::trust::RecipeTrust,
     registry::{NamedImageError, NamedImageErrorKind, NamedImages},
 };
-
-/// Options of [`PackageImages`].
-#[derive(Clone, Debug)]
-#[must_use]
-#[non_exhaustive]
-pub struct PackageImagesOptions {
-    /// The folder of this machine for links that keep store paths, and for the state unless
-    /// `storage` is set.
-    pub folder: PathBuf,
-    /// Where the state is. Several registries may share it.
-    pub storage: Option<Storage>,
-    /// How store paths become layers.
-    pub layering: Layering,
-    /// How long a tag means the same revision. The default is five minutes.
-    pub pin: Duration,
-    /// Folders with store paths besides `/nix/store`. Recipes may read nothing else, because
-    /// another user of the storage may have written them.
-    pub stores: Vec<PathBuf>,
-    /// The names for the catalog.
-    pub names: Vec<String>,
-    /// The threads that hash layers and make them again.
-    pub pool: Pool,
-}
-
-impl PackageImagesOptions {
-    /// The defaults, with a folder for the state.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            folder: folder.into(),
-            storage: None,
-            layering: Layering::default(),
-            pin: Duration::from_secs(300),
-            stores: Vec::new(),
-            names: Vec::new(),
-            pool: Pool::available(),
-        }
-    }
-
-    /// Sets where the state is.
-    pub fn storage(self, storage: Storage) -> Self {
-        Self { storage: Some(storage), ..self }
-    }
-
-    /// Sets how store paths become layers.
-    pub fn layering(self, layering: Layering) -> Self {
-        Self { layering, ..self }
-    }
-
-    /// Sets how long a tag means the same revision.
-    pub fn pin(self, pin: Duration) -> Self {
-        Self { pin, ..self }
-    }
-
-    /// Adds a folder with store paths.
-    pub fn store(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.stores.push(folder.into());
-        self
-    }
-
-    /// Sets the names for the catalog.
-    pub fn names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.names = names.into_iter().map(Into::into).collect();
-        self.names.sort();
-        self.names.dedup();
-        self
-    }
-
-    /// Sets the threads.
-    pub fn pool(self, pool: &Pool) -> Self {
-        Self { pool: pool.clone(), ..self }
-    }
-}
 
 /// Parses the name of a repository.
 type ParseName = dyn Fn(&str) -> Result<ImageContents, NamedImageError> + Send + Sync;
@@ -194,9 +120,14 @@ impl PackageImages {
 
     /// The revision of a tag.
     fn revision(&self, tag: &str, stop: &Stop) -> Result<String, NamedImageError> {
-        if let Some(revision) = self.pinned(tag) {
-            return Ok(revision);
+        match self.pinned(tag) {
+            Some(revision) => Ok(revision),
+            None => self.look_up(tag, stop),
         }
+    }
+
+    /// The revision of a tag now, which is remembered.
+    fn look_up(&self, tag: &str, stop: &Stop) -> Result<String, NamedImageError> {
         let revision = self.maker.source.revision(tag, stop)?;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let pin = Pin { tag: tag.to_owned(), revision, since: since.as_secs() };
@@ -215,6 +146,23 @@ impl PackageImages {
         })?;
         self.maker.uses.touch(key);
         Some(image)
+    }
+
+    /// Finds or makes an image at a revision.
+    fn make_at(
+        &self,
+        contents: &ImageContents,
+        revision: &str,
+        stop: &Stop,
+    ) -> Result<Arc<Image>, NamedImageError> {
+        let key = self.maker.key(contents, revision);
+        if let Some(image) = self.image(key) {
+            return Ok(image);
+        }
+        let made = self.maker.make(contents, revision, stop)?;
+        self.keep(key, made).ok_or_else(|| {
+            NamedImageError::new(NamedImageErrorKind::Internal, "the image cannot be read again")
+        })
     }
 
     /// Keeps an image in memory.
@@ -254,14 +202,16 @@ impl NamedImages for PackageImages {
     fn make(&self, request: &str, stop: &Stop) -> Result<Arc<Image>, NamedImageError> {
         let Request { contents, tag } = parsed(request)?;
         let revision = self.revision(&tag, stop)?;
-        let key = self.maker.key(&contents, &revision);
-        if let Some(image) = self.image(key) {
-            return Ok(image);
+        match self.make_at(&contents, &revision, stop) {
+            // A folder that changed has no earlier state, so its tag cannot keep its meaning.
+            Err(error) if matches!(error.kind, NamedImageErrorKind::Busy(_)) => {
+                match self.look_up(&tag, stop)? {
+                    new if new == revision => Err(error),
+                    new => self.make_at(&contents, &new, stop),
+                }
+            }
+            made => made,
         }
-        let made = self.maker.make(&contents, &revision, stop)?;
-        self.keep(key, made).ok_or_else(|| {
-            NamedImageError::new(NamedImageErrorKind::Internal, "the image cannot be read again")
-        })
     }
 
     fn holding(&self, name: &str, digest: Digest) -> Option<Arc<Image>> {

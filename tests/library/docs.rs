@@ -17,6 +17,7 @@ const PAGES: &[&str] = &[
     "docs/nix.md",
     "docs/nix-migration.md",
     "docs/nix-reference.md",
+    "docs/on-demand.md",
     "docs/zstd-chunked.md",
 ];
 

@@ -3,6 +3,7 @@
 mod clients;
 mod faults;
 mod many;
+mod pages;
 mod registry;
 
 use std::{
@@ -18,7 +19,7 @@ use serde_json::Value;
 use crate::{
     common::tool::{crane, run},
     nix::{
-        on_demand::Set,
+        on_demand::{Set, system},
         versions::{Nix, for_each_nix},
     },
 };
@@ -28,6 +29,7 @@ for_each_nix!(
     unknown_names_have_candidates,
     garbage_is_collected_between_a_manifest_and_its_blobs,
     a_killed_registry_knows_its_images,
+    a_changed_package_set_is_served,
     images_that_nobody_pulls_are_forgotten,
 );
 
@@ -123,6 +125,19 @@ fn a_killed_registry_knows_its_images(nix: Nix) {
         registry.pull_blobs(name, manifest);
     }
     assert_eq!(take_calls(&nix), [""; 0]);
+}
+
+fn a_changed_package_set_is_served(nix: Nix) {
+    let set = set(&nix);
+    let registry = Registry::start(&nix, &set, &[]);
+    let one = registry.manifest("one");
+    let file = set.folder.join("default.nix");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("\"greet two\"", "\"greet changed\"")).unwrap();
+    // An earlier request does not keep the tag at a state of the folder that is gone.
+    let two = registry.manifest("two");
+    registry.pull_blobs("two", &two);
+    registry.pull_blobs("one", &one);
 }
 
 fn images_that_nobody_pulls_are_forgotten(nix: Nix) {

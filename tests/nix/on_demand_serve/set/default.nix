@@ -64,6 +64,7 @@ in
     exec ${coreutils}/bin/busybox sh "\$@"
     END
   '';
+  hello = script "hello-2.12" "greet hello";
   one = script "one-1.0" "greet one";
   two = script "two-2.0" "greet two";
   unfree = throw "two-headed has an unfree licence";
