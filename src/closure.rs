@@ -5,22 +5,21 @@ pub(crate) mod candidates;
 pub(crate) mod cost;
 pub(crate) mod graph;
 pub(crate) mod join;
+pub(crate) mod layers;
 pub(crate) mod merge;
 pub(crate) mod options;
 pub(crate) mod order;
+pub(crate) mod plan;
 pub(crate) mod unit;
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::path::PathBuf;
 
 use crate::{
-    basics::error::{Error, Result},
-    closure::unit::{Unit, name},
+    basics::error::Result,
+    closure::layers::{RELATED_IMAGES, split_graph},
 };
 
-pub use crate::closure::{graph::ReferenceGraph, options::ClosureOptions};
-
-/// The maximum number of groups that are compared pairwise. More would take over a second.
-const MOST_GROUPS: usize = 512;
+pub use crate::closure::{graph::ReferenceGraph, options::ClosureOptions, plan::LayerPlan};
 
 /// Splits a closure into layers, lowest first. Each path is in exactly one layer, and each layer
 /// comes after the layers that it refers to. The paths in a layer are sorted by name.
@@ -61,47 +60,4 @@ pub fn closure_layers(
     options: &ClosureOptions,
 ) -> Result<Vec<Vec<PathBuf>>> {
     split_graph(graph, options, RELATED_IMAGES)
-}
-
-/// The number of related images that are built for each update of an image of a closure.
-const RELATED_IMAGES: f64 = 0.25;
-
-/// Splits a graph by the cost of updates, and of this number of related images for each update.
-pub(crate) fn split_graph(
-    graph: &ReferenceGraph,
-    options: &ClosureOptions,
-    related_images: f64,
-) -> Result<Vec<Vec<PathBuf>>> {
-    let units = unit::units(graph, options)?;
-    check_limit(&units, options.max_layers)?;
-    let groups = join::join_small(&units, MOST_GROUPS);
-    let layers = merge::merge(&units, groups, options.max_layers, related_images);
-    Ok(layers.into_iter().map(|layer| paths(&units, &layer)).collect())
-}
-
-/// Checks that the limit allows the layers that the hints require.
-fn check_limit(units: &[Unit], max_layers: usize) -> Result<()> {
-    let alone = units.iter().filter(|unit| unit.is_alone).count();
-    let levels: BTreeSet<_> =
-        units.iter().filter(|unit| !unit.is_alone).map(|unit| unit.level).collect();
-    let needed = (alone + levels.len()).max(1);
-    if max_layers >= needed {
-        return Ok(());
-    }
-    let reason = match alone {
-        0 => "a closure requires at least one: allow one".to_owned(),
-        _ => format!(
-            "{alone} paths stand alone, and the paths below, between and above them require {} \
-             more layers: allow {needed}, or let fewer paths stand alone",
-            levels.len()
-        ),
-    };
-    Err(Error::invalid(format!("at most {max_layers} layers"), reason))
-}
-
-/// Returns the paths of a layer, sorted by name.
-fn paths(units: &[Unit], layer: &[usize]) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = layer.iter().flat_map(|&unit| &units[unit].paths).copied().collect();
-    paths.sort_by_key(|path| (name(path), *path));
-    paths.into_iter().map(ToOwned::to_owned).collect()
 }

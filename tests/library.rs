@@ -22,6 +22,7 @@ mod library {
     mod folder;
     mod golden;
     mod layer_diff;
+    mod layer_plan;
     mod layout;
     mod mappings;
     mod nix_steps;

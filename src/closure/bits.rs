@@ -30,12 +30,7 @@ impl Bits {
 
     /// Returns the numbers in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
-        let of_word = |(index, &word): (usize, &u64)| {
-            let rest = iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)));
-            rest.take_while(|&rest| rest != 0)
-                .map(move |rest| 64 * index + rest.trailing_zeros() as usize)
-        };
-        self.0.iter().enumerate().flat_map(of_word)
+        numbers(self.words())
     }
 
     pub(crate) fn meets(&self, other: &Self) -> bool {
@@ -68,4 +63,13 @@ impl Bits {
 /// Returns how many numbers a set with these words has.
 pub(crate) fn count(words: impl Iterator<Item = u64>) -> u32 {
     words.map(u64::count_ones).sum()
+}
+
+/// Returns the numbers of a set with these words, in ascending order.
+pub(crate) fn numbers(words: impl Iterator<Item = u64>) -> impl Iterator<Item = usize> {
+    words.enumerate().flat_map(|(index, word)| {
+        let rest = iter::successors(Some(word), |rest| Some(rest & rest.wrapping_sub(1)));
+        rest.take_while(|&rest| rest != 0)
+            .map(move |rest| 64 * index + rest.trailing_zeros() as usize)
+    })
 }

@@ -5,8 +5,8 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use serde_json::json;
 
 use crate::{
-    basics::error::Result,
-    closure::{closure_layers, graph::ReferenceGraph, options::ClosureOptions},
+    basics::{digest::Digest, error::Result},
+    closure::{closure_layers, graph::ReferenceGraph, options::ClosureOptions, plan::LayerPlan},
     on_demand::package_source::ClosurePath,
     tarfile::compression::Compression,
 };
@@ -62,6 +62,13 @@ impl Layering {
         split: impl Fn(&ReferenceGraph, usize) -> Result<Vec<Vec<PathBuf>>> + Send + Sync + 'static,
     ) -> Self {
         Self { split_name: name.into(), split: Arc::new(split), ..self }
+    }
+
+    /// Splits closures by a plan, so that images which share packages also share layers. Another
+    /// plan gives every image other layers.
+    pub fn plan(self, plan: LayerPlan) -> Self {
+        let digest = Digest::of(plan.to_value().to_string());
+        self.split(format!("plan {digest}"), move |graph, most| plan.layers(graph, most))
     }
 
     /// What the layers of an image depend on, besides its closure.

@@ -10,7 +10,7 @@ use crate::{
     closure::{
         ClosureOptions,
         graph::{ReferenceGraph, StorePath},
-        split_graph,
+        layers::split_graph,
     },
     split::{
         file::{SplitFile, by_path},

@@ -65,3 +65,43 @@ fn closure_layers_reports_errors() {
         room.fails(&format!("closure-layers {args}"), sentence);
     }
 }
+
+#[test]
+fn plan_layers_writes_a_plan_that_closure_layers_follows() {
+    let room = Room::new();
+    fs::write(room.path("graph.json"), GRAPH).unwrap();
+    fs::write(room.path("pulls.txt"), "  7 graph\ngraph.json\n").unwrap();
+    let printed = room.ok("plan-layers graph.json");
+    assert_eq!(room.ok("plan-layers graph.json --log pulls.txt -o plan.json"), "");
+    assert_eq!(fs::read_to_string(room.path("plan.json")).unwrap(), printed);
+    let plan: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(plan["version"], 1);
+    let layers = room.ok("closure-layers --plan plan.json graph.json");
+    assert_eq!(layers, room.ok("closure-layers graph.json"));
+
+    // The hash is no part of a name.
+    let other =
+        GRAPH.replace("00000000000000000000000000000000-app", &format!("{}-app", "2".repeat(32)));
+    fs::write(room.path("other.json"), other).unwrap();
+    let joined = json!({ "version": 1, "groups": [{ "names": ["app", "libc"] }] });
+    fs::write(room.path("joined.json"), joined.to_string()).unwrap();
+    let layers: Vec<Vec<String>> =
+        serde_json::from_str(&room.ok("closure-layers --plan joined.json other.json")).unwrap();
+    assert_eq!(layers.len(), 1);
+
+    fs::write(room.path("log.txt"), "many graph\n").unwrap();
+    for (args, sentence) in [
+        (
+            "plan-layers graph.json --log log.txt",
+            "log of pulls, line \"many graph\": expected a number of pulls and a name, as \"uniq -c\" \
+             prints, or a name",
+        ),
+        (
+            "closure-layers --plan graph.json graph.json",
+            "plan of layers: invalid type: map, expected u64: use a file that \"oci-layout \
+             plan-layers\" wrote",
+        ),
+    ] {
+        room.fails(args, sentence);
+    }
+}

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use oci_layout::{
     Compression, Image,
+    closure::LayerPlan,
     on_demand::{ImageContents, Layering, PackageImages, PackageImagesOptions},
     registry::{NamedImageErrorKind, NamedImages, Stop},
 };
@@ -187,6 +188,12 @@ fn layering_is_configurable() {
     let planned = Layering::default()
         .split("one", |graph, _| Ok(vec![graph.paths().map(ToOwned::to_owned).collect()]));
     assert_eq!(layers(&image(planned)).len(), 2);
+    let plan = |joined: usize| {
+        let groups = json!([{ "names": ["libc"] }, { "names": ["hello"], "joinedUpTo": joined }]);
+        LayerPlan::from_value(json!({ "version": 1, "groups": groups })).unwrap()
+    };
+    let [apart, joined] = [0, 100].map(|joined| image(Layering::default().plan(plan(joined))));
+    assert_ne!(apart.digest(), joined.digest(), "the plan is part of the key");
     // All of these are kept side by side.
     assert_eq!(image(Layering::default()).digest(), usual.digest());
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use oci_layout::{
     PrintableJson, Result,
-    closure::{ClosureOptions, ReferenceGraph, closure_layers},
+    closure::{ClosureOptions, LayerPlan, ReferenceGraph, closure_layers},
 };
 use serde_json::json;
 
@@ -37,12 +37,20 @@ pub(crate) struct ClosureLayers {
     /// Store paths that share a layer, separated by commas. May be repeated, once for each layer
     #[arg(long, value_name = "PATH,PATH…", value_parser = args::paths)]
     together: Vec<Vec<PathBuf>>,
+
+    /// Plan that plan-layers wrote: images that share packages then share layers
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["alone", "together"])]
+    plan: Option<PathBuf>,
 }
 
 impl ClosureLayers {
     pub(crate) fn run(self) -> Result<()> {
         let graph = ReferenceGraph::from_value(args::read_json(&self.graph)?)?;
-        let Self { max_layers, alone, together, .. } = self;
+        let Self { max_layers, alone, together, plan, .. } = self;
+        if let Some(plan) = plan {
+            let plan = LayerPlan::from_value(args::read_json(&plan)?)?;
+            return print(PrintableJson(json!(plan.layers(&graph, max_layers)?)));
+        }
         let options =
             ClosureOptions::default().max_layers(max_layers).alone(alone).together(together);
         print(PrintableJson(json!(closure_layers(&graph, &options)?)))

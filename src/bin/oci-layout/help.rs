@@ -18,6 +18,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "image-layout",
             "layer-diff",
             "closure-layers",
+            "plan-layers",
         ],
     ),
     (

@@ -34,6 +34,7 @@ mod out;
 mod output;
 #[cfg(feature = "on-demand")]
 mod package_args;
+mod plan_layers;
 mod progress;
 #[cfg(feature = "registry")]
 mod prompt;
@@ -154,6 +155,7 @@ enum Command {
     ImageManifest(steps::ImageManifest),
     ImageLayout(steps::ImageLayout),
     ClosureLayers(closure::ClosureLayers),
+    PlanLayers(plan_layers::PlanLayers),
     Mutate(Box<mutate::Mutate>),
     Tag(names::Tag),
     Append(edit::Append),
@@ -228,6 +230,7 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::ImageManifest(image_manifest) => image_manifest.run(&pool, warnings, &trust)?,
         Command::ImageLayout(image_layout) => image_layout.run(&pool, warnings, &trust)?,
         Command::ClosureLayers(closure_layers) => closure_layers.run()?,
+        Command::PlanLayers(plan_layers) => plan_layers.run()?,
         Command::Mutate(mutate) => mutate.run(&pool, warnings, &trust)?,
         Command::Tag(tag) => tag.run(&trust)?,
         Command::Tags(tags) => tags.run(&trust)?,
