@@ -36,9 +36,9 @@ pub use crate::closure::{graph::ReferenceGraph, options::ClosureOptions, plan::L
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] if the limit is 0 or too low for the hints in `alone`; if a hint names a path
-/// that is not in the graph; or if a path in `alone` shares a layer with another one, because of
-/// `together` or a cycle of references.
+/// [`Error::Invalid`](crate::Error::Invalid) if the limit is 0 or too low for the hints in `alone`;
+/// if a hint names a path that is not in the graph; or if a path in `alone` shares a layer with
+/// another one, because of `together` or a cycle of references.
 ///
 /// ```
 /// use std::path::Path;

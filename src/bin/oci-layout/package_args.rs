@@ -12,13 +12,14 @@ use std::{
 use clap::Args;
 use oci_layout::{
     Pool, Report, Result,
+    closure::LayerPlan,
     on_demand::{
-        Eviction, NameOptions, Names, NixOptions, NixPackages, PackageImages, PackageImagesOptions,
-        SourceKind, SourceOptions,
+        Eviction, Layering, NameOptions, Names, NixOptions, NixPackages, PackageImages,
+        PackageImagesOptions, SourceKind, SourceOptions,
     },
 };
 
-use crate::{base_folders, errors, serve_log::ServeLog};
+use crate::{args, base_folders, errors, serve_log::ServeLog};
 
 /// The heading of these options in the help.
 const PACKAGES: &str = "Images of packages";
@@ -61,6 +62,22 @@ pub(crate) struct PackageArgs {
     #[arg(long, value_name = "GIB", requires = "packages", help_heading = PACKAGES)]
     max_size: Option<u32>,
 
+    /// Plan that plan-layers wrote, by which images share layers. Another plan gives every image other
+    /// layers
+    #[arg(long, value_name = "FILE", requires = "packages", help_heading = PACKAGES)]
+    plan: Option<PathBuf>,
+
+    /// The maximum number of layers of an image, at least 2
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u16).range(2..=127),
+        requires = "packages",
+        help_heading = PACKAGES
+    )]
+    max_layers: u16,
+
     /// Run as root. Nix's evaluator then reads untrusted package sets as root too
     #[arg(long, requires = "packages", help_heading = PACKAGES)]
     allow_root: bool,
@@ -86,7 +103,12 @@ impl PackageArgs {
         let packages = NixPackages::new(&source, SourceOptions::default(), options, &state)?;
         packages.check(self.allow_root)?;
         let names = Names::new(NameOptions::default())?;
-        let mut options = PackageImagesOptions::new(state).names(names.words()).pool(pool);
+        let mut layering = Layering::default().max_layers(self.max_layers.into());
+        if let Some(plan) = self.plan {
+            layering = layering.plan(LayerPlan::from_value(args::read_json(&plan)?)?);
+        }
+        let options = PackageImagesOptions::new(state).names(names.words()).layering(layering);
+        let mut options = options.pool(pool);
         if let Some(store) = env::var_os("NIX_STORE_DIR").filter(|store| is_folder(store)) {
             options = options.store(store);
         }
