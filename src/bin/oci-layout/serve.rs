@@ -182,7 +182,6 @@ impl Serve {
         if let Some(address) = self.operations {
             endpoint = endpoint.operations(address);
         }
-        #[cfg_attr(not(feature = "on-demand"), expect(unused_mut, reason = "no packages"))]
         let mut examples = Vec::new();
         #[cfg(feature = "on-demand")]
         if let Some(images) = self.packages.images(pool, log)? {
