@@ -77,7 +77,7 @@ pub(crate) fn plan(
     }
     let user = User::of(contents.user.as_deref())?;
     let programs = Programs::of(resolved)?;
-    let files = files::files(contents, &user, &programs);
+    let files = files::files(contents, &user, &programs, closure);
     let created_by = "oci-layout on-demand: users, programs and other files".to_owned();
     let options = options.on_conflict(OnConflict::LastWins).keep_directory_links(true);
     let spec = LayerSpec { files, options };

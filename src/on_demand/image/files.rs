@@ -9,6 +9,7 @@ use crate::{
     on_demand::{
         contents::ImageContents,
         image::{programs::Programs, user::User},
+        package_source::ClosurePath,
     },
     recipe::mapping::FileMapping,
 };
@@ -26,6 +27,7 @@ pub(crate) fn files(
     contents: &ImageContents,
     user: &User,
     programs: &Programs,
+    closure: &[ClosurePath],
 ) -> Vec<FileMapping> {
     let mut files = BTreeMap::new();
     let mut add = |file: FileMapping| files.insert(at_root(&file.destination), file);
@@ -46,7 +48,9 @@ pub(crate) fn files(
     add(FileMapping::directory("/tmp").mode(0o1777));
     add(FileMapping::directory("/var/tmp").mode(0o1777));
     add(FileMapping::directory("/var/empty"));
-    add(FileMapping::directory("/root").mode(0o700));
+    // Every user needs the store, wherever it is.
+    let has_store = closure.iter().any(|path| path.path.starts_with("/root"));
+    add(FileMapping::directory("/root").mode(if has_store { 0o711 } else { 0o700 }));
     if user.uid != 0 && user.uid != 65534 {
         let home = FileMapping::directory(&*user.home).mode(0o700);
         add(home.owner(user.uid.into(), user.gid.into()));
