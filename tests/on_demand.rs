@@ -72,5 +72,7 @@ fn read(blob: &dyn Blob) -> (usize, Result<Vec<u8>>) {
 /// The files below a folder.
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     let all = common::files_in(folder).into_iter().map(|path| folder.join(path));
-    all.filter(|path| path.is_file()).collect()
+    // A thread that writes down when an image was used has temporary files, with `#` in their names.
+    let is_entry = |path: &std::path::PathBuf| !path.to_string_lossy().contains('#');
+    all.filter(|path| path.is_file() && is_entry(path)).collect()
 }

@@ -76,13 +76,17 @@ fn a_killed_process_leaves_nothing_wrong() {
     let begin = Instant::now();
     digests(&registry(scratch.path()));
     let whole = begin.elapsed();
-    for _ in 0..25 {
+    // More often where other programs make the times differ.
+    for round in 0..200 {
+        if round >= 25 && before > 5 && after > 5 {
+            break;
+        }
         let _ = fs::remove_dir_all(scratch.path().join("registry"));
         let mut this = child(a_killed_process_leaves_nothing_wrong, scratch.path());
         let mut child = this.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap() == "ready"));
-        thread::sleep(whole * random.below(100) as u32 / 100);
+        thread::sleep(whole * random.below(200) as u32 / 100);
         child.kill().unwrap();
         child.wait().unwrap();
 
