@@ -109,7 +109,9 @@ impl PackageArgs {
         }
         let options = PackageImagesOptions::new(state).names(names.words()).layering(layering);
         let mut options = options.pool(pool);
-        if let Some(store) = env::var_os("NIX_STORE_DIR").filter(|store| is_folder(store)) {
+        if let Some(store) =
+            env::var_os("NIX_STORE_DIR").filter(|store| Path::new(store).is_absolute())
+        {
             options = options.store(store);
         }
         let images = PackageImages::open(packages, move |name| names.contents(name), options)?;
@@ -160,10 +162,6 @@ fn evict_each_hour(
         }
     };
     thread::Builder::new().spawn(evict).map(drop)
-}
-
-fn is_folder(path: impl AsRef<Path>) -> bool {
-    path.as_ref().is_absolute()
 }
 
 /// What Nix and git need of the environment: where programs are, which store and which proxy. The
