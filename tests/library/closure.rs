@@ -76,16 +76,9 @@ fn at_most(max_layers: usize) -> ClosureOptions {
     ClosureOptions::default().max_layers(max_layers)
 }
 
-/// The layers, after checking what must hold for every split.
+/// Checks that each path is in one layer, and that no layer refers to one above it.
 #[track_caller]
-fn layers(graph: &ReferenceGraph, options: &ClosureOptions) -> Vec<Vec<PathBuf>> {
-    let layers = closure_layers(graph, options).unwrap();
-    assert!(
-        layers.len() <= options.max_layers,
-        "{} layers, {} allowed",
-        layers.len(),
-        options.max_layers
-    );
+pub(crate) fn assert_in_order(graph: &ReferenceGraph, layers: &[Vec<PathBuf>]) {
     let mut layer_of = BTreeMap::new();
     for (index, layer) in layers.iter().enumerate() {
         assert!(!layer.is_empty());
@@ -102,6 +95,19 @@ fn layers(graph: &ReferenceGraph, options: &ClosureOptions) -> Vec<Vec<PathBuf>>
             );
         }
     }
+}
+
+/// The layers, after checking what must hold for every split.
+#[track_caller]
+fn layers(graph: &ReferenceGraph, options: &ClosureOptions) -> Vec<Vec<PathBuf>> {
+    let layers = closure_layers(graph, options).unwrap();
+    assert!(
+        layers.len() <= options.max_layers,
+        "{} layers, {} allowed",
+        layers.len(),
+        options.max_layers
+    );
+    assert_in_order(graph, &layers);
     if options.alone.is_empty() {
         let size = |layer: &&Vec<PathBuf>| {
             layer.iter().map(|path| graph.nar_size(path).unwrap()).sum::<u64>()

@@ -9,6 +9,7 @@ use oci_layout::closure::{LayerPlan, ReferenceGraph};
 use proptest::{collection::vec, prelude::*};
 use serde_json::{Value, json};
 
+use super::closure::assert_in_order;
 use crate::common::Random;
 
 /// A package set of layers of libraries, with the same names whatever the version.
@@ -39,19 +40,7 @@ fn image(set: &ReferenceGraph, roots: &[usize]) -> ReferenceGraph {
 fn layers(plan: &LayerPlan, graph: &ReferenceGraph, most: usize) -> Vec<Vec<PathBuf>> {
     let layers = plan.layers(graph, most).unwrap();
     assert!(layers.len() <= most, "{} layers, {most} allowed", layers.len());
-    let mut layer_of = BTreeMap::new();
-    for (index, layer) in layers.iter().enumerate() {
-        assert!(!layer.is_empty());
-        for path in layer {
-            assert_eq!(layer_of.insert(path.as_path(), index), None, "{path:?} is there twice");
-        }
-    }
-    assert!(layer_of.keys().copied().eq(graph.paths()));
-    for path in graph.paths() {
-        for reference in graph.references(path).unwrap() {
-            assert!(layer_of[reference.as_path()] <= layer_of[path]);
-        }
-    }
+    assert_in_order(graph, &layers);
     layers
 }
 
