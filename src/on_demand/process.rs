@@ -19,7 +19,7 @@ use crate::{
     registry::Stop,
 };
 
-/// How long a program may take to end after SIGTERM, before SIGKILL.
+/// How long a program may take to end after SIGTERM, before SIGKILL, and after SIGKILL.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The end of the standard error output that is kept.
@@ -50,8 +50,7 @@ pub(crate) enum Failure {
 }
 
 /// Runs a program without input in a process group of its own, and returns its standard output. It
-/// is ended at its deadline, when it
-/// writes more than it may, and soon after `stop` is set.
+/// is ended at its deadline, when it writes more than it may, and soon after `stop` is set.
 pub(crate) fn run(command: &mut Command, limits: Limits, stop: &Stop) -> Result<Vec<u8>, Failure> {
     let end = Instant::now() + limits.time;
     if stop.is_set() {
@@ -135,7 +134,7 @@ impl Running {
             }
         }
         let _ = kill_process_group(self.pid(), Signal::KILL);
-        descendants.kill();
+        descendants.kill(GRACE);
         self.0.wait()
     }
 }

@@ -3,7 +3,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs, thread,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -23,7 +24,7 @@ impl Descendants {
         // A child can have a lower number than its parent.
         loop {
             let size = family.len();
-            for (number, Stat { parent, start }) in &all {
+            for (number, Stat { parent, start, .. }) in &all {
                 if family.contains(parent) && family.insert(*number) {
                     self.0.insert(*number, *start);
                 }
@@ -34,20 +35,33 @@ impl Descendants {
         }
     }
 
-    /// Kills those that still run.
-    pub(crate) fn kill(&self) {
+    /// Kills those that still run, and waits until they have ended, at most `patience`: a signal
+    /// takes effect some time after it was sent.
+    pub(crate) fn kill(&self, patience: Duration) {
+        let end = Instant::now() + patience;
         for (&number, &start) in &self.0 {
-            if let (Some(now), Some(pid)) = (stat(number), Pid::from_raw(number))
-                && now.start == start
+            if let Some(pid) = Pid::from_raw(number)
+                && runs(number, start)
             {
                 // It may end at any moment.
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
+        for (&number, &start) in &self.0 {
+            while runs(number, start) && Instant::now() < end {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
     }
 }
 
+/// Whether the process that got this number at this time runs. Zombies do not.
+fn runs(number: i32, start: u64) -> bool {
+    stat(number).is_some_and(|now| now.start == start && !matches!(now.state, 'Z' | 'X'))
+}
+
 struct Stat {
+    state: char,
     parent: i32,
     start: u64,
 }
@@ -57,5 +71,9 @@ fn stat(number: i32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
     // The name, in parentheses, can have any characters.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    Some(Stat { parent: fields.get(1)?.parse().ok()?, start: fields.get(19)?.parse().ok()? })
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        parent: fields.get(1)?.parse().ok()?,
+        start: fields.get(19)?.parse().ok()?,
+    })
 }
