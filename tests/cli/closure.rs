@@ -74,6 +74,10 @@ fn plan_layers_writes_a_plan_that_closure_layers_follows() {
     let printed = room.ok("plan-layers graph.json");
     assert_eq!(room.ok("plan-layers graph.json --log pulls.txt -o plan.json"), "");
     assert_eq!(fs::read_to_string(room.path("plan.json")).unwrap(), printed);
+    room.fails(
+        "plan-layers graph.json -o /dev/full",
+        "cannot write \"/dev/full\": No space left on device (os error 28)",
+    );
     let plan: serde_json::Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(plan["version"], 1);
     let layers = room.ok("closure-layers --plan plan.json graph.json");
@@ -95,6 +99,10 @@ fn plan_layers_writes_a_plan_that_closure_layers_follows() {
             "plan-layers graph.json --log log.txt",
             "log of pulls, line \"many graph\": expected a number of pulls and a name, as \"uniq -c\" \
              prints, or a name",
+        ),
+        (
+            "plan-layers graph.json -o missing/plan.json",
+            "cannot write \"missing/plan.json\": No such file or directory (os error 2)",
         ),
         (
             "closure-layers --plan graph.json graph.json",

@@ -27,7 +27,7 @@ use signal_hook::{
 
 pub(crate) use self::{
     claim::settled,
-    file::{OutputFile, write_tar},
+    file::{OutputFile, write_file, write_tar},
 };
 use self::{
     claim::{Claim, Found},

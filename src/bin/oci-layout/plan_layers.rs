@@ -3,17 +3,17 @@
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use clap::Args;
 use oci_layout::{
-    PrintableJson, Result,
+    PrintableJson, Result, WriteOptions,
     closure::{LayerPlan, ReferenceGraph},
 };
 
-use crate::{args, errors, out::print};
+use crate::{args, errors, output::write_file};
 
 /// Learns which packages share a layer in all images of a package set.
 ///
@@ -51,10 +51,9 @@ impl PlanLayers {
         };
         let plan = LayerPlan::learn(&self.graphs.iter().map(image).collect::<Result<Vec<_>>>()?)?;
         let plan = PrintableJson(plan.to_value());
-        if self.output.as_os_str() == "-" {
-            return print(plan);
-        }
-        fs::write(&self.output, format!("{plan}\n")).map_err(errors::write(&self.output))
+        let write =
+            |out: &mut dyn io::Write| writeln!(out, "{plan}").map_err(errors::write(&self.output));
+        write_file(&self.output, WriteOptions::default(), write).map(drop)
     }
 }
 

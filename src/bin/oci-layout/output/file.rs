@@ -20,14 +20,23 @@ pub(crate) fn write_tar<T>(
     pipe: &str,
     write: impl FnOnce(&mut dyn Write) -> Result<T>,
 ) -> Result<Option<T>> {
+    if path == Path::new("-") && io::stdout().is_terminal() {
+        let reason =
+            format!("a terminal cannot display a tar: pipe it into {pipe}, or give a file");
+        return Err(errors::invalid("standard output", reason));
+    }
+    write_file(path, options, write)
+}
+
+/// Writes a file, or to standard output if the path is `-`. Returns `None` if the reader of standard
+/// output closed it early.
+pub(crate) fn write_file<T>(
+    path: &Path,
+    options: WriteOptions,
+    write: impl FnOnce(&mut dyn Write) -> Result<T>,
+) -> Result<Option<T>> {
     if path == Path::new("-") {
-        let stdout = io::stdout();
-        if stdout.is_terminal() {
-            let reason =
-                format!("a terminal cannot display a tar: pipe it into {pipe}, or give a file");
-            return Err(errors::invalid("standard output", reason));
-        }
-        return match buffered(stdout.lock(), Path::new("standard output"), write) {
+        return match buffered(io::stdout().lock(), Path::new("standard output"), write) {
             // A reader may stop early; that is not an error.
             Err(Error::Write { cause, .. }) if cause.kind() == io::ErrorKind::BrokenPipe => {
                 Ok(None)
