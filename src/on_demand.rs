@@ -6,6 +6,7 @@ pub(crate) mod evict;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 pub(crate) mod image;
+pub(crate) mod image_names;
 pub(crate) mod layer_cache;
 pub(crate) mod layering;
 pub(crate) mod maker;
@@ -25,8 +26,9 @@ pub(crate) mod systems;
 pub(crate) mod turns;
 
 pub use crate::on_demand::{
-    contents::ImageContents,
+    contents::{ImageContents, ImageFile},
     evict::{Evicted, Eviction},
+    image_names::{ImageNames, NamedContents},
     layering::Layering,
     names::{Metapackage, NameOptions, Names},
     nix::{NixOptions, NixPackages},

@@ -20,6 +20,8 @@ const TAGS: usize = 2000;
 pub(crate) struct Memory {
     pub(crate) images: HashMap<Digest, Kept>,
     pub(crate) pins: HashMap<String, Pin>,
+    /// The declared names, and the contents that they had.
+    pub(crate) declared: HashSet<(Digest, Digest)>,
 }
 
 /// An image in memory.

@@ -18,7 +18,10 @@ use crate::{
     document::{descriptor::Platform, name::is_repository},
     on_demand::{
         contents::ImageContents,
-        names::{metapackage::Combined, package_name::is_package},
+        names::{
+            metapackage::Combined,
+            package_name::{is_package, split_optional},
+        },
         systems,
     },
     registry::{NamedImageError, NamedImageErrorKind::NameInvalid},
@@ -28,6 +31,10 @@ pub use crate::on_demand::names::metapackage::Metapackage;
 
 /// The maximum number of packages in an image, except for those that the operator adds.
 const MOST_NAMES: usize = 32;
+
+/// The same for an image that the operator declares. All names together fit into an argument of a
+/// program, which has 128 KiB.
+const MOST_DECLARED: usize = 400;
 
 /// How names are read. As JSON or TOML, all members are optional.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -139,32 +146,50 @@ impl Names {
             )));
         }
 
+        if let Some(component) = components.iter().find(|name| systems::of_prefix(name).is_some()) {
+            return Err(invalid(format!(
+                "{component} is a platform: write it first, as in {component}/shell"
+            )));
+        }
+        self.combined(components, platform, MOST_NAMES).map_err(invalid)
+    }
+
+    /// Returns the contents of an image that an operator declares: packages, metapackages and
+    /// aliases. The error is a sentence.
+    pub(crate) fn declared<'a>(
+        &self,
+        components: impl IntoIterator<Item = &'a str>,
+        platform: Option<Platform>,
+    ) -> Result<ImageContents, String> {
+        let platform = platform.unwrap_or_else(|| self.0.platform.clone());
+        self.combined(components.into_iter().collect(), platform, MOST_DECLARED)
+    }
+
+    fn combined(
+        &self,
+        components: BTreeSet<&str>,
+        platform: Platform,
+        most: usize,
+    ) -> Result<ImageContents, String> {
         let mut combined = Combined::default();
         for component in components {
-            if systems::of_prefix(component).is_some() {
-                return Err(invalid(format!(
-                    "{component} is a platform: write it first, as in {component}/shell"
-                )));
-            }
             if let Some(metapackage) = self.0.metapackages.get(component) {
-                combined.add(component, metapackage).map_err(invalid)?;
+                combined.add(component, metapackage)?;
                 continue;
             }
             let package = self.0.aliases.get(component).map_or(component, String::as_str);
-            if !is_package(package) {
+            if !is_package(split_optional(package).0) {
                 let depth = package_name::DEPTH;
-                return Err(invalid(format!(
+                return Err(format!(
                     "{component:?} is not a package's name, which has at most {depth} parts \
                      between dots"
-                )));
+                ));
             }
             combined.packages.insert(package.to_owned());
         }
-        if combined.packages.len() > MOST_NAMES {
+        if combined.packages.len() > most {
             let count = combined.packages.len();
-            return Err(invalid(format!(
-                "the image would have {count} packages: choose at most {MOST_NAMES}"
-            )));
+            return Err(format!("the image would have {count} packages: choose at most {most}"));
         }
         combined.packages.extend(self.0.always.iter().cloned());
         Ok(combined.contents(platform))

@@ -24,8 +24,6 @@ pub struct PackageImagesOptions {
     /// Folders with store paths besides `/nix/store`. Recipes may read nothing else, because
     /// another user of the storage may have written them.
     pub stores: Vec<PathBuf>,
-    /// The names for the catalog.
-    pub names: Vec<String>,
     /// The threads that hash layers and make them again.
     pub pool: Pool,
 }
@@ -39,7 +37,6 @@ impl PackageImagesOptions {
             layering: Layering::default(),
             pin: Duration::from_secs(300),
             stores: Vec::new(),
-            names: Vec::new(),
             pool: Pool::available(),
         }
     }
@@ -62,14 +59,6 @@ impl PackageImagesOptions {
     /// Adds a folder with store paths.
     pub fn store(mut self, folder: impl Into<PathBuf>) -> Self {
         self.stores.push(folder.into());
-        self
-    }
-
-    /// Sets the names for the catalog.
-    pub fn names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.names = names.into_iter().map(Into::into).collect();
-        self.names.sort();
-        self.names.dedup();
         self
     }
 

@@ -19,6 +19,7 @@ use crate::{
     on_demand::{
         contents::ImageContents,
         evict::{self, Evicted, Eviction},
+        image_names::{ImageNames, NamedContents},
         layer_cache::LayerCache,
         maker::{MadeImage, Maker, contents_key, unsupported},
         memory::Memory,
@@ -35,9 +36,6 @@ use crate::{
     registry::{NamedImageError, NamedImageErrorKind, NamedImages},
 };
 
-/// Parses the name of a repository.
-type ParseName = dyn Fn(&str) -> Result<ImageContents, NamedImageError> + Send + Sync;
-
 /// Images of packages, which are made when somebody pulls them. Layers of the images can be read
 /// as long as this value exists.
 ///
@@ -45,9 +43,8 @@ type ParseName = dyn Fn(&str) -> Result<ImageContents, NamedImageError> + Send +
 /// revision is known without Nix, and no layer that any image had is hashed again.
 pub struct PackageImages {
     maker: Arc<Maker>,
-    parse: Box<ParseName>,
+    names: Box<dyn ImageNames>,
     pin: Duration,
-    names: Vec<String>,
     memory: Mutex<Memory>,
 }
 
@@ -56,6 +53,9 @@ pub struct PackageImages {
 struct Request {
     contents: ImageContents,
     tag: String,
+    /// The name, if it was declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
 impl PackageImages {
@@ -66,10 +66,10 @@ impl PackageImages {
     /// [`Error::Write`] if a folder cannot be created, or if the system refuses a thread.
     pub fn open(
         source: impl PackageSource + 'static,
-        parse: impl Fn(&str) -> Result<ImageContents, NamedImageError> + Send + Sync + 'static,
+        names: impl ImageNames + 'static,
         options: PackageImagesOptions,
     ) -> Result<Self> {
-        let PackageImagesOptions { folder, storage, layering, pin, stores, names, pool } = options;
+        let PackageImagesOptions { folder, storage, layering, pin, stores, pool } = options;
         let storage = match storage {
             Some(storage) => storage,
             None => Storage::folder(folder.join("state"))?,
@@ -89,7 +89,7 @@ impl PackageImages {
             pool,
         };
         let (maker, memory) = (Arc::new(maker), Mutex::default());
-        Ok(Self { maker, parse: Box::new(parse), pin, names, memory })
+        Ok(Self { maker, names: Box::new(names), pin, memory })
     }
 
     /// Removes images that were not used for long, and the links that keep their store paths.
@@ -172,6 +172,32 @@ impl PackageImages {
         Some(self.memory().add(key, contents, image))
     }
 
+    /// Finds an image of contents, whose manifest or one of whose blobs has this digest.
+    fn holding_of(&self, contents: Digest, digest: Digest) -> Option<Arc<Image>> {
+        if let Some((key, image)) = self.memory().holding(contents, digest) {
+            self.maker.uses.touch(key);
+            return Some(image);
+        }
+        let keys = self.maker.state.named(contents).ok()?;
+        let unknown: Vec<_> = {
+            let memory = self.memory();
+            keys.into_iter().filter(|key| !memory.images.contains_key(key)).collect()
+        };
+        unknown.into_iter().find_map(|key| self.image(key).filter(|image| has(image, digest)))
+    }
+
+    /// Remembers the contents of a declared name, so that its images can be pulled by their digests
+    /// when its declaration has changed.
+    fn declare(&self, name: Option<String>, contents: &ImageContents) {
+        let Some(name) = name.map(Digest::of) else { return };
+        let contents = contents_key(contents);
+        let is_new = self.memory().declared.insert((name, contents));
+        if is_new {
+            // Without it, the images can be pulled by their digests until the declaration changes.
+            let _ = self.maker.state.add_declared(name, contents);
+        }
+    }
+
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -186,21 +212,26 @@ impl Drop for PackageImages {
 
 impl NamedImages for PackageImages {
     fn request(&self, name: &str, tag: &str) -> Result<String, NamedImageError> {
-        let contents = (self.parse)(name)?;
+        let NamedContents { contents, tag, is_declared } = self.names.image(name, tag)?;
         if nix_system(&contents.platform).is_none() {
             return Err(unsupported(&contents));
         }
-        let request = json::to_bytes(&Request { contents, tag: tag.to_owned() });
+        let name = is_declared.then(|| name.to_owned());
+        let request = json::to_bytes(&Request { contents, tag, name });
         Ok(String::from_utf8_lossy(&request).into_owned())
     }
 
     fn known(&self, request: &str) -> Option<Arc<Image>> {
-        let Request { contents, tag } = parsed(request).ok()?;
-        self.image(self.maker.key(&contents, &self.pinned(&tag)?))
+        let Request { contents, tag, name } = parsed(request).ok()?;
+        let image = self.image(self.maker.key(&contents, &self.pinned(&tag)?))?;
+        self.declare(name, &contents);
+        Some(image)
     }
 
     fn make(&self, request: &str, stop: &Stop) -> Result<Arc<Image>, NamedImageError> {
-        let Request { contents, tag } = parsed(request)?;
+        let Request { contents, tag, name } = parsed(request)?;
+        // Before a client has the manifest: it may ask for blobs when the declaration has changed.
+        self.declare(name, &contents);
         let revision = self.revision(&tag, stop)?;
         match self.make_at(&contents, &revision, stop) {
             // A folder that changed has no earlier state, so its tag cannot keep its meaning.
@@ -215,26 +246,24 @@ impl NamedImages for PackageImages {
     }
 
     fn holding(&self, name: &str, digest: Digest) -> Option<Arc<Image>> {
-        let contents = contents_key(&(self.parse)(name).ok()?);
-        if let Some((key, image)) = self.memory().holding(contents, digest) {
-            self.maker.uses.touch(key);
-            return Some(image);
-        }
-        let keys = self.maker.state.named(contents).ok()?;
-        let unknown: Vec<_> = {
-            let memory = self.memory();
-            keys.into_iter().filter(|key| !memory.images.contains_key(key)).collect()
-        };
-        unknown.into_iter().find_map(|key| self.image(key).filter(|image| has(image, digest)))
+        let contents: Vec<_> = self.names.contents(name).ok()?.iter().map(contents_key).collect();
+        contents.iter().find_map(|&contents| self.holding_of(contents, digest)).or_else(|| {
+            self.names.tags(name).ok()??;
+            let earlier = self.maker.state.declared(Digest::of(name)).ok()?;
+            let mut earlier = earlier.into_iter().filter(|key| !contents.contains(key));
+            earlier.find_map(|contents| self.holding_of(contents, digest))
+        })
     }
 
     fn tags(&self, name: &str) -> Result<Vec<String>, NamedImageError> {
-        (self.parse)(name)?;
-        Ok(self.maker.source.tags())
+        Ok(self.names.tags(name)?.unwrap_or_else(|| self.maker.source.tags()))
     }
 
     fn names(&self) -> Vec<String> {
-        self.names.clone()
+        let mut names = self.names.names();
+        names.sort();
+        names.dedup();
+        names
     }
 }
 

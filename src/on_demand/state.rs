@@ -5,6 +5,7 @@
 //! | `documents/DIGEST` | a manifest or a configuration |
 //! | `images/IMAGE` | the image of a request at a revision: its manifest, its layers and its packages |
 //! | `names/CONTENTS/IMAGE` | the images that were served for contents |
+//! | `declared/NAME/CONTENTS` | the contents that a declared name has or had |
 //! | `layers/LAYER` | the recipe of a layer, and its store paths |
 //! | `pins/TAG` | the revision that a tag means for some minutes |
 //! | `uses/IMAGE` | when an image was last used: the time of the entry |
@@ -122,20 +123,28 @@ impl State {
 
     pub(crate) fn remove_image(&self, image: Digest, contents: Digest) -> Result<()> {
         self.storage.remove(&key("images", image))?;
-        self.storage.remove(&name(contents, image))?;
+        self.storage.remove(&below("names", contents, image))?;
         self.storage.remove(&key("uses", image))
     }
 
     /// Remembers that contents were served as this image.
     pub(crate) fn add_name(&self, contents: Digest, image: Digest) -> Result<()> {
-        self.storage.put(&name(contents, image), Vec::new())
+        self.storage.put(&below("names", contents, image), Vec::new())
     }
 
     /// The images that were served for contents, newest first.
     pub(crate) fn named(&self, contents: Digest) -> Result<Vec<Digest>> {
-        let mut listed = self.storage.list(&key("names", contents))?;
-        listed.sort_by_key(|entry| (std::cmp::Reverse(entry.modified), entry.name.clone()));
-        Ok(listed.iter().filter_map(digest).collect())
+        self.newest_first(&key("names", contents))
+    }
+
+    /// Remembers that a declared name, by its digest, has these contents.
+    pub(crate) fn add_declared(&self, name: Digest, contents: Digest) -> Result<()> {
+        self.storage.put(&below("declared", name, contents), Vec::new())
+    }
+
+    /// The contents that a declared name has or had, newest first.
+    pub(crate) fn declared(&self, name: Digest) -> Result<Vec<Digest>> {
+        self.newest_first(&key("declared", name))
     }
 
     pub(crate) fn layer(&self, layer: Digest) -> Result<Option<LayerRecord>> {
@@ -176,6 +185,12 @@ impl State {
         self.storage.remove_unfinished(older);
     }
 
+    fn newest_first(&self, folder: &str) -> Result<Vec<Digest>> {
+        let mut listed = self.storage.list(folder)?;
+        listed.sort_by_key(|entry| (std::cmp::Reverse(entry.modified), entry.name.clone()));
+        Ok(listed.iter().filter_map(digest).collect())
+    }
+
     fn record<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         Ok(self.storage.get(key)?.and_then(|bytes| unsealed(&bytes)))
     }
@@ -207,8 +222,8 @@ fn key(folder: &str, digest: Digest) -> String {
     format!("{folder}/{}", digest.hex())
 }
 
-fn name(contents: Digest, image: Digest) -> String {
-    format!("{}/{}", key("names", contents), image.hex())
+fn below(folder: &str, of: Digest, entry: Digest) -> String {
+    format!("{}/{}", key(folder, of), entry.hex())
 }
 
 fn digest(entry: &Listed) -> Option<Digest> {

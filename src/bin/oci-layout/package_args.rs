@@ -107,14 +107,14 @@ impl PackageArgs {
         if let Some(plan) = self.plan {
             layering = layering.plan(LayerPlan::from_value(args::read_json(&plan)?)?);
         }
-        let options = PackageImagesOptions::new(state).names(names.words()).layering(layering);
+        let options = PackageImagesOptions::new(state).layering(layering);
         let mut options = options.pool(pool);
         if let Some(store) =
             env::var_os("NIX_STORE_DIR").filter(|store| Path::new(store).is_absolute())
         {
             options = options.store(store);
         }
-        let images = PackageImages::open(packages, move |name| names.contents(name), options)?;
+        let images = PackageImages::open(packages, names, options)?;
         let images = Arc::new(images);
         if let Some(eviction) = eviction {
             evict_each_hour(&images, eviction, log)

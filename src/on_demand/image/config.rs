@@ -38,10 +38,13 @@ pub(crate) fn config(
         "Labels": labels(resolved),
     });
     let command = command(contents, resolved, programs);
-    if !command.is_empty() {
+    // Arguments for another program would be wrong.
+    if !command.is_empty() && !contents.config.contains_key("Entrypoint") {
         config["Cmd"] = command.into();
     }
-    ConfigOptions::new(json!({ "config": config })).platform(contents.platform.clone())
+    ConfigOptions::new(json!({ "config": config }))
+        .merge_json_from("its declaration", json!({ "config": contents.config }))
+        .platform(contents.platform.clone())
 }
 
 /// The command: that of the contents; or else an interactive shell, if the image has bash; or else

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     on_demand::{
-        contents::ImageContents,
+        contents::{ImageContents, ImageFile},
         image::{programs::Programs, user::User},
         package_source::ClosurePath,
     },
@@ -58,10 +58,11 @@ pub(crate) fn files(
     add(FileMapping::text(user.passwd("/bin/sh"), "/etc/passwd"));
     add(FileMapping::text(user.group(), "/etc/group"));
     add(FileMapping::text(NSSWITCH, "/etc/nsswitch.conf"));
-    for (path, text) in &contents.files {
+    for (path, ImageFile { text, mode }) in &contents.files {
         let file = FileMapping::text(text.as_str(), path);
         // A script is for execution.
-        add(if text.starts_with("#!") { file.mode(0o755) } else { file });
+        let mode = mode.or(text.starts_with("#!").then_some(0o755));
+        add(mode.into_iter().fold(file, FileMapping::mode));
     }
     files.into_values().collect()
 }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
 use crate::{
     basics::error::{Error, Result},
     document::descriptor::Platform,
     on_demand::{
-        contents::ImageContents,
+        contents::{ImageContents, ImageFile},
         names::package_name::{self, split_optional},
     },
 };
@@ -28,7 +29,7 @@ pub struct Metapackage {
     /// The command of the image.
     pub command: Vec<String>,
     /// Text files, by their absolute paths in the image.
-    pub files: BTreeMap<String, String>,
+    pub files: BTreeMap<String, ImageFile>,
 }
 
 impl Metapackage {
@@ -42,13 +43,7 @@ impl Metapackage {
             package_name::check(&format!("{place}, packages"), package)?;
         }
         if let Some(user) = &self.user {
-            let mut parts = user.split(':');
-            let is_word = |part: &str| {
-                !part.is_empty() && part.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
-            };
-            if !(parts.by_ref().take(2).all(is_word) && parts.next().is_none()) {
-                return refuse(format!("user {user:?}"), "write a name, or UID[:GID]");
-            }
+            check_user(&format!("{place}, user {user:?}"), user)?;
         }
         for (variable, value) in &self.environment {
             if variable.is_empty() || variable.contains(['=', '\0']) || value.contains('\0') {
@@ -57,13 +52,30 @@ impl Metapackage {
             }
         }
         for path in self.files.keys() {
-            let mut parts = path.split('/');
-            let is_name = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
-            if !(path.len() > 1 && parts.next() == Some("") && parts.all(is_name)) {
-                return refuse(format!("files, {path:?}"), "write an absolute path without `..`");
-            }
+            check_path(&format!("{place}, files, {path:?}"), path)?;
         }
         Ok(())
+    }
+}
+
+/// Checks the user of an image.
+pub(crate) fn check_user(place: &str, user: &str) -> Result<()> {
+    let mut parts = user.split(':');
+    let is_word =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_graphic() && b != b'/');
+    match parts.by_ref().take(2).all(is_word) && parts.next().is_none() {
+        true => Ok(()),
+        false => Err(Error::invalid(place, "write a name, or UID[:GID]")),
+    }
+}
+
+/// Checks the path of a file in an image.
+pub(crate) fn check_path(place: &str, path: &str) -> Result<()> {
+    let mut parts = path.split('/');
+    let is_name = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\0');
+    match path.len() > 1 && parts.next() == Some("") && parts.all(is_name) {
+        true => Ok(()),
+        false => Err(Error::invalid(place, "write an absolute path without `..`")),
     }
 }
 
@@ -103,7 +115,7 @@ pub(crate) struct Combined {
     user: Option<(String, String)>,
     command: Option<(String, Vec<String>)>,
     environment: BTreeMap<String, (String, String)>,
-    files: BTreeMap<String, (String, String)>,
+    files: BTreeMap<String, (String, ImageFile)>,
 }
 
 impl Combined {
@@ -129,18 +141,21 @@ impl Combined {
     }
 
     pub(crate) fn contents(self, platform: Platform) -> ImageContents {
-        let values = |members: BTreeMap<String, (String, String)>| {
-            members.into_iter().map(|(key, (_, value))| (key, value)).collect()
-        };
         ImageContents {
             platform,
             packages: canonical(self.packages),
             user: self.user.map(|(_, user)| user),
-            environment: values(self.environment),
+            environment: without_names(self.environment),
             command: self.command.map(|(_, command)| command).unwrap_or_default(),
-            files: values(self.files),
+            files: without_names(self.files),
+            config: Map::new(),
         }
     }
+}
+
+/// The members without the names of the metapackages that set them.
+fn without_names<T>(members: BTreeMap<String, (String, T)>) -> BTreeMap<String, T> {
+    members.into_iter().map(|(key, (_, value))| (key, value)).collect()
 }
 
 /// Sorts packages. A package that the image needs anyway is not optional.
@@ -173,11 +188,11 @@ fn set<T: Clone + PartialEq>(
 }
 
 /// The same for a member of a map.
-fn set_member(
-    map: &mut BTreeMap<String, (String, String)>,
+fn set_member<T: Clone + PartialEq>(
+    map: &mut BTreeMap<String, (String, T)>,
     key: &str,
     name: &str,
-    value: &String,
+    value: &T,
     what: impl Fn() -> String,
 ) -> Result<(), String> {
     let mut place = map.remove(key);

@@ -62,7 +62,7 @@ fn metapackages_stand_for_packages_and_settings() {
         user: Some("1000:1000".to_owned()),
         environment: [("PORT".to_owned(), "80".to_owned())].into(),
         command: vec!["nginx".to_owned()],
-        files: [("/etc/motd".to_owned(), "hello\n".to_owned())].into(),
+        files: [("/etc/motd".to_owned(), "hello\n".into())].into(),
     };
     let names = names(with_metapackages(&[("web", web.clone())]));
     let contents = names.contents("git/web").unwrap();
@@ -88,7 +88,7 @@ fn metapackages_that_contradict_each_other_are_refused_in_any_order() {
         (of(|m, value| m.user = Some(value)), "the user"),
         (of(|m, value| m.command = vec![value]), "the command"),
         (of(|m, value| _ = m.environment.insert("V".to_owned(), value)), "the variable V"),
-        (of(|m, value| _ = m.files.insert("/f".to_owned(), value)), "the file /f"),
+        (of(|m, value| _ = m.files.insert("/f".to_owned(), value.into())), "the file /f"),
     ] {
         let names = names(with_metapackages(&metapackages));
         let message = refused(&names, "y/x");
