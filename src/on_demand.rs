@@ -2,6 +2,7 @@
 //! `on-demand`.
 
 pub(crate) mod contents;
+pub(crate) mod declared;
 pub(crate) mod evict;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -27,6 +28,7 @@ pub(crate) mod turns;
 
 pub use crate::on_demand::{
     contents::{ImageContents, ImageFile},
+    declared::{DeclaredImage, DeclaredImages, IMAGE_CRD},
     evict::{Evicted, Eviction},
     image_names::{ImageNames, NamedContents},
     layering::Layering,
