@@ -5,6 +5,7 @@ mod common;
 mod on_demand {
     mod collected;
     mod contents;
+    mod declared;
     mod evict;
     mod processes;
     mod state;

@@ -11,8 +11,8 @@ use std::{
 use oci_layout::{
     Digest,
     on_demand::{
-        ClosurePath, ImageContents, Package, PackageImages, PackageImagesOptions, PackageSource,
-        Resolved,
+        ClosurePath, ImageContents, ImageNames, Package, PackageImages, PackageImagesOptions,
+        PackageSource, Resolved,
     },
     registry::{NamedImageError, NamedImageErrorKind, Stop},
 };
@@ -134,8 +134,16 @@ impl Packages {
     }
 
     pub fn images_with(&self, options: PackageImagesOptions) -> PackageImages {
+        self.images_named(contents, options)
+    }
+
+    pub fn images_named(
+        &self,
+        names: impl ImageNames + 'static,
+        options: PackageImagesOptions,
+    ) -> PackageImages {
         let options = options.store(&self.inner().store);
-        PackageImages::open(self.clone(), contents, options).unwrap()
+        PackageImages::open(self.clone(), names, options).unwrap()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -189,6 +197,7 @@ impl PackageSource for Packages {
         inner.calls.push(format!("revision {tag}"));
         match tag {
             "latest" => Ok(inner.revision.clone()),
+            "old" => Ok("r0".to_owned()),
             _ => Err(NamedImageError::new(NamedImageErrorKind::TagUnknown, "no such tag")),
         }
     }

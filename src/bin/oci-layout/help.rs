@@ -32,7 +32,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Change images and layouts",
         &["mutate", "squash", "recompress", "tag", "append", "delete", "fill", "gc"],
     ),
-    ("Move images", &["copy", "export", "pull", "push", "login", "logout", "serve"]),
+    ("Move images", &["copy", "export", "pull", "push", "login", "logout", "serve", "crd"]),
     ("Other commands", &["nix", "completions", "man"]),
 ];
 
@@ -133,6 +133,8 @@ mod tests {
         let mut names: Vec<_> = program.get_subcommands().map(Command::get_name).collect();
         #[cfg(not(feature = "registry"))]
         names.extend(["login", "logout", "pull", "push", "serve"]);
+        #[cfg(not(feature = "on-demand"))]
+        names.push("crd");
         let mut grouped: Vec<_> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
         names.sort_unstable();
         grouped.sort_unstable();

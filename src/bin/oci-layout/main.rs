@@ -12,6 +12,10 @@ mod closure;
 mod companions;
 mod config_args;
 mod copy;
+#[cfg(feature = "on-demand")]
+mod crd;
+#[cfg(feature = "on-demand")]
+mod declared;
 mod diff;
 mod edit;
 mod errors;
@@ -188,6 +192,8 @@ enum Command {
     Logout(login::Logout),
     #[cfg(feature = "registry")]
     Serve(serve::Serve),
+    #[cfg(feature = "on-demand")]
+    Crd(crd::Crd),
     Nix(nix::Nix),
     Completions(companions::Completions),
     Man(companions::Man),
@@ -263,6 +269,8 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Logout(logout) => logout.run()?,
         #[cfg(feature = "registry")]
         Command::Serve(serve) => return serve.run(&pool, &trust),
+        #[cfg(feature = "on-demand")]
+        Command::Crd(crd) => crd.run()?,
         Command::Nix(nix) => return Ok(nix.run(&pool)),
         Command::Completions(completions) => completions.run(Program::command())?,
         Command::Man(man) => man.run(Program::command())?,

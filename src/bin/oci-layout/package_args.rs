@@ -19,7 +19,7 @@ use oci_layout::{
     },
 };
 
-use crate::{args, base_folders, errors, serve_log::ServeLog};
+use crate::{args, base_folders, declared::Declared, errors, serve_log::ServeLog};
 
 /// The heading of these options in the help.
 const PACKAGES: &str = "Images of packages";
@@ -31,6 +31,11 @@ pub(crate) struct PackageArgs {
     /// default.nix, such as nixpkgs), git:URL, channel:NAME or flake:REF
     #[arg(long, value_name = "SOURCE", value_parser = source, help_heading = PACKAGES)]
     packages: Option<SourceKind>,
+
+    /// Serve the images that this file or folder declares by names of their own: TOML, YAML or JSON.
+    /// Changes are served within seconds
+    #[arg(long, value_name = "FILE|DIR", requires = "packages", help_heading = PACKAGES)]
+    images: Option<PathBuf>,
 
     /// Folder that remembers images, and keeps the garbage collector away from their packages. By
     /// default, it is in $XDG_STATE_HOME or ~/.local/state
@@ -88,8 +93,12 @@ fn source(text: &str) -> Result<SourceKind> {
 }
 
 impl PackageArgs {
-    /// The images, if there is a package set.
-    pub(crate) fn images(self, pool: &Pool, log: ServeLog) -> Result<Option<Arc<PackageImages>>> {
+    /// The images, if there is a package set, and those among them that are declared.
+    pub(crate) fn images(
+        self,
+        pool: &Pool,
+        log: ServeLog,
+    ) -> Result<Option<(Arc<PackageImages>, Option<Declared>)>> {
         let eviction = self.eviction();
         let Some(source) = self.packages else { return Ok(None) };
         let reason = "this user has no home directory: name a folder for the state";
@@ -103,6 +112,8 @@ impl PackageArgs {
         let packages = NixPackages::new(&source, SourceOptions::default(), options, &state)?;
         packages.check(self.allow_root)?;
         let names = Names::new(NameOptions::default())?;
+        let declared = self.images.map(|path| Declared::open(&path, names.clone(), log));
+        let declared = declared.transpose()?;
         let mut layering = Layering::default().max_layers(self.max_layers.into());
         if let Some(plan) = self.plan {
             layering = layering.plan(LayerPlan::from_value(args::read_json(&plan)?)?);
@@ -114,13 +125,18 @@ impl PackageArgs {
         {
             options = options.store(store);
         }
-        let images = PackageImages::open(packages, names, options)?;
-        let images = Arc::new(images);
+        let images = Arc::new(match &declared {
+            Some(declared) => {
+                declared.watch().map_err(|cause| errors::invalid("--images", cause.to_string()))?;
+                PackageImages::open(packages, Arc::clone(&declared.images), options)?
+            }
+            None => PackageImages::open(packages, names, options)?,
+        });
         if let Some(eviction) = eviction {
             evict_each_hour(&images, eviction, log)
                 .map_err(|cause| errors::invalid("--keep or --max-size", cause.to_string()))?;
         }
-        Ok(Some(images))
+        Ok(Some((images, declared)))
     }
 
     /// Which images are forgotten, if any are.

@@ -21,8 +21,6 @@ use signal_hook::{
     iterator::Signals,
 };
 
-#[cfg(feature = "on-demand")]
-use crate::package_args::PackageArgs;
 use crate::{
     args::{self, NamedFolder},
     errors,
@@ -30,6 +28,8 @@ use crate::{
     serve_log::{LogFormat, ServeLog},
     trust::Trust,
 };
+#[cfg(feature = "on-demand")]
+use crate::{declared::Declared, package_args::PackageArgs};
 
 /// Serves layouts, or images of packages, as a read-only registry, from which any client can pull.
 ///
@@ -41,7 +41,8 @@ use crate::{
 /// By default, only this machine can reach the address; see --listen. For other machines, use
 /// --tls-cert and --htpasswd: without them there is no TLS and no login, and everyone who can reach
 /// the address can read everything. When interrupted, the server finishes the current requests and
-/// exits. On SIGHUP, it reads the certificate, the users and changed layouts again.
+/// exits. On SIGHUP, it reads the certificate, the users, changed layouts and declared images
+/// again.
 ///
 /// A layout from others cannot expose files of this machine: links in it are not followed, a blob
 /// in a file is verified before it is sent, and a recipe reads only files that the options below
@@ -184,9 +185,13 @@ impl Serve {
         }
         let mut examples = Vec::new();
         #[cfg(feature = "on-demand")]
-        if let Some(images) = self.packages.images(pool, log)? {
+        let mut declared = None;
+        #[cfg(feature = "on-demand")]
+        if let Some((images, its)) = self.packages.images(pool, log)? {
             endpoint = endpoint.named_images(images);
+            examples.extend(its.iter().flat_map(|declared| declared.images.references()));
             examples.push("shell".to_owned());
+            declared = its;
         }
         let endpoint = endpoint.log(move |event| {
             log.event(event);
@@ -217,7 +222,11 @@ impl Serve {
         let end = loop {
             match heard.recv() {
                 Ok(Heard::Taken) if !self.once => {}
-                Ok(Heard::Reload) => serving.reload(),
+                Ok(Heard::Reload) => {
+                    serving.reload();
+                    #[cfg(feature = "on-demand")]
+                    declared.iter().for_each(Declared::reload);
+                }
                 Ok(end) => break end,
                 Err(_) => break Heard::End,
             }
