@@ -29,6 +29,8 @@ mod cli {
     mod memory;
     mod mutate;
     mod names;
+    #[cfg(feature = "on-demand")]
+    mod on_demand;
     mod printable;
     mod room;
     mod sparse;

@@ -8,13 +8,19 @@ use std::{
 
 use oci_layout::{
     Image,
-    on_demand::{DeclaredImages, NameOptions, Names, PackageImages, PackageImagesOptions},
+    on_demand::{
+        DeclaredImages, IMAGE_CRD, NameOptions, Names, PackageImages, PackageImagesOptions,
+    },
     registry::{NamedImageErrorKind, NamedImages, Stop},
 };
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Member, decoded, members, packages::Packages},
+    common::{
+        Member, decoded, members,
+        packages::Packages,
+        tool::{run, tool},
+    },
     config, is_layer, make, read_all,
 };
 
@@ -206,4 +212,89 @@ fn the_example_is_valid() {
     let names = Names::new(NameOptions::default()).unwrap();
     let declared = DeclaredImages::open(file, names).unwrap();
     assert_eq!(declared.references(), ["greeter:latest", "greeter:v0", "greeter:v1"]);
+}
+
+/// The schema of the definition for Kubernetes and this library agree on objects.
+#[test]
+fn a_schema_of_kubernetes_accepts_what_is_served() {
+    let room = Room::new();
+    let crd: Value = serde_saphyr::from_str(IMAGE_CRD).unwrap();
+    let names = Names::new(NameOptions::default()).unwrap();
+    let object = |spec: Value| {
+        json!({
+            "apiVersion": "packages.oci-layout/v1alpha1",
+            "kind": "DeclaredImage",
+            "metadata": { "name": "it" },
+            "spec": spec,
+        })
+    };
+    let with = |member: &str, value: Value| object(json!({ "contents": ["a"], member: value }));
+    let config = |member: &str, value: Value| with("config", json!({ member: value }));
+    let good = [
+        object(json!({ "contents": ["a"] })),
+        with("name", "team/a.b_c__d--e".into()),
+        with("tags", json!(["v1", "_X.-"])),
+        with("source", "stable".into()),
+        with("platform", "linux/arm64".into()),
+        with("user", "1000:1000".into()),
+        with("files", json!({ "/a": "b", "/c": { "text": "d", "mode": "0600" } })),
+        config("Env", json!(["A=", "B=c=d"])),
+        config("ExposedPorts", json!({ "80/tcp": {} })),
+        config("Volumes", json!({ "/data": {} })),
+        config("Labels", json!({ "a": "b" })),
+        config("Cmd", json!(["a", "b"])),
+        config("Entrypoint", json!(["a"])),
+        config("WorkingDir", "/".into()),
+        config("StopSignal", "SIGINT".into()),
+    ];
+    let bad = [
+        object(json!({})),
+        object(json!({ "contents": [] })),
+        object(json!({ "contents": "a" })),
+        with("name", "A".into()),
+        with("name", "a//b".into()),
+        with("name", "a___b".into()),
+        with("tags", json!([])),
+        with("tags", json!([1.5])),
+        with("tags", json!([".x"])),
+        with("source", "--x".into()),
+        with("platform", json!(["linux/arm64"])),
+        with("user", 1000.into()),
+        with("files", json!(["/a"])),
+        with("config", json!([])),
+        config("Env", json!(["A"])),
+        config("Env", json!({ "A": "b" })),
+        config("ExposedPorts", json!(["80/tcp"])),
+        config("Labels", json!({ "a": 1 })),
+        config("Cmd", "a".into()),
+    ];
+    for (objects, is_valid) in [(&good[..], true), (&bad[..], false)] {
+        for object in objects {
+            fs::write(room.file(), object.to_string()).unwrap();
+            let opened = DeclaredImages::open(room.file(), names.clone());
+            assert_eq!(opened.is_ok(), is_valid, "{object}: {opened:?}");
+        }
+    }
+    let check = r#"
+import json, jsonschema, sys
+crd, good, bad = json.load(open(sys.argv[1]))
+schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+check = jsonschema.Draft4Validator
+check.check_schema(schema)
+for objects, is_valid in ((good, True), (bad, False)):
+    for object in objects:
+        assert check(schema).is_valid(object) == is_valid, object
+# What the API server calls structural: every value has a type, or any value is allowed.
+def structural(schema):
+    assert "type" in schema or schema == {"x-kubernetes-preserve-unknown-fields": True}, schema
+    for below in [*schema.get("properties", {}).values(),
+                  *(schema[key] for key in ("items", "additionalProperties") if key in schema)]:
+        structural(below)
+structural(schema)
+assert crd["metadata"]["name"] == crd["spec"]["names"]["plural"] + "." + crd["spec"]["group"]
+"#;
+    let mut python = tool("python3");
+    let input = room.folder.path().join("input.json");
+    fs::write(&input, json!([crd, good, bad]).to_string()).unwrap();
+    run(python.args(["-c", check]).arg(input));
 }

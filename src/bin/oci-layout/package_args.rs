@@ -105,15 +105,15 @@ impl PackageArgs {
         let default = || base_folders::state("packages");
         let state = self.state.or_else(default);
         let state = state.ok_or_else(|| errors::invalid("--state", reason))?;
+        let names = Names::new(NameOptions::default())?;
+        let declared = self.images.map(|path| Declared::open(&path, names.clone(), log));
+        let declared = declared.transpose()?;
         let mut options = NixOptions::default();
         options.environment.extend(environment());
         options.allow_builds = self.allow_builds;
         options.realisation_time = Duration::from_secs(self.nix_timeout);
         let packages = NixPackages::new(&source, SourceOptions::default(), options, &state)?;
         packages.check(self.allow_root)?;
-        let names = Names::new(NameOptions::default())?;
-        let declared = self.images.map(|path| Declared::open(&path, names.clone(), log));
-        let declared = declared.transpose()?;
         let mut layering = Layering::default().max_layers(self.max_layers.into());
         if let Some(plan) = self.plan {
             layering = layering.plan(LayerPlan::from_value(args::read_json(&plan)?)?);

@@ -64,12 +64,17 @@ impl Answer {
 impl Registry {
     /// Returns when the registry listens.
     pub(crate) fn start(nix: &Nix, set: &Set<'_>, arguments: &[&str]) -> Self {
+        Self::start_of(nix, set, &format!("path:{}", set.folder.display()), arguments)
+    }
+
+    /// The same, with another source of the package set.
+    pub(crate) fn start_of(nix: &Nix, set: &Set<'_>, source: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
         command.env_clear().envs(nix.environment()).env("PATH", recorder(nix));
         command.env("HOME", nix.folder().join("home"));
         command.args(["serve", "--verbose", "--allow-builds", "--allow-root"]);
         command.args(["--operations", "127.0.0.1:0", "--packages"]);
-        command.arg(format!("path:{}", set.folder.display())).arg("--state").arg(&set.state);
+        command.arg(source).arg("--state").arg(&set.state);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut server = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -146,6 +151,11 @@ impl Registry {
     /// Asks it to end.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.server), Signal::TERM).unwrap();
+    }
+
+    /// Asks it to read its files again.
+    pub(crate) fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.server), Signal::HUP).unwrap();
     }
 
     /// Waits until it ends.
