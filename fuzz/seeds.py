@@ -194,6 +194,36 @@ NAMES = ["alpine", "me/app:1.0", "localhost:5000/a/b@sha256:" + "0" * 64, "[::1]
 IMAGE_NAMES = ["shell/git", "arm64/git/htop", "git/arm64", "perlpackages.dbi/openssl.dev", "7zz", "a.b.c.d.e", "a//b", "A", "a${b}",
                "network/debug/shell", "/".join(f"p{number}" for number in range(33)), "a__b--c"]
 
+# The first byte says the language.
+DECLARED = {
+    "toml": "[" + """[[images]]
+name = "a/b"
+tags = ["v1", "latest"]
+contents = ["shell", "perlPackages.DBI", "c?"]
+source = "stable"
+platform = "linux/arm64"
+user = "1000:1000"
+config = { Env = ["A=$PATH"], Cmd = ["a"], ExposedPorts = { "80/tcp" = {} }, Labels = { a = "b" } }
+[images.files]
+"/etc/a" = "b"
+"/etc/c" = { text = "d", mode = "0600" }
+""",
+    "json": "{" + json.dumps({"images": [{"name": "a", "contents": ["b"], "config": {"Volumes": {"/a": {}}, "StopSignal": "SIGINT"}}]}),
+    "yaml": "-images:\n- &a { name: a, contents: [b] }\n- <<: *a\n  tags: [c]\n  files: { /a: |\n    b\n }\n",
+    "list": "-- name: a\n  contents: [b, network]\n  config: { Entrypoint: [/a], WorkingDir: /a, Env: [A=b] }\n",
+    "kubernetes": """-apiVersion: packages.oci-layout/v1alpha1
+kind: DeclaredImage
+metadata: { name: a }
+spec: { contents: [b] }
+---
+apiVersion: v1
+kind: List
+items: [{ apiVersion: packages.oci-layout/v1alpha1, kind: DeclaredImage, spec: { name: c, contents: [d] } }]
+""",
+    "aliases": "-a: &a [x, x, x, x]\nb: &b [*a, *a, *a, *a]\nc: &c [*b, *b, *b, *b]\nimages: [*c, *c]\n",
+    "twice": "{" + '{"images": [{"name": "a", "name": "b", "contents": ["c"]}]}',
+}
+
 
 def all_seeds():
     for name, tar in tars():
@@ -215,6 +245,8 @@ def all_seeds():
         yield "http", name, data
     for number, text in enumerate(CHALLENGES):
         yield "challenge", str(number), text.encode()
+    for name, text in DECLARED.items():
+        yield "declared", name, text.encode()
     for number, text in enumerate(IMAGE_NAMES):
         yield "image_name", str(number), text.encode()
     for number, text in enumerate(NAMES):

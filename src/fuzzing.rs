@@ -19,7 +19,7 @@ pub use crate::fuzzing::{
     tars::{source_tar, tar},
     values::{graph, recipe, spec},
 };
-pub use crate::on_demand::fuzzing::image_name;
+pub use crate::on_demand::fuzzing::{declared, image_name};
 pub use crate::registry::fuzzing::{challenge, http, reference};
 
 use std::{io::Read, path::Path};

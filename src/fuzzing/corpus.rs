@@ -55,4 +55,4 @@ macro_rules! replays {
     };
 }
 
-replays!(archive challenge document graph http image_name recipe reference source_tar spec tar);
+replays!(archive challenge declared document graph http image_name recipe reference source_tar spec tar);

@@ -70,10 +70,12 @@ items: []
 "#;
 
 fn names() -> Names {
-    let mut web = Metapackage::default();
-    web.packages = vec!["nginx".to_owned()];
-    web.user = Some("web".to_owned());
-    web.files.insert("/etc/motd".to_owned(), "from the metapackage".into());
+    let web = Metapackage {
+        packages: vec!["nginx".to_owned()],
+        user: Some("web".to_owned()),
+        files: [("/etc/motd".to_owned(), "from the metapackage".into())].into(),
+        ..Metapackage::default()
+    };
     let mut options = NameOptions::default();
     options.metapackages.insert("web".to_owned(), web);
     Names::new(options).unwrap()
