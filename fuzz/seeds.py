@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import os
+import pathlib
+import re
 import subprocess
 import sys
 import tarfile
@@ -225,6 +227,17 @@ items: [{ apiVersion: packages.oci-layout/v1alpha1, kind: DeclaredImage, spec: {
 }
 
 
+# Files of `serve --config`. `WHOLE` in src/serve_config/tests.rs has every key.
+SERVE_CONFIGS = [
+    re.search(r'const WHOLE: &str = r#"(.*?)"#;', pathlib.Path(__file__, "../../src/serve_config/tests.rs").resolve().read_text(), re.DOTALL)[1],
+    "[packages]\nsource = \"git:https://example.org/packages\"\n[packages.tags]\n\"v1.0\" = \"stable\"\n",
+    "limits = { queu = 1, retry = '1h 30m', closure-size = '8 GiB' }\n",
+    "[metapackages]\na.packages = ['b.c', 'd?']\na.files = { '/etc/x' = \"\"\"\nx\n\"\"\" }\na.usr = 1\n",
+    "[storage]\nsecret-access-key = 'x'\n",
+    "[layouts]\n'a/b' = 'c'\nd = [\n",
+]
+
+
 def all_seeds():
     for name, tar in tars():
         for flags in {"ustar": (0, 1, 2 | 1, 4 | 1)}.get(name, (1,)):
@@ -249,6 +262,8 @@ def all_seeds():
         yield "declared", name, text.encode()
     for number, text in enumerate(IMAGE_NAMES):
         yield "image_name", str(number), text.encode()
+    for number, text in enumerate(SERVE_CONFIGS):
+        yield "serve_config", str(number), text.encode()
     for number, text in enumerate(NAMES):
         yield "reference", str(number), text.encode()
 

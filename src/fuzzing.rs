@@ -7,7 +7,7 @@
 //!
 //! The module exists in tests, which replay `fuzz/corpus`, and if `cargo fuzz` sets `cfg(fuzzing)`.
 
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 pub(crate) mod corpus;
 pub(crate) mod layout;
 pub(crate) mod mend;
@@ -21,6 +21,8 @@ pub use crate::fuzzing::{
 };
 pub use crate::on_demand::fuzzing::{declared, image_name};
 pub use crate::registry::fuzzing::{challenge, http, reference};
+#[cfg(feature = "cli")]
+pub use crate::serve_config::fuzzing::serve_config;
 
 use std::{io::Read, path::Path};
 

@@ -124,6 +124,9 @@ pub mod registry;
 #[cfg(feature = "cli")]
 pub mod report;
 pub mod rootfs;
+#[cfg(all(feature = "cli", feature = "registry"))]
+#[doc(hidden)]
+pub mod serve_config;
 pub mod split;
 mod store;
 mod tarfile;

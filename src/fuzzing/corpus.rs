@@ -55,4 +55,7 @@ macro_rules! replays {
     };
 }
 
-replays!(archive challenge declared document graph http image_name recipe reference source_tar spec tar);
+replays!(
+    archive challenge declared document graph http image_name recipe reference serve_config
+    source_tar spec tar
+);

@@ -82,6 +82,16 @@ impl Storage {
         Ok(Self { store, place: url.into(), network: Some(Arc::new(network)) })
     }
 
+    /// Returns the options of a bucket that are among these environment variables, by their names
+    /// in other programs: `AWS_…` for S3, `GOOGLE_…` for Google Cloud Storage and `AZURE_…` for
+    /// Azure. This is where credentials usually are.
+    pub fn options_of_environment(
+        url: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> BTreeMap<String, String> {
+        bucket::options_of_environment(url, variables)
+    }
+
     /// Reads an entry. Returns `None` if there is none.
     pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
         let path = Key::from(key);

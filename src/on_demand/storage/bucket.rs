@@ -62,6 +62,25 @@ pub(crate) fn open(
     })
 }
 
+/// As [`Storage::options_of_environment`](crate::on_demand::Storage::options_of_environment).
+pub(crate) fn options_of_environment(
+    url: &str,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> BTreeMap<String, String> {
+    let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+    let is_option = |name: &str| match scheme {
+        "s3" => name.starts_with("aws_") && AmazonS3ConfigKey::from_str(name).is_ok(),
+        "gs" => name.starts_with("google_") && GoogleConfigKey::from_str(name).is_ok(),
+        "az" | "abfs" | "abfss" => {
+            name.starts_with("azure_") && AzureConfigKey::from_str(name).is_ok()
+        }
+        _ => false,
+    };
+    let variables = variables.into_iter();
+    let options = variables.map(|(name, value)| (name.to_ascii_lowercase(), value));
+    options.filter(|(name, value)| is_option(name) && !value.is_empty()).collect()
+}
+
 /// Connects as the client of registries does: with the same authorities, proxies and TLS.
 #[derive(Debug)]
 struct Connector {
