@@ -20,6 +20,8 @@ pub(crate) mod storage;
 pub(crate) mod values;
 
 #[cfg(all(test, feature = "on-demand"))]
+mod table;
+#[cfg(all(test, feature = "on-demand"))]
 mod tests;
 
 pub use crate::serve_config::{

@@ -41,8 +41,8 @@ const MOST_FILES: usize = 200;
 /// [`refresh`](Self::refresh) reads files that changed. Unless all of them are valid, the earlier
 /// images stay.
 pub struct DeclaredImages {
-    path: PathBuf,
-    names: Names,
+    path: Option<PathBuf>,
+    names: Mutex<Arc<Names>>,
     /// The files that were read last, valid or not.
     seen: Mutex<Vec<(PathBuf, Option<Stamp>)>>,
     images: Mutex<Arc<Images>>,
@@ -63,7 +63,13 @@ impl DeclaredImages {
         // Before reading: if a file changes meanwhile, the next comparison detects it.
         let seen = Mutex::new(stamps(&path));
         let images = Mutex::new(Arc::new(read(&path, &names)?));
-        Ok(Self { path, names, seen, images })
+        Ok(Self { path: Some(path), names: Mutex::new(Arc::new(names)), seen, images })
+    }
+
+    /// No image is declared: all images are those of the names.
+    pub fn none(names: Names) -> Self {
+        let (seen, images) = Default::default();
+        Self { path: None, names: Mutex::new(Arc::new(names)), seen, images }
     }
 
     /// Reads the files again if one of them changed. Returns whether the images did.
@@ -72,17 +78,34 @@ impl DeclaredImages {
     ///
     /// The errors of [`open`](Self::open), once for each change. The images stay as they were.
     pub fn refresh(&self) -> Result<bool> {
+        let Some(path) = &self.path else { return Ok(false) };
         let mut seen = lock(&self.seen);
-        let now = stamps(&self.path);
+        let now = stamps(path);
         if *seen == now {
             return Ok(false);
         }
         *seen = now;
-        let new = read(&self.path, &self.names)?;
+        Ok(self.replace(read(path, &self.names())?))
+    }
+
+    /// Gives names another meaning, also those in declarations. Returns whether the declared images
+    /// changed.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`open`](Self::open). The names and the images stay as they were.
+    pub fn set_names(&self, names: Names) -> Result<bool> {
+        let _seen = lock(&self.seen);
+        let new = self.path.as_ref().map(|path| read(path, &names)).transpose()?;
+        *lock(&self.names) = Arc::new(names);
+        Ok(self.replace(new.unwrap_or_default()))
+    }
+
+    fn replace(&self, new: Images) -> bool {
         let mut images = lock(&self.images);
         let is_changed = **images != new;
         *images = Arc::new(new);
-        Ok(is_changed)
+        is_changed
     }
 
     /// The same, even if the files seem unchanged.
@@ -107,12 +130,16 @@ impl DeclaredImages {
     fn images(&self) -> Arc<Images> {
         Arc::clone(&lock(&self.images))
     }
+
+    fn names(&self) -> Arc<Names> {
+        Arc::clone(&lock(&self.names))
+    }
 }
 
 impl ImageNames for DeclaredImages {
     fn image(&self, name: &str, tag: &str) -> Result<NamedContents, NamedImageError> {
         let images = self.images();
-        let Some(tags) = images.get(name) else { return self.names.image(name, tag) };
+        let Some(tags) = images.get(name) else { return self.names().image(name, tag) };
         tags.get(tag).cloned().ok_or_else(|| {
             let tags: Vec<_> = tags.keys().map(String::as_str).collect();
             let message = format!("the tags of {name} are {}", tags.join(", "));
@@ -123,20 +150,20 @@ impl ImageNames for DeclaredImages {
     fn contents(&self, name: &str) -> Result<Vec<ImageContents>, NamedImageError> {
         match self.images().get(name) {
             Some(tags) => Ok(tags.values().map(|image| image.contents.clone()).collect()),
-            None => ImageNames::contents(&self.names, name),
+            None => ImageNames::contents(&*self.names(), name),
         }
     }
 
     fn tags(&self, name: &str) -> Result<Option<Vec<String>>, NamedImageError> {
         match self.images().get(name) {
             Some(tags) => Ok(Some(tags.keys().cloned().collect())),
-            None => self.names.tags(name),
+            None => self.names().tags(name),
         }
     }
 
     fn names(&self) -> Vec<String> {
         let declared = self.images();
-        declared.keys().cloned().chain(self.names.names()).collect()
+        declared.keys().cloned().chain(DeclaredImages::names(self).names()).collect()
     }
 }
 

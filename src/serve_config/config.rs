@@ -22,8 +22,8 @@ section! {
         /// only; :PORT is on all its addresses
         listen: Address = Address::default(), "--listen";
 
-        /// Host name by which clients reach the address. May be repeated. IP addresses, localhost
-        /// and the names in the certificate are always accepted. Requests for other names are
+        /// Host names by which clients reach the address. IP addresses, localhost and the names in
+        /// the certificate are always accepted. Requests for other names are
         /// refused, to protect against DNS rebinding by web pages
         hosts: Vec<String> = Vec::new(), "--host";
 

@@ -27,6 +27,10 @@ section! {
         /// a default.nix, such as nixpkgs), git:URL, channel:NAME or flake:REF
         source: Option<Source> = None, "--packages";
 
+        /// Serve the images that this file or folder declares by names of their own: TOML, YAML or
+        /// JSON. Changes are served within seconds
+        images: Option<PathBuf> = None, "--images";
+
         /// Folder that remembers images, and keeps the garbage collector away from their packages.
         /// By default, it is in $XDG_STATE_HOME or ~/.local/state
         state: Option<PathBuf> = None, "--state";

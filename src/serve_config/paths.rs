@@ -15,8 +15,8 @@ impl ServeConfig {
         paths.extend(self.layouts.values_mut());
         #[cfg(feature = "on-demand")]
         {
-            let PackageSection { source, state, plan, tags, .. } = &mut self.packages;
-            paths.extend([state, plan, &mut self.storage.folder].into_iter().flatten());
+            let PackageSection { source, images, state, plan, tags, .. } = &mut self.packages;
+            paths.extend([images, state, plan, &mut self.storage.folder].into_iter().flatten());
             if let Some(SourceKind::Path(set)) = source.as_mut().map(|source| &mut source.0) {
                 paths.push(set);
                 for tag in tags.values_mut() {

@@ -1,6 +1,6 @@
 //! The images that `serve --images` declares, and their changes.
 
-use std::{io, path::Path, sync::Arc, thread, time::Duration};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use oci_layout::{
     Report, Result,
@@ -10,17 +10,12 @@ use oci_layout::{
 use crate::serve_log::ServeLog;
 
 /// Images in a file or folder that may change.
-#[derive(Clone)]
 pub(crate) struct Declared {
     pub(crate) images: Arc<DeclaredImages>,
-    log: ServeLog,
+    pub(crate) log: ServeLog,
 }
 
 impl Declared {
-    pub(crate) fn open(path: &Path, names: Names, log: ServeLog) -> Result<Self> {
-        Ok(Self { images: Arc::new(DeclaredImages::open(path, names)?), log })
-    }
-
     /// Starts a thread that looks for changes once a second, as long as the images are served.
     pub(crate) fn watch(&self) -> io::Result<()> {
         let (images, log) = (Arc::downgrade(&self.images), self.log);
@@ -34,9 +29,13 @@ impl Declared {
         thread::Builder::new().spawn(look).map(drop)
     }
 
-    /// Reads the images now.
-    pub(crate) fn reload(&self) {
-        tell(&self.images, self.images.reload(), self.log);
+    /// Reads the images now, with other names if there are any.
+    pub(crate) fn reload(&self, names: Option<Names>) {
+        let is_changed = match names {
+            Some(names) => self.images.set_names(names),
+            None => self.images.reload(),
+        };
+        tell(&self.images, is_changed, self.log);
     }
 }
 

@@ -1,35 +1,37 @@
 //! `serve`: serves layouts as a registry.
 
+pub(crate) mod config;
+mod endpoint;
+#[cfg(feature = "on-demand")]
+mod packages;
+mod signals;
+
 use std::{
-    collections::BTreeMap,
     io::{self, IsTerminal},
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::{self, ExitCode},
+    path::PathBuf,
+    process::ExitCode,
     sync::mpsc::channel,
-    thread,
-    time::Duration,
 };
 
 use clap::Args;
 use oci_layout::{
-    Error, ImageLayout, Pool, Result,
-    registry::{Endpoint, Event},
-};
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    iterator::Signals,
+    Pool, Result,
+    registry::Event,
+    serve_config::{Address, LogFormat, ServeConfig},
 };
 
-use crate::{
-    args::{self, NamedFolder},
-    errors,
-    out::{print, say},
-    serve_log::{LogFormat, ServeLog},
-    trust::Trust,
+use self::{
+    config::{help, help_repeated},
+    signals::Heard,
 };
 #[cfg(feature = "on-demand")]
-use crate::{declared::Declared, package_args::PackageArgs};
+use crate::package_args::PackageArgs;
+use crate::{
+    args::{self, NamedFolder},
+    out::{print, say},
+    serve_log::ServeLog,
+    trust::Trust,
+};
 
 /// Serves layouts, or images of packages, as a read-only registry, from which any client can pull.
 ///
@@ -41,8 +43,8 @@ use crate::{declared::Declared, package_args::PackageArgs};
 /// By default, only this machine can reach the address; see --listen. For other machines, use
 /// --tls-cert and --htpasswd: without them there is no TLS and no login, and everyone who can reach
 /// the address can read everything. When interrupted, the server finishes the current requests and
-/// exits. On SIGHUP, it reads the certificate, the users, changed layouts and declared images
-/// again.
+/// exits. On SIGHUP, it reads the certificate, the users, changed layouts, declared
+/// images and --config again.
 ///
 /// A layout from others cannot expose files of this machine: links in it are not followed, a blob
 /// in a file is verified before it is sent, and a recipe reads only files that the options below
@@ -52,6 +54,7 @@ use crate::{declared::Declared, package_args::PackageArgs};
 Examples:
   oci-layout serve image
   oci-layout serve --packages path:nixpkgs --listen 127.0.0.1:5000
+  oci-layout serve --config registry.toml
   oci-layout serve --once --listen 127.0.0.1:5000 me/app=image base.tar
   oci-layout serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem \\
       --htpasswd users image")]
@@ -59,47 +62,41 @@ pub(crate) struct Serve {
     /// A layout (a folder, an oci-archive or a docker-archive), with an optional repository name.
     /// An equals sign in a path is written `\=`
     #[arg(value_name = "[NAME=]DIR", value_parser = args::os(NamedFolder::parse))]
-    #[cfg_attr(feature = "on-demand", arg(required_unless_present = "packages"))]
-    #[cfg_attr(not(feature = "on-demand"), arg(required = true))]
+    #[cfg_attr(feature = "on-demand", arg(required_unless_present_any = ["config", "packages"]))]
+    #[cfg_attr(not(feature = "on-demand"), arg(required_unless_present = "config"))]
     layouts: Vec<NamedFolder>,
 
-    /// The address to listen on; port 0 selects a free port. A port alone is on this machine only;
-    /// :PORT is on all its addresses
-    #[arg(long, value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:0", value_parser = listen)]
-    listen: SocketAddr,
+    /// TOML file with what to serve and how: see docs/on-demand.md. Options take precedence over it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
 
-    /// Host name by which clients reach the address. May be repeated. IP addresses, localhost and
-    /// the names in the certificate are always accepted. Requests for other names are refused, to
-    /// protect against DNS rebinding by web pages
-    #[arg(long = "host", value_name = "NAME")]
+    /// Check the file of --config and all files that it names, and exit
+    #[arg(long, requires = "config")]
+    check: bool,
+
+    #[arg(long, value_name = "[ADDRESS:]PORT", help = help("listen"))]
+    listen: Option<Address>,
+
+    #[arg(long = "host", value_name = "NAME", help = help_repeated("hosts"))]
     hosts: Vec<String>,
 
-    /// Use TLS with the certificate in this PEM file. The file is read again when it changes
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE", requires = "tls_key", help = help("tls.cert"))]
     tls_cert: Option<PathBuf>,
 
-    /// PEM file with the key of the certificate
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert", help = help("tls.key"))]
     tls_key: Option<PathBuf>,
 
-    /// Require a user name and password. The file has bcrypt hashes, as written by `htpasswd -B`.
-    /// It is read again when it changes
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = help("htpasswd"))]
     htpasswd: Option<PathBuf>,
 
-    /// Allow users and tokens to pull some names only. Each line of the file is
-    /// `user NAME NAMES...` or `token sha256:HEX NAMES...`; a name allows those below it too, and *
-    /// all. It is read again when it changes
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = help("access"))]
     access: Option<PathBuf>,
 
-    /// Answer /livez, /readyz and /metrics (for Prometheus) at this address, without TLS and login
-    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = listen)]
-    operations: Option<SocketAddr>,
+    #[arg(long, value_name = "[ADDRESS:]PORT", help = help("operations"))]
+    operations: Option<Address>,
 
-    /// How long to finish requests after a signal to end
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
-    drain: u64,
+    #[arg(long, value_name = "SECONDS", help = help("drain"))]
+    drain: Option<u32>,
 
     /// Exit once a client has pulled an image (its manifest and every blob it started) and no
     /// client has been connected for one second. A connection without requests is closed after 30
@@ -107,103 +104,55 @@ pub(crate) struct Serve {
     #[arg(long)]
     once: bool,
 
-    /// Log requests on standard error. This is the default if standard error is a terminal
-    #[arg(long)]
+    #[arg(long, help = help("verbose"))]
     verbose: bool,
 
-    /// The form of the lines on standard error
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    log_format: LogFormat,
+    #[arg(long, value_name = "FORMAT", value_parser = args::one_of(LOG_FORMATS), help = help("log-format"))]
+    log_format: Option<LogFormat>,
 
     #[cfg(feature = "on-demand")]
     #[command(flatten)]
     packages: PackageArgs,
 }
 
-/// Parses `PORT`, `:PORT`, `HOST:PORT` or `[ADDRESS]:PORT`.
-fn listen(text: &str) -> Result<SocketAddr, String> {
-    let expected = || {
-        "expected PORT, :PORT or ADDRESS:PORT, as in 8080, :8080, localhost:8080 or [::1]:8080"
-            .to_owned()
-    };
-    let port = |text: &str| text.parse::<u16>().map_err(|_| expected());
-    match text.rsplit_once(':') {
-        None => Ok(([127, 0, 0, 1], port(text)?).into()),
-        Some(("", number)) => Ok(([0, 0, 0, 0], port(number)?).into()),
-        Some(("localhost", number)) => Ok(([127, 0, 0, 1], port(number)?).into()),
-        Some(_) => text.parse().map_err(|_| expected()),
-    }
-}
-
-/// What the server hears about while it serves.
-enum Heard {
-    /// A signal to end.
-    End,
-    Reload,
-    Taken,
-}
+const LOG_FORMATS: &[(&str, LogFormat, &str)] = &[
+    ("text", LogFormat::Text, "A sentence"),
+    (
+        "json",
+        LogFormat::Json,
+        "A JSON object with the time, the level, the name of the event, its message and its fields",
+    ),
+];
 
 impl Serve {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<ExitCode> {
-        // A daemon has no terminal, and ends on other signals. Another program ends with its terminal.
-        let has_terminal = io::stdin().is_terminal();
+        let config = self.config()?;
+        if self.check {
+            return self.checked(config, pool, trust);
+        }
         let (sender, heard) = channel();
         // Installed before the address is printed: from then on, a signal is the way to end the
         // server.
-        let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]);
-        let mut signals = signals.map_err(|cause| Error::Listen { address: self.listen, cause })?;
-        let taken = sender.clone();
-        let started = thread::Builder::new().spawn(move || {
-            for signal in signals.forever() {
-                let is_hung_up = has_terminal && !io::stdin().is_terminal();
-                let news = if signal == SIGHUP && !is_hung_up { Heard::Reload } else { Heard::End };
-                if sender.send(news).is_err() && signal != SIGHUP {
-                    // This is the second signal: do not wait for clients any longer.
-                    process::exit(128 + signal);
-                }
-            }
-        });
-        // Without this thread, nothing would end the program.
-        started.map_err(|cause| Error::Listen { address: self.listen, cause })?;
-        let has_requests = self.verbose || io::stderr().is_terminal();
-        let log = ServeLog { format: self.log_format, has_requests };
-        let has_tls = self.tls_cert.is_some();
-        let has_login = self.htpasswd.is_some() || self.access.is_some();
-        let mut endpoint =
-            Endpoint::new(repositories(self.layouts, trust)?)?.pool(pool).hosts(self.hosts)?;
-        if let (Some(certificate), Some(key)) = (self.tls_cert, self.tls_key) {
-            endpoint = endpoint.certificate(certificate, key)?;
-        }
-        if let Some(file) = self.htpasswd {
-            endpoint = endpoint.htpasswd(file)?;
-        }
-        if let Some(file) = self.access {
-            endpoint = endpoint.access(file)?;
-        }
-        if let Some(address) = self.operations {
-            endpoint = endpoint.operations(address);
-        }
-        let mut examples = Vec::new();
+        signals::listen(sender.clone(), config.listen.0)?;
+        let has_requests = config.verbose || io::stderr().is_terminal();
+        let log = ServeLog { format: config.log_format, has_requests };
+        let endpoint = endpoint::endpoint(&config, self.layouts.clone(), pool, trust)?;
+        let references = endpoint.references();
         #[cfg(feature = "on-demand")]
-        let mut declared = None;
+        let packages = packages::Packages::open(&config, pool, log)?;
         #[cfg(feature = "on-demand")]
-        if let Some((images, its)) = self.packages.images(pool, log)? {
-            endpoint = endpoint.named_images(images);
-            examples.extend(its.iter().flat_map(|declared| declared.images.references()));
-            examples.push("shell".to_owned());
-            declared = its;
-        }
+        let (endpoint, references) = packages::added(packages.as_ref(), endpoint, references);
         let endpoint = endpoint.log(move |event| {
             log.event(event);
             if matches!(event, Event::Taken) {
                 // The receiver is gone if the server is already exiting.
-                let _ = taken.send(Heard::Taken);
+                let _ = sender.send(Heard::Taken);
             }
         });
-        let mut references = endpoint.references();
-        references.append(&mut examples);
-        let serving = endpoint.listen(self.listen)?;
+        let serving = endpoint.listen(config.listen.0)?;
         let address = serving.address();
+        let has_tls = config.tls.cert.is_some();
+        let has_login = config.htpasswd.is_some() || config.access.is_some();
         if let Some(note) = note(has_tls, has_login).filter(|_| !address.ip().is_loopback()) {
             log.note(note);
         }
@@ -219,20 +168,25 @@ impl Serve {
         // after the others.
         print(format_args!("{scheme}://{address}"))?;
 
+        #[cfg_attr(not(feature = "on-demand"), expect(unused_mut))]
+        let mut running = config;
         let end = loop {
             match heard.recv() {
                 Ok(Heard::Taken) if !self.once => {}
                 Ok(Heard::Reload) => {
                     serving.reload();
+                    let new = self.reloaded(&running, log);
                     #[cfg(feature = "on-demand")]
-                    declared.iter().for_each(Declared::reload);
+                    packages::reload(packages.as_ref(), &mut running, new);
+                    #[cfg(not(feature = "on-demand"))]
+                    drop(new);
                 }
                 Ok(end) => break end,
                 Err(_) => break Heard::End,
             }
         };
         drop(heard);
-        serving.stop_within(Duration::from_secs(self.drain));
+        serving.stop_within(running.drain.0);
         Ok(match end {
             Heard::End if self.once => {
                 say(format_args!("oci-layout: error: interrupted before a client pulled an image"));
@@ -240,6 +194,16 @@ impl Serve {
             }
             _ => ExitCode::SUCCESS,
         })
+    }
+
+    /// Checks everything but Nix, and says that it is right.
+    fn checked(self, config: ServeConfig, pool: &Pool, trust: &Trust) -> Result<ExitCode> {
+        let _ = endpoint::endpoint(&config, self.layouts, pool, trust)?;
+        #[cfg(feature = "on-demand")]
+        packages::check(&config)?;
+        let file = self.config.unwrap_or_default();
+        print(format_args!("{file:?} is valid"))?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -256,57 +220,5 @@ fn note(has_tls: bool, has_login: bool) -> Option<&'static str> {
             "there is no TLS and no login: everyone who can reach the address can read \
                 everything",
         ),
-    }
-}
-
-/// Opens the layouts, with the names of their repositories.
-fn repositories(layouts: Vec<NamedFolder>, trust: &Trust) -> Result<Vec<(String, ImageLayout)>> {
-    let mut dirs: BTreeMap<String, PathBuf> = BTreeMap::new();
-    let mut repositories = Vec::new();
-    for NamedFolder { name, dir } in layouts {
-        let layout = trust.open(&dir)?;
-        // Report a broken layout at startup instead of to the first client.
-        layout.index()?;
-        layout.check_trust()?;
-        let name = name.or_else(|| layout.repository()).ok_or_else(|| nameless(&dir))?;
-        if let Some(other) = dirs.insert(name.clone(), dir.clone()) {
-            return Err(same_name(&name, &other, &dir));
-        }
-        repositories.push((name, layout));
-    }
-    Ok(repositories)
-}
-
-fn nameless(dir: &Path) -> Error {
-    let reason = "no valid repository name can be derived from the folder: give one as NAME=DIR";
-    errors::invalid(format!("layout {dir:?}"), reason)
-}
-
-fn same_name(name: &str, first: &Path, second: &Path) -> Error {
-    Error::Images {
-        first: format!("{first:?}"),
-        second: format!("{second:?}"),
-        reason: format!("are both called {name:?}: rename one of them with NAME=DIR"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_have_a_short_form() {
-        for (text, address) in [
-            ("8080", "127.0.0.1:8080"),
-            (":8080", "0.0.0.0:8080"),
-            ("localhost:8080", "127.0.0.1:8080"),
-            ("127.0.0.2:0", "127.0.0.2:0"),
-            ("[::1]:8080", "[::1]:8080"),
-        ] {
-            assert_eq!(listen(text).unwrap().to_string(), address, "{text}");
-        }
-        for text in ["", ":", "localhost", "localhost:", "example.org:80", "70000", "::1"] {
-            assert!(listen(text).unwrap_err().contains("[::1]:8080"), "{text}");
-        }
     }
 }

@@ -1,20 +1,10 @@
 //! The log of `serve`: lines of text, or of JSON for programs that collect logs.
 
-use clap::ValueEnum;
 use jiff::Timestamp;
-use oci_layout::registry::Event;
+use oci_layout::{registry::Event, serve_config::LogFormat};
 use serde_json::{Value, json};
 
 use crate::out::{say, say_json};
-
-/// The form of each line on standard error.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// A sentence.
-    Text,
-    /// A JSON object with the time, the level, the name of the event, its message and its fields.
-    Json,
-}
 
 /// Where `serve` writes what happens.
 #[derive(Clone, Copy)]
@@ -49,7 +39,6 @@ impl ServeLog {
     }
 
     /// Something that went wrong.
-    #[cfg(feature = "on-demand")]
     pub(crate) fn warning(self, warning: &str) {
         match self.format {
             LogFormat::Json => line("warning", json!({ "event": "warning", "message": warning })),

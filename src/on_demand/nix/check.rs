@@ -20,7 +20,7 @@ pub(crate) fn check(programs: &Programs, allow_root: bool) -> Result<()> {
     };
     if user.is_none() && !allow_root {
         let reason = "this process is root, so that a fault in Nix gives strangers the machine: \
-                      run it as another user, or allow root";
+                      run it as another user, or give --allow-root";
         return Err(Error::invalid("Nix", reason));
     }
     match trouble(&settings(programs)?, user.as_ref()) {
