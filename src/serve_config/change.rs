@@ -1,5 +1,7 @@
 //! What differs between two configurations.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::serve_config::{config::ServeConfig, section::Kind};
@@ -19,8 +21,9 @@ pub fn changed(one: &ServeConfig, other: &ServeConfig) -> Vec<String> {
         match (one, other) {
             (one, other) if one == other => {}
             (Some(Value::Object(one)), Some(Value::Object(other))) if is_chosen => {
-                let names = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
-                let differing = names.filter(|chosen| one.get(*chosen) != other.get(*chosen));
+                let names: BTreeSet<_> = one.keys().chain(other.keys()).collect();
+                let differing =
+                    names.iter().filter(|chosen| one.get(**chosen) != other.get(**chosen));
                 keys.extend(differing.map(|chosen| format!("{name}.{chosen}")));
             }
             _ => keys.push(name.to_owned()),

@@ -1,6 +1,7 @@
 //! `serve --packages` with real Nix: what clients get, and what happens when something fails.
 
 mod clients;
+mod config;
 mod declared;
 mod faults;
 mod many;

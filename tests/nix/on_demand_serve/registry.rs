@@ -69,13 +69,16 @@ impl Registry {
 
     /// The same, with another source of the package set.
     pub(crate) fn start_of(nix: &Nix, set: &Set<'_>, source: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
-        command.env_clear().envs(nix.environment()).env("PATH", recorder(nix));
-        command.env("HOME", nix.folder().join("home"));
-        command.args(["serve", "--verbose", "--allow-builds", "--allow-root"]);
+        let mut command = program(nix);
+        command.args(["--verbose", "--allow-builds", "--allow-root"]);
         command.args(["--operations", "127.0.0.1:0", "--packages"]);
         command.arg(source).arg("--state").arg(&set.state);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::of(command.args(arguments))
+    }
+
+    /// The registry that this command starts, when it listens.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut server = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let (told, stderr) = (Arc::clone(&log), server.stderr.take().unwrap());
@@ -148,6 +151,21 @@ impl Registry {
         self.server.wait().unwrap();
     }
 
+    /// Asks it to read its files again.
+    pub(crate) fn reload(&self) {
+        kill_process(Pid::from_child(&self.server), Signal::HUP).unwrap();
+    }
+
+    /// Waits until it has printed this.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !self.log().contains(text) {
+            assert!(Instant::now() < end, "no {text:?}: {}", self.log());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Asks it to end.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.server), Signal::TERM).unwrap();
@@ -176,6 +194,14 @@ impl Drop for Registry {
             thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// `serve` in an environment with this Nix, whose calls are recorded.
+pub(crate) fn program(nix: &Nix) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
+    command.env_clear().envs(nix.environment()).env("PATH", recorder(nix));
+    command.env("HOME", nix.folder().join("home")).arg("serve");
+    command
 }
 
 fn request(address: &str, method: &str, path: &str) -> Answer {

@@ -7,7 +7,7 @@ use oci_layout::{
 use serde_json::Value;
 
 use super::Serve;
-use crate::serve_log::ServeLog;
+use crate::{errors, serve_log::ServeLog};
 
 impl Serve {
     pub(super) fn config(&self) -> Result<ServeConfig> {
@@ -31,7 +31,23 @@ impl Serve {
         set(&mut config.operations, self.operations.map(Some));
         #[cfg(feature = "on-demand")]
         self.packages.apply(&mut config);
+        self.check_contents(&config)?;
         Ok(config)
+    }
+
+    /// Refuses a file without images. The command line alone has some.
+    fn check_contents(&self, config: &ServeConfig) -> Result<()> {
+        let is_empty = self.layouts.is_empty() && config.layouts.is_empty();
+        #[cfg(feature = "on-demand")]
+        let is_empty = is_empty && config.packages.source.is_none();
+        match &self.config {
+            Some(file) if is_empty => {
+                let reason =
+                    "nothing is served: add a layout to [layouts], or source to [packages]";
+                Err(errors::invalid(format!("{file:?}"), reason))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads the file again, and says which of its keys are not in effect until a restart.

@@ -24,14 +24,6 @@ pub(super) fn endpoint(
     let configured =
         configured.map(|(name, dir)| NamedFolder { name: Some(name.clone()), dir: dir.clone() });
     let layouts: Vec<_> = configured.chain(given.iter().cloned()).collect();
-    #[cfg(feature = "on-demand")]
-    let is_empty = layouts.is_empty() && config.packages.source.is_none();
-    #[cfg(not(feature = "on-demand"))]
-    let is_empty = layouts.is_empty();
-    if is_empty {
-        let reason = "nothing is served: add a layout below [layouts], or source in [packages]";
-        return Err(errors::invalid("--config", reason));
-    }
     let endpoint = Endpoint::new(repositories(layouts, trust)?)?.pool(pool).hosts(&config.hosts)?;
     let endpoint = match (&config.tls.cert, &config.tls.key) {
         (Some(certificate), Some(key)) => endpoint.certificate(certificate, key)?,
