@@ -85,7 +85,7 @@ impl DeclaredImages {
             return Ok(false);
         }
         *seen = now;
-        Ok(self.replace(read(path, &self.names())?))
+        Ok(self.replace(read(path, &self.of_packages())?))
     }
 
     /// Gives names another meaning, also those in declarations. Returns whether the declared images
@@ -131,7 +131,7 @@ impl DeclaredImages {
         Arc::clone(&lock(&self.images))
     }
 
-    fn names(&self) -> Arc<Names> {
+    fn of_packages(&self) -> Arc<Names> {
         Arc::clone(&lock(&self.names))
     }
 }
@@ -139,7 +139,7 @@ impl DeclaredImages {
 impl ImageNames for DeclaredImages {
     fn image(&self, name: &str, tag: &str) -> Result<NamedContents, NamedImageError> {
         let images = self.images();
-        let Some(tags) = images.get(name) else { return self.names().image(name, tag) };
+        let Some(tags) = images.get(name) else { return self.of_packages().image(name, tag) };
         tags.get(tag).cloned().ok_or_else(|| {
             let tags: Vec<_> = tags.keys().map(String::as_str).collect();
             let message = format!("the tags of {name} are {}", tags.join(", "));
@@ -150,20 +150,20 @@ impl ImageNames for DeclaredImages {
     fn contents(&self, name: &str) -> Result<Vec<ImageContents>, NamedImageError> {
         match self.images().get(name) {
             Some(tags) => Ok(tags.values().map(|image| image.contents.clone()).collect()),
-            None => ImageNames::contents(&*self.names(), name),
+            None => ImageNames::contents(&*self.of_packages(), name),
         }
     }
 
     fn tags(&self, name: &str) -> Result<Option<Vec<String>>, NamedImageError> {
         match self.images().get(name) {
             Some(tags) => Ok(Some(tags.keys().cloned().collect())),
-            None => self.names().tags(name),
+            None => self.of_packages().tags(name),
         }
     }
 
     fn names(&self) -> Vec<String> {
         let declared = self.images();
-        declared.keys().cloned().chain(DeclaredImages::names(self).names()).collect()
+        declared.keys().cloned().chain(self.of_packages().names()).collect()
     }
 }
 

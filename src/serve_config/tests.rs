@@ -37,6 +37,7 @@ allow-builds = true
 allow-root = true
 plan = "plan.json"
 max-layers = 100
+images = "images.toml"
 compression = "zstd:9"
 pin = "1m"
 branches = ["stable"]
@@ -133,7 +134,7 @@ fn keys_reach_the_options_of_the_library() -> Result<()> {
     let contents = names.contents("gtk/tools").unwrap();
     assert_eq!(contents.platform, Platform::new("linux", "arm64"));
     assert_eq!(contents.packages, ["git", "gtk+3", "jq?"]);
-    assert_eq!(contents.files["/etc/motd"], "hello\n");
+    assert_eq!(contents.files["/etc/motd"], "hello\n".into());
     assert_eq!((contents.user.as_deref(), &*contents.command[0]), (Some("1000:100"), "git"));
     assert!(ServeConfig::default().eviction().is_none());
     Ok(())

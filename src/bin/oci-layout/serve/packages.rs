@@ -1,14 +1,7 @@
 //! Images of packages, as they are configured.
 
 use std::{
-    collections::BTreeMap,
-    env,
-    ffi::OsString,
-    io,
-    path::Path,
-    sync::Arc,
-    thread,
-    time::Duration,
+    collections::BTreeMap, env, ffi::OsString, io, path::Path, sync::Arc, thread, time::Duration,
 };
 
 use oci_layout::{
