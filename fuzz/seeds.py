@@ -211,7 +211,7 @@ config = { Env = ["A=$PATH"], Cmd = ["a"], ExposedPorts = { "80/tcp" = {} }, Lab
 "/etc/c" = { text = "d", mode = "0600" }
 """,
     "json": "{" + json.dumps({"images": [{"name": "a", "contents": ["b"], "config": {"Volumes": {"/a": {}}, "StopSignal": "SIGINT"}}]}),
-    "yaml": "-images:\n- &a { name: a, contents: [b] }\n- <<: *a\n  tags: [c]\n  files: { /a: |\n    b\n }\n",
+    "yaml": "-images:\n- &a { name: a, contents: [b] }\n- <<: *a\n  tags: [c]\n  files:\n    /a: |\n      b\n",
     "list": "-- name: a\n  contents: [b, network]\n  config: { Entrypoint: [/a], WorkingDir: /a, Env: [A=b] }\n",
     "kubernetes": """-apiVersion: packages.oci-layout/v1alpha1
 kind: DeclaredImage
