@@ -311,6 +311,7 @@ fn the_files_of_a_mounted_config_map_change_together() {
     };
     version("..1", "one");
     symlink("..1", at("..data")).unwrap();
+    fs::write(at(".draft.toml"), "not yet").unwrap();
     for name in ["a.toml", "b.yml", "README"] {
         symlink(format!("..data/{name}"), at(name)).unwrap();
     }
@@ -421,6 +422,12 @@ fn the_manual_has_the_members() {
         assert_eq!(meaning, description, "{member}");
     }
     assert_eq!(rows.len(), MEMBERS.len());
+    let kubernetes = manual.split("\n## Kubernetes\n").nth(1).expect("the section exists");
+    let objects = kubernetes.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let objects: Vec<strict_value::StrictValue> = serde_saphyr::from_multiple(objects).unwrap();
+    let map = objects.iter().find(|object| object.0["kind"] == "ConfigMap").unwrap();
+    let mounted = map.0["data"]["images.yaml"].as_str().unwrap();
+    assert_eq!(parsed(mounted, Language::Yaml)[0].name, "curl-and-jq");
     // The examples.
     let mut count = 0;
     for (start, language) in [
