@@ -65,6 +65,7 @@ fn options_of_other_programs_are_known() {
         ("mutate image --set-env A=1", "use --env"),
         ("mutate image --unset-entrypoint", "use --clear entrypoint"),
         ("serve --port 80 image", "use --listen HOST:PORT"),
+        ("serve --config registry.toml --test", "use --check with --config FILE"),
         ("unpack image rootfs", "name the output with -o: -o rootfs"),
         ("--env build", "'build --env' exists"),
         ("-- build", "subcommand 'build' exists; to use it, remove the '--' before it"),

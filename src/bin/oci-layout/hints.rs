@@ -214,6 +214,8 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
         "the format is that of OCI; `oci-layout export --format docker-archive` writes docker's",
     ),
     (&["--raw"], &["inspect"], "`oci-layout manifest` prints the manifest"),
+    (&["-c", "--conf", "--configuration"], &["serve"], "use --config FILE"),
+    (&["-t", "--test", "--validate", "--verify"], &["serve"], "use --check with --config FILE"),
     (&["--config"], &["inspect"], "`oci-layout config` prints the configuration"),
     (
         &["--build-arg", "--no-cache", "--pull", "--target", "--secret"],
