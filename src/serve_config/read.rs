@@ -46,6 +46,11 @@ pub fn parse(what: &str, text: &str) -> Result<ServeConfig> {
                               environment, as in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
                 Error::invalid(format!("{place}, {member}"), reason)
             }
+            #[cfg(not(feature = "on-demand"))]
+            Some((member, _)) if path == member && OF_PACKAGES.contains(&member) => {
+                let reason = "this program was built without the feature on-demand";
+                Error::invalid(format!("{place}, {member}"), reason)
+            }
             Some((member, known)) => {
                 // The path can end with the unknown member.
                 let section =
@@ -60,6 +65,11 @@ pub fn parse(what: &str, text: &str) -> Result<ServeConfig> {
     check(what, &config)?;
     Ok(config)
 }
+
+/// The sections of programs that make images of packages.
+#[cfg(not(feature = "on-demand"))]
+const OF_PACKAGES: [&str; 6] =
+    ["packages", "names", "metapackages", "limits", "eviction", "storage"];
 
 /// What single keys cannot tell.
 fn check(what: &str, config: &ServeConfig) -> Result<()> {
@@ -98,4 +108,14 @@ fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('_', "-");
     let words = ["secret", "password", "token", "access-key", "account-key", "credential", "sas"];
     words.iter().any(|word| key.contains(word))
+}
+
+#[cfg(all(test, not(feature = "on-demand")))]
+#[test]
+fn sections_of_packages_name_the_feature() {
+    for section in OF_PACKAGES {
+        let message = parse("file", &format!("\n[{section}]\n")).unwrap_err().to_string();
+        assert!(message.starts_with(&format!("file, line 2, {section}: ")), "{message}");
+        assert!(message.ends_with("without the feature on-demand"), "{message}");
+    }
 }

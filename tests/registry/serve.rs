@@ -16,6 +16,8 @@ mod operations;
 #[cfg(feature = "cli")]
 mod program;
 #[cfg(feature = "cli")]
+mod program_config;
+#[cfg(feature = "cli")]
 mod program_operations;
 mod ranges;
 mod sparse;

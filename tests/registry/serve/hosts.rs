@@ -8,7 +8,7 @@ use std::{
 use crate::registry::serve::{Served, image};
 
 /// The status and the text of the response to this request. Only the end of the head is added.
-fn ask(address: &str, head: &str) -> (u16, String) {
+pub(super) fn ask(address: &str, head: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
     let mut said = String::new();

@@ -44,7 +44,7 @@ impl Program {
     }
 }
 
-fn fail(dir: &Path, args: &[&str]) -> String {
+pub(crate) fn fail(dir: &Path, args: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_oci-layout"))
         .arg("serve")
         .args(args)
