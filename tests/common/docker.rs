@@ -39,6 +39,11 @@ pub struct Docker {
 impl Docker {
     /// Returns when the daemon answers.
     pub fn start(version: Version) -> Self {
+        Self::start_with(version, |_| ())
+    }
+
+    /// The same, with more arguments and variables for the daemon.
+    pub fn start_with(version: Version, more: impl FnOnce(&mut Command)) -> Self {
         let dir = TempDir::new().unwrap();
         // Its own mount namespace, which is removed with it. No network, because that would change
         // the network of the machine.
@@ -65,6 +70,7 @@ impl Docker {
         });
         let log = File::create(dir.path().join("log")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        more(&mut command);
         let server = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let mut docker = Self { version, dir, server };
         while !docker.tool(["version"]).output().is_ok_and(|output| output.status.success()) {

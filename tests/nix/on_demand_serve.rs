@@ -7,6 +7,7 @@ mod faults;
 mod many;
 mod pages;
 mod registry;
+mod settings;
 
 use std::{
     fs,
