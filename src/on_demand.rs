@@ -14,6 +14,7 @@ pub(crate) mod maker;
 pub(crate) mod memory;
 pub(crate) mod names;
 pub(crate) mod nix;
+pub(crate) mod open_layer;
 pub(crate) mod options;
 pub(crate) mod package_images;
 pub(crate) mod package_source;
@@ -23,6 +24,7 @@ pub(crate) mod served_layer;
 pub(crate) mod source;
 pub(crate) mod state;
 pub(crate) mod storage;
+pub(crate) mod stored_layers;
 pub(crate) mod systems;
 pub(crate) mod turns;
 
@@ -39,5 +41,6 @@ pub use crate::on_demand::{
     package_source::{ClosurePath, Package, PackageSource, Resolved},
     source::{SourceKind, SourceOptions},
     storage::Storage,
+    stored_layers::StoredLayers,
     systems::nix_system,
 };

@@ -9,6 +9,7 @@ mod on_demand {
     mod evict;
     mod processes;
     mod state;
+    mod stored;
 }
 
 use std::{io::Read, path::Path, sync::Arc};

@@ -116,6 +116,8 @@ struct Kept {
     images: HashSet<Digest>,
     layers: HashSet<Digest>,
     documents: HashSet<Digest>,
+    /// The layers as blobs.
+    blobs: HashSet<Digest>,
     paths: HashSet<PathBuf>,
     bytes: u64,
 }
@@ -141,7 +143,10 @@ impl Kept {
         self.documents.insert(record.manifest);
         let manifest = maker.state.document(record.manifest)?;
         let manifest = manifest.and_then(|bytes| json::from_slice::<Manifest>(&bytes).ok());
-        self.documents.extend(manifest.map(|manifest| manifest.config.digest));
+        if let Some(manifest) = manifest {
+            self.documents.insert(manifest.config.digest);
+            self.blobs.extend(manifest.layers.iter().map(|layer| layer.digest));
+        }
         Ok(())
     }
 }
@@ -192,6 +197,7 @@ fn sweep(maker: &Maker, kept: &Kept, eviction: &Eviction) -> Result<()> {
             }
         }
     }
+    remove_blobs(maker, kept, old)?;
     for (image, made) in maker.roots.images()? {
         if !kept.images.contains(&image) && old(&made) {
             let _turn = maker.turns.take(image);
@@ -201,6 +207,26 @@ fn sweep(maker: &Maker, kept: &Kept, eviction: &Eviction) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Removes stored layers that no image has. They cannot always be made again, so images count too
+/// that were made since the others were listed; who makes one stores its layers again if necessary.
+fn remove_blobs(maker: &Maker, kept: &Kept, old: impl Fn(&SystemTime) -> bool) -> Result<()> {
+    let mut blobs = maker.state.all(Kind::Blob)?;
+    blobs.retain(|(digest, written)| !kept.blobs.contains(digest) && old(written));
+    if blobs.is_empty() {
+        return Ok(());
+    }
+    let mut new = Kept::default();
+    for (image, _) in maker.state.all(Kind::Image)? {
+        if !kept.images.contains(&image)
+            && let Some(record) = maker.state.image(image)?
+        {
+            new.add(maker, image, &record, HashMap::new())?;
+        }
+    }
+    blobs.retain(|(digest, _)| !new.blobs.contains(digest));
+    blobs.into_iter().try_for_each(|(digest, _)| maker.state.remove(Kind::Blob, digest))
 }
 
 /// The time since then, which is 0 for a time in the future.

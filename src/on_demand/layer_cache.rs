@@ -10,12 +10,14 @@ use crate::{
         digest::Digest,
         error::{Error, Result},
         json,
+        stop::Stop,
     },
     blob::traits::{Blob, Layer},
     document::descriptor::Descriptor,
     layer::layer_tar::layer_tar,
     on_demand::{
         image::LayerPlan,
+        package_source::ClosurePath,
         state::{LayerPath, LayerRecord, State},
         turns::Turns,
     },
@@ -37,16 +39,31 @@ impl LayerCache {
         Self { state, trust, pool, hashing: Turns::default() }
     }
 
-    /// Returns a layer and its key. Hashes it if it is not known.
-    pub(crate) fn layer(&self, plan: LayerPlan) -> Result<(Digest, CachedLayer)> {
+    /// Returns a layer and its key. Hashes it if it is not known. `keeps` decides whether it is
+    /// stored too, from its store paths and whether it is known; one that was stored stays stored.
+    pub(crate) fn layer(
+        &self,
+        plan: LayerPlan,
+        keeps: impl Fn(&[ClosurePath], bool) -> bool,
+        stop: &Stop,
+    ) -> Result<(Digest, CachedLayer)> {
         let key = key(&plan)?;
         let _turn = self.hashing.take(key);
-        let recipe = match self.find(key)? {
-            Some((_, recipe)) => recipe,
-            None => self.hash(key, &plan)?,
-        };
+        let found = self.find(key)?;
+        let is_known = found.is_some();
+        let (mut record, recipe) = found.map_or_else(|| self.hash(&plan), Ok)?;
         let diff_id = diff_id(&recipe)?;
-        Ok((key, CachedLayer { recipe, diff_id, created_by: plan.created_by }))
+        let is_stored = record.is_stored || keeps(&plan.paths, is_known);
+        let layer = CachedLayer { recipe, diff_id, created_by: plan.created_by, is_stored };
+        if is_stored {
+            self.state.add_blob(&layer, stop)?;
+        }
+        if !is_known || is_stored != record.is_stored {
+            // Last, so that an entry tells what exists, whenever a process is killed.
+            record.is_stored = is_stored;
+            self.state.add_layer(key, &record)?;
+        }
+        Ok((key, layer))
     }
 
     /// Returns the recipe of a layer that was hashed, and the store paths that it reads.
@@ -60,7 +77,7 @@ impl LayerCache {
         Ok(recipe.diff_id().is_some().then(|| (record, recipe.pool(&self.pool))))
     }
 
-    fn hash(&self, key: Digest, plan: &LayerPlan) -> Result<Recipe> {
+    fn hash(&self, plan: &LayerPlan) -> Result<(LayerRecord, Recipe)> {
         let options = plan.spec.options.clone().recipe(true).pool(&self.pool);
         let layer = layer_tar(plan.spec.files.clone(), options)?;
         let Some(recipe) = layer.recipe() else {
@@ -74,8 +91,7 @@ impl LayerCache {
         });
         let value = json::value(&recipe.to_bytes()?);
         let value = value.map_err(|reason| Error::invalid("recipe", reason))?;
-        self.state.add_layer(key, &LayerRecord { paths: paths.collect(), recipe: value })?;
-        Ok(recipe)
+        Ok((LayerRecord { paths: paths.collect(), recipe: value, is_stored: false }, recipe))
     }
 }
 
@@ -93,11 +109,13 @@ fn diff_id(recipe: &Recipe) -> Result<Digest> {
 }
 
 /// A layer whose digests are known.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CachedLayer {
     recipe: Recipe,
     diff_id: Digest,
     created_by: String,
+    /// Whether its bytes are in the state.
+    pub(crate) is_stored: bool,
 }
 
 impl Blob for CachedLayer {

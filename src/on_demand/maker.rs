@@ -1,6 +1,6 @@
 //! Makes images of packages, and finds those that were made.
 
-use std::{collections::BTreeMap, fs, io, path::PathBuf};
+use std::{collections::BTreeSet, path::PathBuf, sync::OnceLock};
 
 use serde_json::json;
 
@@ -13,22 +13,21 @@ use crate::{
         report::Report,
         stop::Stop,
     },
-    blob::traits::Blob,
-    document::{descriptor::Descriptor, manifest::Manifest},
+    document::manifest::Manifest,
     image::{config::image_config, manifest::image_manifest},
     on_demand::{
         contents::ImageContents,
         image::{IMAGE_FORMAT, plan},
-        layer_cache::LayerCache,
+        layer_cache::{CachedLayer, LayerCache},
         layering::Layering,
-        package_source::{PackageSource, Resolved},
+        package_source::{ClosurePath, PackageSource, Resolved},
         roots::{Roots, Uses},
-        state::{ImageRecord, LayerPath, State},
+        state::{ImageRecord, State},
+        stored_layers::StoredLayers,
         systems::nix_system,
         turns::Turns,
     },
     pool::Pool,
-    recipe::origin::Recipe,
     registry::{NamedImageError, NamedImageErrorKind},
 };
 
@@ -41,12 +40,22 @@ pub(crate) struct MadeImage {
     pub(crate) config: Vec<u8>,
 }
 
-/// Makes images and finds the recipes of their layers.
+/// What a build of an image gives.
+pub(crate) struct Built {
+    record: ImageRecord,
+    /// The configuration and the manifest.
+    documents: [Vec<u8>; 2],
+    /// The layers that are stored.
+    stored: Vec<CachedLayer>,
+}
+
+/// Makes images, and finds those that were made.
 pub(crate) struct Maker {
     pub(crate) state: State,
     pub(crate) source: Box<dyn PackageSource>,
     pub(crate) layering: Layering,
     pub(crate) layers: LayerCache,
+    pub(crate) stored: StoredLayers,
     pub(crate) roots: Roots,
     pub(crate) uses: Uses,
     pub(crate) pool: Pool,
@@ -89,8 +98,8 @@ impl Maker {
         let key = self.key(contents, revision);
         let system = nix_system(&contents.platform).ok_or_else(|| unsupported(contents))?;
         let resolved = self.source.resolve(revision, system, &contents.packages, stop)?;
-        let made = self.build(key, contents, &resolved, stop).and_then(|(record, documents)| {
-            self.remember(key, &record, &documents).map_err(failed)?;
+        let made = self.build(key, contents, &resolved, stop).and_then(|built| {
+            self.remember(key, &built).map_err(failed)?;
             let found = self.find(key).map_err(failed)?;
             found.ok_or_else(|| {
                 let kind = NamedImageErrorKind::Internal;
@@ -105,23 +114,36 @@ impl Maker {
     }
 
     /// Builds an image of resolved packages: its record, and its documents.
-    fn build(
+    pub(crate) fn build(
         &self,
         key: Digest,
         contents: &ImageContents,
         resolved: &Resolved,
         stop: &Stop,
-    ) -> Result<(ImageRecord, [Vec<u8>; 2]), NamedImageError> {
+    ) -> Result<Built, NamedImageError> {
         let outputs = outputs(resolved);
         self.source.realise(resolved, &self.roots.path(key), stop)?;
         let closure = self.source.closure(&outputs, stop)?;
         let plan = plan(contents, resolved, &closure, &self.layering).map_err(failed)?;
+        let built = OnceLock::new();
+        let keeps = |paths: &[ClosurePath], is_known: bool| match (self.stored, is_known) {
+            (StoredLayers::Never, _) | (StoredLayers::Built, true) => false,
+            (StoredLayers::Always, _) => true,
+            (StoredLayers::Built, false) => {
+                let built = built.get_or_init(|| self.built(&closure, stop));
+                paths.iter().any(|path| built.contains(&path.path))
+            }
+        };
         let made = self.pool.map(plan.layers, |layer| match stop.is_set() {
             true => Err(stopped()),
-            false => self.layers.layer(layer).map_err(failed),
+            false => self.layers.layer(layer, keeps, stop).map_err(|error| match stop.is_set() {
+                true => stopped(),
+                false => failed(error),
+            }),
         });
         let made = made.into_iter().collect::<Result<Vec<_>, _>>()?;
         let (keys, layers): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+        let stored = layers.iter().filter(|layer| layer.is_stored).cloned().collect();
         let config = image_config(&layers, plan.config).map_err(failed)?;
         let document = config.bytes().to_vec();
         let manifest = image_manifest(config, layers, json!({})).map_err(failed)?;
@@ -131,70 +153,28 @@ impl Maker {
             manifest: manifest.digest(),
             layers: keys,
         };
-        Ok((record, [document, manifest.bytes().to_vec()]))
+        Ok(Built { record, documents: [document, manifest.bytes().to_vec()], stored })
+    }
+
+    /// The store paths that were built on this machine. If nobody knows, all were.
+    fn built(&self, closure: &[ClosurePath], stop: &Stop) -> BTreeSet<PathBuf> {
+        let paths: Vec<PathBuf> = closure.iter().map(|path| path.path.clone()).collect();
+        let built = self.source.built(&paths, stop);
+        built.unwrap_or_else(|_| paths.into_iter().collect())
     }
 
     /// Writes an image down. If another process was faster, its image counts, because clients may
     /// have seen it.
-    fn remember(&self, key: Digest, record: &ImageRecord, documents: &[Vec<u8>]) -> Result<()> {
+    fn remember(&self, key: Digest, built: &Built) -> Result<()> {
+        let Built { record, documents, stored } = built;
         documents.iter().try_for_each(|document| self.state.add_document(document))?;
         self.state.add_name(contents_key(&record.contents), key)?;
         self.uses.touch(key);
         if !self.state.create_image(key, record)? && self.find(key)?.is_none() {
             self.state.replace_image(key, record)?;
         }
-        Ok(())
-    }
-
-    /// Finds the recipe of a layer, and makes sure that its store paths exist and are those that
-    /// were hashed.
-    pub(crate) fn recipe(
-        &self,
-        image: Digest,
-        record: &ImageRecord,
-        layer: Digest,
-        descriptor: &Descriptor,
-    ) -> Result<Recipe> {
-        let _turn = self.turns.take(image);
-        let unmade = |error: NamedImageError| {
-            Error::blob(descriptor.digest, io::Error::other(with_detail(&error)))
-        };
-        let found = match self.layers.find(layer)? {
-            Some(found) => Some(found),
-            None => {
-                // The entry is lost: the same image has the same layers.
-                self.build(image, &record.contents, &record.resolved, &self.stop)
-                    .map_err(unmade)?;
-                self.layers.find(layer)?
-            }
-        };
-        let found = found.filter(|(_, recipe)| recipe.descriptor().digest == descriptor.digest);
-        let Some((layer, recipe)) = found else {
-            let reason = "its recipe is lost, and its packages give another layer now";
-            return Err(Error::blob(descriptor.digest, io::Error::other(reason)));
-        };
-        let exist = self.roots.exist(image)
-            && layer.paths.iter().all(|path| fs::symlink_metadata(&path.path).is_ok());
-        if !exist && !layer.paths.is_empty() {
-            let closure = self.restore(image, &record.resolved).map_err(unmade)?;
-            if let Some(path) = changed(&layer.paths, &closure) {
-                let (digest, path) = (descriptor.digest, path.clone());
-                return Err(Error::SourceOutdated { digest, path, change: "changed" });
-            }
-        }
-        Ok(recipe)
-    }
-
-    /// Realises packages again, whose paths may have been collected. Returns the hash of each path
-    /// of their closure.
-    fn restore(
-        &self,
-        image: Digest,
-        resolved: &Resolved,
-    ) -> Result<BTreeMap<PathBuf, String>, NamedImageError> {
-        self.source.realise(resolved, &self.roots.path(image), &self.stop)?;
-        let closure = self.source.closure(&outputs(resolved), &self.stop)?;
-        Ok(closure.into_iter().map(|path| (path.path, path.nar_hash)).collect())
+        // An eviction that did not see this image may have removed a layer that another one left.
+        stored.iter().try_for_each(|layer| self.state.add_blob(layer, &self.stop))
     }
 }
 
@@ -205,13 +185,7 @@ pub(crate) fn contents_key(contents: &ImageContents) -> Digest {
     Digest::of(json::to_bytes(&key))
 }
 
-/// The first path that has other contents than those that were hashed.
-fn changed<'a>(paths: &'a [LayerPath], closure: &BTreeMap<PathBuf, String>) -> Option<&'a PathBuf> {
-    let differs = |path: &&LayerPath| closure.get(&path.path) != Some(&path.nar_hash);
-    paths.iter().find(differs).map(|path| &path.path)
-}
-
-fn outputs(resolved: &Resolved) -> Vec<PathBuf> {
+pub(crate) fn outputs(resolved: &Resolved) -> Vec<PathBuf> {
     let outputs = resolved.packages.iter().flat_map(|package| &package.outputs);
     outputs.map(|(_, path)| path.clone()).collect()
 }
@@ -234,11 +208,4 @@ fn failed(error: Error) -> NamedImageError {
 
 fn stopped() -> NamedImageError {
     NamedImageError::new(NamedImageErrorKind::Stopped, "the image is not needed any more")
-}
-
-fn with_detail(error: &NamedImageError) -> String {
-    match &error.detail {
-        Some(detail) => format!("{error}: {detail}"),
-        None => error.to_string(),
-    }
 }

@@ -5,6 +5,7 @@
 //! program has a deadline and is ended with all that it started.
 
 pub(crate) mod answer;
+pub(crate) mod built;
 pub(crate) mod check;
 pub(crate) mod database;
 pub(crate) mod messages;
@@ -14,6 +15,7 @@ pub(crate) mod realise;
 pub(crate) mod resolve;
 
 use std::{
+    collections::BTreeSet,
     fmt, fs,
     path::{Path, PathBuf},
 };
@@ -141,5 +143,9 @@ impl PackageSource for NixPackages {
 
     fn closure(&self, paths: &[PathBuf], stop: &Stop) -> Result<Vec<ClosurePath>, NamedImageError> {
         database::closure(&self.programs, paths, stop)
+    }
+
+    fn built(&self, paths: &[PathBuf], stop: &Stop) -> Result<BTreeSet<PathBuf>, NamedImageError> {
+        built::built(&self.programs, paths, stop)
     }
 }

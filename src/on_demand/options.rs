@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
-    on_demand::{layering::Layering, storage::Storage},
+    on_demand::{layering::Layering, storage::Storage, stored_layers::StoredLayers},
     pool::Pool,
 };
 
@@ -24,6 +24,10 @@ pub struct PackageImagesOptions {
     /// Folders with store paths besides `/nix/store`. Recipes may read nothing else, because
     /// another user of the storage may have written them.
     pub stores: Vec<PathBuf>,
+    /// Which layers are stored.
+    pub stored_layers: StoredLayers,
+    /// Whether clients read stored layers from the service of the storage itself.
+    pub redirect: bool,
     /// The threads that hash layers and make them again.
     pub pool: Pool,
 }
@@ -37,6 +41,8 @@ impl PackageImagesOptions {
             layering: Layering::default(),
             pin: Duration::from_secs(300),
             stores: Vec::new(),
+            stored_layers: StoredLayers::default(),
+            redirect: false,
             pool: Pool::available(),
         }
     }
@@ -60,6 +66,18 @@ impl PackageImagesOptions {
     pub fn store(mut self, folder: impl Into<PathBuf>) -> Self {
         self.stores.push(folder.into());
         self
+    }
+
+    /// Sets which layers are stored. The default is [`StoredLayers::Built`].
+    pub fn stored_layers(self, stored_layers: StoredLayers) -> Self {
+        Self { stored_layers, ..self }
+    }
+
+    /// Sets whether a request for a stored layer is redirected to a URL that the service of the
+    /// storage accepts for 15 minutes. Clients must reach that service. It has no effect on a
+    /// storage in a folder. The default is not to redirect.
+    pub fn redirect(self, redirect: bool) -> Self {
+        Self { redirect, ..self }
     }
 
     /// Sets the threads.

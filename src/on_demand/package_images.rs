@@ -15,6 +15,7 @@ use crate::{
         json,
         stop::Stop,
     },
+    document::descriptor::Descriptor,
     image::graph::Image,
     on_demand::{
         contents::ImageContents,
@@ -45,6 +46,7 @@ pub struct PackageImages {
     maker: Arc<Maker>,
     names: Box<dyn ImageNames>,
     pin: Duration,
+    redirect: bool,
     memory: Mutex<Memory>,
 }
 
@@ -69,7 +71,16 @@ impl PackageImages {
         names: impl ImageNames + 'static,
         options: PackageImagesOptions,
     ) -> Result<Self> {
-        let PackageImagesOptions { folder, storage, layering, pin, stores, pool } = options;
+        let PackageImagesOptions {
+            folder,
+            storage,
+            layering,
+            pin,
+            stores,
+            stored_layers: stored,
+            redirect,
+            pool,
+        } = options;
         let storage = match storage {
             Some(storage) => storage,
             None => Storage::folder(folder.join("state"))?,
@@ -84,12 +95,13 @@ impl PackageImages {
             turns: Turns::default(),
             stop: Stop::default(),
             state,
+            stored,
             layering,
             roots,
             pool,
         };
         let (maker, memory) = (Arc::new(maker), Mutex::default());
-        Ok(Self { maker, names: Box::new(names), pin, memory })
+        Ok(Self { maker, names: Box::new(names), pin, redirect, memory })
     }
 
     /// Removes images that were not used for long, and the links that keep their store paths.
@@ -253,6 +265,11 @@ impl NamedImages for PackageImages {
             let mut earlier = earlier.into_iter().filter(|key| !contents.contains(key));
             earlier.find_map(|contents| self.holding_of(contents, digest))
         })
+    }
+
+    fn location(&self, blob: &Descriptor) -> Option<String> {
+        // Without a URL, the bytes come from here.
+        self.redirect.then(|| self.maker.state.url_of_blob(blob).ok().flatten()).flatten()
     }
 
     fn tags(&self, name: &str) -> Result<Vec<String>, NamedImageError> {

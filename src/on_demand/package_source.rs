@@ -53,6 +53,17 @@ pub trait PackageSource: Send + Sync {
     ///
     /// [`NamedImageError`] if one does not exist, or the closure is larger than the operator allows.
     fn closure(&self, paths: &[PathBuf], stop: &Stop) -> Result<Vec<ClosurePath>, NamedImageError>;
+
+    /// Returns those of the store paths that were built on this machine, so that a new build may
+    /// give other contents. By default none: all paths can be had again as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`NamedImageError`] if that is not known. The paths then count as built.
+    fn built(&self, paths: &[PathBuf], stop: &Stop) -> Result<BTreeSet<PathBuf>, NamedImageError> {
+        let _ = (paths, stop);
+        Ok(BTreeSet::new())
+    }
 }
 
 /// Packages that were found in a revision.

@@ -37,8 +37,8 @@ pub(crate) fn served(maker: &Arc<Maker>, key: Digest, made: MadeImage) -> Option
     Image::from_manifest(manifest, blob).ok()
 }
 
-/// A layer that is made from store paths when it is read. If a garbage collector removed them, they
-/// are realised again before the first byte.
+/// A layer that is stored, or else made from store paths when it is read. If a garbage collector
+/// removed them, they are realised again before the first byte.
 ///
 /// It has no [`recipe`](Blob::recipe), so that nobody reads the store paths without this step.
 struct ServedLayer {
@@ -59,8 +59,9 @@ impl Blob for ServedLayer {
     fn open(&self) -> Result<Box<dyn Read + Send>> {
         // First, so that an eviction does not remove the links between the check and the read.
         let lease = Lease::new(&self.maker, self.image);
-        let recipe = self.maker.recipe(self.image, &self.record, self.layer, &self.descriptor)?;
-        Ok(Box::new(Leased { bytes: recipe.open()?, lease }))
+        let (image, record, layer) = (self.image, &self.record, self.layer);
+        let bytes = self.maker.open_layer(image, record, layer, &self.descriptor)?;
+        Ok(Box::new(Leased { bytes, lease }))
     }
 }
 

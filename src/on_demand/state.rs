@@ -7,6 +7,7 @@
 //! | `names/CONTENTS/IMAGE` | the images that were served for contents |
 //! | `declared/NAME/CONTENTS` | the contents that a declared name has or had |
 //! | `layers/LAYER` | the recipe of a layer, and its store paths |
+//! | `blobs/DIGEST` | the bytes of a layer, if they are stored |
 //! | `pins/TAG` | the revision that a tag means for some minutes |
 //! | `uses/IMAGE` | when an image was last used: the time of the entry |
 //!
@@ -27,13 +28,19 @@ use crate::{
         digest::Digest,
         error::Result,
         json::{self, to_bytes},
+        stop::Stop,
     },
+    blob::traits::Blob,
+    document::descriptor::Descriptor,
     on_demand::{
         contents::ImageContents,
         package_source::Resolved,
-        storage::{Listed, Storage},
+        storage::{Listed, Storage, blobs::StoredBlob},
     },
 };
+
+/// How long a client may take to follow a redirect.
+const URL_LASTS: Duration = Duration::from_secs(15 * 60);
 
 /// An image that was made.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -55,6 +62,9 @@ pub(crate) struct LayerRecord {
     pub(crate) paths: Vec<LayerPath>,
     /// The JSON of the recipe.
     pub(crate) recipe: Value,
+    /// Whether the bytes of the layer are stored, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_stored: bool,
 }
 
 /// A store path in a layer.
@@ -155,6 +165,31 @@ impl State {
         self.storage.put(&key("layers", layer), sealed(record))
     }
 
+    /// The bytes of a layer, if they are stored.
+    pub(crate) fn blob(&self, descriptor: &Descriptor) -> Result<Option<StoredBlob>> {
+        self.storage.blob(&key("blobs", descriptor.digest), descriptor)
+    }
+
+    /// Stores the bytes of a layer, unless they are stored already.
+    pub(crate) fn add_blob(&self, blob: &dyn Blob, stop: &Stop) -> Result<()> {
+        let descriptor = blob.descriptor();
+        let key = key("blobs", descriptor.digest);
+        match self.storage.has_blob(&key, descriptor)? {
+            true => Ok(()),
+            false => self.storage.add_blob(&key, descriptor, &mut *blob.open()?, stop),
+        }
+    }
+
+    /// A URL for clients that leads to the stored bytes of a layer, if they are stored and the
+    /// storage signs URLs.
+    pub(crate) fn url_of_blob(&self, descriptor: &Descriptor) -> Result<Option<String>> {
+        let key = key("blobs", descriptor.digest);
+        match self.storage.signs() && self.storage.has_blob(&key, descriptor)? {
+            true => self.storage.signed(&key, URL_LASTS),
+            false => Ok(None),
+        }
+    }
+
     /// The revision of a tag, possibly an old one.
     pub(crate) fn pin(&self, tag: &str) -> Result<Option<Pin>> {
         let pin: Option<Pin> = self.record(&key("pins", Digest::of(tag)))?;
@@ -199,6 +234,7 @@ impl State {
 /// The kinds of entries that only eviction lists and removes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    Blob,
     Document,
     Image,
     Layer,
@@ -209,6 +245,7 @@ pub(crate) enum Kind {
 impl Kind {
     fn folder(self) -> &'static str {
         match self {
+            Self::Blob => "blobs",
             Self::Document => "documents",
             Self::Image => "images",
             Self::Layer => "layers",

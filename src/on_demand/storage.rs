@@ -1,6 +1,7 @@
 //! Where the state of a registry is: small entries by their keys, in a folder or an object store
 //! that several processes share.
 
+pub(crate) mod blobs;
 pub(crate) mod bucket;
 
 use std::{
@@ -17,7 +18,7 @@ use std::{
 use futures_util::TryStreamExt;
 use object_store::{
     Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, PutPayload, local::LocalFileSystem,
-    path::Path as Key,
+    path::Path as Key, signer::Signer,
 };
 use walkdir::{DirEntry, WalkDir};
 
@@ -26,11 +27,13 @@ use crate::{
     registry::{Client, network::Network},
 };
 
-/// A place for small entries, which are read and written as a whole. Several processes, also on
-/// several machines, can use it at the same time.
+/// A place for small entries, which are read and written as a whole, and for blobs. Several
+/// processes, also on several machines, can use it at the same time.
 #[derive(Clone)]
 pub struct Storage {
     store: Arc<dyn ObjectStore>,
+    /// Signs URLs for clients. `None` for a folder.
+    signer: Option<Arc<dyn Signer>>,
     /// The folder, or something that stands for it in messages.
     place: PathBuf,
     /// Drives the connections to a bucket. `None` for a folder.
@@ -59,6 +62,7 @@ impl Storage {
             .map_err(|error| Error::write(folder)(io::Error::other(error)))?;
         Ok(Self {
             store: Arc::new(store.with_fsync(true)),
+            signer: None,
             place: folder.to_owned(),
             network: None,
         })
@@ -77,9 +81,14 @@ impl Storage {
     /// [`Error::Invalid`] for another URL or an unknown option, and [`Error::Read`] if the system
     /// refuses a thread. Nothing is requested.
     pub fn bucket(url: &str, options: &BTreeMap<String, String>, client: &Client) -> Result<Self> {
-        let store = bucket::open(url, options, client)?;
+        let (store, signer) = bucket::open(url, options, client)?;
         let network = Network::start().map_err(Error::read(url))?;
-        Ok(Self { store, place: url.into(), network: Some(Arc::new(network)) })
+        Ok(Self {
+            store,
+            signer: Some(signer),
+            place: url.into(),
+            network: Some(Arc::new(network)),
+        })
     }
 
     /// Returns the options of a bucket that are among these environment variables, by their names
@@ -99,7 +108,7 @@ impl Storage {
         match self.wait(read) {
             Ok(bytes) => Ok(Some(bytes.into())),
             Err(StoreError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(Error::read(self.place.join(key))(io::Error::other(error))),
+            Err(error) => Err(self.not_read(key, error)),
         }
     }
 
@@ -129,9 +138,7 @@ impl Storage {
         let listed = match self.wait(listed) {
             Ok(listed) => listed,
             Err(StoreError::NotFound { .. }) => Vec::new(),
-            Err(error) => {
-                return Err(Error::read(self.place.join(folder))(io::Error::other(error)));
-            }
+            Err(error) => return Err(self.not_read(folder, error)),
         };
         let entry = |object: object_store::ObjectMeta| {
             let name = object.location.filename()?.to_owned();
@@ -171,6 +178,15 @@ impl Storage {
             Some(network) => network.handle().block_on(future),
             None => block_on(future),
         }
+    }
+
+    /// Whether its service can sign URLs.
+    pub(crate) fn signs(&self) -> bool {
+        self.signer.is_some()
+    }
+
+    fn not_read(&self, key: &str, error: StoreError) -> Error {
+        Error::read(self.place.join(key))(io::Error::other(error))
     }
 
     fn not_written(&self, key: &str, error: StoreError) -> Error {

@@ -9,7 +9,7 @@ use crate::{
     document::descriptor::Platform,
     on_demand::{
         Layering, Metapackage, NameOptions, NixOptions, PackageImagesOptions, SourceKind,
-        SourceOptions,
+        SourceOptions, StoredLayers,
     },
     registry::MakingLimits,
     serve_config::{
@@ -51,6 +51,11 @@ section! {
         /// The compression of layers: `gzip`, `zstd` or `none`, with an optional level as in
         /// `zstd:9`. Another one gives every image other layers
         compression: Codec = Codec(Layering::default().compression);
+
+        /// Which layers the state contains, besides how each is made: `never` any, `built` for those
+        /// with packages that were built on this machine, because a new build may give something
+        /// else, or `always` all
+        store_layers: Stored = Stored(StoredLayers::default()), "--store-layers";
 
         /// How long a tag keeps its meaning after it was looked up
         pin: Period<0> = Period(PackageImagesOptions::new("").pin);
@@ -150,6 +155,10 @@ pub struct Source(pub SourceKind);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Codec(pub Compression);
 
+/// Which layers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored(pub StoredLayers);
+
 /// The platform of images.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OsArch(pub Platform);
@@ -179,6 +188,7 @@ macro_rules! texts {
 
 texts! {
     Codec: "compression", "\"gzip\", \"zstd\" or \"none\"";
+    Stored: "`never`, `built` or `always`", "\"never\", \"built\" or \"always\"";
     OsArch: "platform", "a platform such as \"linux/amd64\"";
 }
 

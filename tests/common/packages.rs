@@ -29,6 +29,8 @@ struct Inner {
     packages: BTreeMap<String, Made>,
     calls: Vec<String>,
     roots: Vec<PathBuf>,
+    /// The packages that count as built on this machine.
+    built: BTreeSet<String>,
     /// Whether the closure is what it was before, whatever the store has.
     remembered: Option<Vec<ClosurePath>>,
     remembers: bool,
@@ -54,6 +56,7 @@ impl Packages {
             packages: BTreeMap::new(),
             calls: Vec::new(),
             roots: Vec::new(),
+            built: BTreeSet::new(),
             remembered: None,
             remembers: false,
         })))
@@ -90,6 +93,11 @@ impl Packages {
             bytes.reverse();
             bytes.push(b'!');
         }
+    }
+
+    /// Makes a package count as built on this machine.
+    pub fn builds(&self, package: &str) {
+        self.inner().built.insert(package.to_owned());
     }
 
     pub fn set_revision(&self, revision: &str) {
@@ -288,6 +296,11 @@ impl PackageSource for Packages {
             inner.remembered.get_or_insert_default().extend(closure.clone());
         }
         Ok(closure)
+    }
+    fn built(&self, paths: &[PathBuf], _: &Stop) -> Result<BTreeSet<PathBuf>, NamedImageError> {
+        let inner = self.inner();
+        let built = inner.built.iter().map(|name| inner.path(name));
+        Ok(built.filter(|path| paths.contains(path)).collect())
     }
 }
 

@@ -17,7 +17,9 @@ use oci_layout::{
 
 use crate::{
     common::{Random, child, child_argument, packages::Packages},
-    known, make, read_all,
+    known, make,
+    on_demand::stored::stored,
+    read_all,
 };
 
 /// The names that every process makes.
@@ -26,6 +28,8 @@ const NAMES: [&str; 4] = ["hello", "shell", "hello/shell", "as-root/shell"];
 /// A registry with a store of its own name, which shares the state.
 fn registry(scratch: &Path) -> PackageImages {
     let packages = Packages::usual(scratch.join("store"));
+    // Its layer is stored.
+    packages.builds("libc");
     packages.images(&scratch.join("registry"))
 }
 
@@ -58,6 +62,7 @@ fn processes_agree() {
         assert_eq!(said[0].len(), NAMES.len());
         assert_eq!(said[0], said[1]);
         assert_eq!(said[0], said[2]);
+        assert_eq!(stored(&scratch.path().join("registry")).len(), 1);
     }
 }
 
@@ -90,6 +95,7 @@ fn a_killed_process_leaves_nothing_wrong() {
         child.kill().unwrap();
         child.wait().unwrap();
 
+        stored(&scratch.path().join("registry"));
         let images = registry(scratch.path());
         for (name, expected) in NAMES.iter().zip(&expected) {
             match known(&images, name) {

@@ -5,11 +5,14 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgGroup, Args};
 use oci_layout::{
     Result,
-    on_demand::SourceKind,
-    serve_config::{Number, Period, ServeConfig, Size, Source},
+    on_demand::{SourceKind, StoredLayers},
+    serve_config::{Number, Period, ServeConfig, Size, Source, Stored},
 };
 
-use crate::serve::config::{help, set};
+use crate::{
+    args,
+    serve::config::{help, set},
+};
 
 /// The heading of these options in the help.
 const PACKAGES: &str = "Images of packages";
@@ -57,9 +60,19 @@ pub(crate) struct PackageArgs {
     #[arg(help = help("packages.max-layers"))]
     max_layers: Option<u32>,
 
+    #[arg(long, value_name = "WHICH", requires = SERVED, help_heading = PACKAGES)]
+    #[arg(value_parser = args::one_of(STORED), help = help("packages.store-layers"))]
+    store_layers: Option<StoredLayers>,
+
     #[arg(long, requires = SERVED, help_heading = PACKAGES, help = help("packages.allow-root"))]
     allow_root: bool,
 }
+
+const STORED: &[(&str, StoredLayers, &str)] = &[
+    ("never", StoredLayers::Never, "None"),
+    ("built", StoredLayers::Built, "Those with packages that were built on this machine"),
+    ("always", StoredLayers::Always, "All"),
+];
 
 fn source(text: &str) -> Result<SourceKind> {
     text.parse()
@@ -79,6 +92,7 @@ impl PackageArgs {
         set(&mut eviction.max_size, self.max_size.map(|gib| Some(Size(u64::from(gib) << 30))));
         set(&mut packages.plan, self.plan.clone().map(Some));
         set(&mut packages.max_layers, self.max_layers.map(Number));
+        set(&mut packages.store_layers, self.store_layers.map(Stored));
         packages.allow_root |= self.allow_root;
     }
 }

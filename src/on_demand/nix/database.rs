@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The number of paths in one call. Their text is far below the limit of the kernel.
-const AT_ONCE: usize = 4000;
+pub(crate) const AT_ONCE: usize = 4000;
 
 /// As [`PackageSource::closure`](crate::on_demand::PackageSource::closure).
 pub(crate) fn closure(

@@ -10,6 +10,7 @@ use object_store::{
     gcp::{GoogleCloudStorageBuilder, GoogleConfigKey},
     path::Path as Key,
     prefix::PrefixStore,
+    signer::Signer,
 };
 use reqwest::{Proxy, Url};
 
@@ -18,14 +19,16 @@ use crate::{
     registry::{Client, Proxies, Reference, network::Resolver, tls},
 };
 
-/// Opens a bucket, and a folder in it if the URL has one.
+/// Opens a bucket, and a folder in it if the URL has one. Returns it as a store and as what signs
+/// URLs.
 pub(crate) fn open(
     url: &str,
     options: &BTreeMap<String, String>,
     client: &Client,
-) -> Result<Arc<dyn ObjectStore>> {
+) -> Result<(Arc<dyn ObjectStore>, Arc<dyn Signer>)> {
     let invalid = |reason: String| Error::invalid(format!("storage {url:?}"), reason);
     let parsed: Url = url.parse().map_err(|error| invalid(format!("not a URL: {error}")))?;
+    let folder = Key::from_url_path(parsed.path()).map_err(|error| invalid(error.to_string()))?;
     let connector = Connector { client: client.clone() };
     let refused = |error: StoreError| invalid(error.to_string());
     // A client waits for most entries.
@@ -46,20 +49,17 @@ pub(crate) fn open(
                     .map_err(|_| invalid(format!("it has no option {name:?}")))?;
                 builder = builder.with_config(key, value);
             }
-            Arc::new(builder.build().map_err(refused)?) as Arc<dyn ObjectStore>
+            let bucket = builder.build().map_err(refused)?;
+            let store = Arc::new(PrefixStore::new(bucket, folder));
+            Ok((Arc::clone(&store) as Arc<dyn ObjectStore>, store as Arc<dyn Signer>))
         }};
     }
-    let store = match parsed.scheme() {
+    match parsed.scheme() {
         "s3" => bucket!(AmazonS3Builder, AmazonS3ConfigKey),
         "gs" => bucket!(GoogleCloudStorageBuilder, GoogleConfigKey),
         "az" | "abfs" | "abfss" => bucket!(MicrosoftAzureBuilder, AzureConfigKey),
-        _ => return Err(invalid("expected s3://, gs:// or az://, and a bucket".to_owned())),
-    };
-    let folder = Key::from_url_path(parsed.path()).map_err(|error| invalid(error.to_string()))?;
-    Ok(match folder.as_ref() {
-        "" => store,
-        _ => Arc::new(PrefixStore::new(store, folder)),
-    })
+        _ => Err(invalid("expected s3://, gs:// or az://, and a bucket".to_owned())),
+    }
 }
 
 /// As [`Storage::options_of_environment`](crate::on_demand::Storage::options_of_environment).

@@ -13,12 +13,13 @@ use crate::{
         asked::Asked,
         blob::blob,
         condition::{Condition, condition},
+        contents::Content,
         event::Event,
         find::find,
         look::Found,
         refusal::Refusal,
         response::{Body, DIGEST, Headers, not_modified, precondition_failed, refused, small},
-        route::route,
+        route::{Route, route},
         server::Server,
     },
 };
@@ -77,6 +78,10 @@ async fn respond<B>(
         return Err(Refusal::denied(format!("this login may not pull {name}")));
     }
     let asked = &Asked { rights, ..asked.clone() };
+    let named = server.named.clone().filter(|_| {
+        let is_here = |name| server.repositories.contains_key(name);
+        !is_head && matches!(&route, Route::Blob(name, _) if !is_here(name))
+    });
     match find(server, route, asked).await? {
         // The entity tag of a list is the digest of its bytes, so that clients that poll it do not
         // download it each time.
@@ -91,8 +96,25 @@ async fn respond<B>(
             }
             Ok(response)
         }
-        Found::Blob(content, is_at_hand) => blob(server, request, asked, content, is_at_hand).await,
+        Found::Blob(content, is_at_hand) => {
+            let descriptor = content.blob.descriptor().clone();
+            let tag = format!("\"{}\"", descriptor.digest);
+            if let Some(named) = named
+                && condition(request.headers(), &tag) == Condition::Met
+                && let Some(url) = server.run(move || named.images.location(&descriptor)).await?
+            {
+                return Ok(elsewhere(&content, url));
+            }
+            blob(server, request, asked, content, is_at_hand).await
+        }
     }
+}
+
+/// A redirect to the bytes of a blob. `HEAD` is never redirected: the URL may allow `GET` only.
+fn elsewhere(content: &Content, url: String) -> Response<Body> {
+    let digest = content.blob.descriptor().digest.to_string();
+    let headers = vec![(header::LOCATION, url), (DIGEST, digest)];
+    small(StatusCode::TEMPORARY_REDIRECT, headers, Vec::new())
 }
 
 /// A small response with this digest as its entity tag.

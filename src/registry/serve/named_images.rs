@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     basics::{digest::Digest, stop::Stop},
+    document::descriptor::Descriptor,
     image::graph::Image,
 };
 
@@ -38,6 +39,14 @@ pub trait NamedImages: Send + Sync {
     /// manifest or one of whose blobs has this digest. It makes nothing.
     fn holding(&self, name: &str, digest: Digest) -> Option<Arc<Image>>;
 
+    /// Returns a URL where clients read a blob of an image that was served, instead of from the
+    /// endpoint: `GET` gets a redirect with status 307. It takes a few milliseconds at most. By
+    /// default `None`: the endpoint sends the bytes.
+    fn location(&self, blob: &Descriptor) -> Option<String> {
+        let _ = blob;
+        None
+    }
+
     /// Returns the tags of a name, sorted by bytes.
     ///
     /// # Errors
@@ -66,6 +75,10 @@ impl<T: NamedImages + ?Sized> NamedImages for Arc<T> {
 
     fn holding(&self, name: &str, digest: Digest) -> Option<Arc<Image>> {
         (**self).holding(name, digest)
+    }
+
+    fn location(&self, blob: &Descriptor) -> Option<String> {
+        (**self).location(blob)
     }
 
     fn tags(&self, name: &str) -> Result<Vec<String>, NamedImageError> {

@@ -35,6 +35,8 @@ impl Packages {
         let mut options = PackageImagesOptions::new(state)
             .layering(config.layering(args::read_json)?)
             .pin(config.packages.pin.0)
+            .stored_layers(config.packages.store_layers.0)
+            .redirect(config.storage.redirect)
             .pool(pool);
         options.storage = config.storage.open(variables(), &registries::client()?)?;
         if let Some(store) =
