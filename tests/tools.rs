@@ -22,6 +22,8 @@ mod tools {
     mod named;
     #[cfg(feature = "on-demand")]
     mod on_demand;
+    #[cfg(feature = "on-demand")]
+    mod on_demand_redirect;
     mod platforms;
     mod proxies;
     mod pull;

@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use oci_layout::Digest;
 use registry::{Registry, begun, take_calls};
 use serde_json::Value;
 
@@ -31,6 +32,7 @@ for_each_nix!(
     requests_agree_on_an_image,
     unknown_names_have_candidates,
     garbage_is_collected_between_a_manifest_and_its_blobs,
+    a_build_that_cannot_be_repeated_can_be_pulled,
     a_killed_registry_knows_its_images,
     a_changed_package_set_is_served,
     images_that_nobody_pulls_are_forgotten,
@@ -101,18 +103,51 @@ fn unknown_names_have_candidates(nix: Nix) {
 
 fn garbage_is_collected_between_a_manifest_and_its_blobs(nix: Nix) {
     let set = set(&nix);
-    let registry = Registry::start(&nix, &set, &[]);
+    let registry = Registry::start(&nix, &set, &["--store-layers", "never"]);
     let manifest = registry.manifest("one/two");
     set.collect();
     registry.pull_blobs("one/two", &manifest);
-    // Somebody removes what keeps the packages.
+    lose(&set);
+    take_calls(&nix);
+    registry.pull_blobs("one/two", &manifest);
+    assert_eq!(begun(&take_calls(&nix), "nix-store --realise"), 1, "they were gone");
+}
+
+/// Removes what keeps the packages, and the packages.
+fn lose(set: &Set<'_>) {
     for root in fs::read_dir(set.state.join("roots")).unwrap() {
         fs::remove_file(root.unwrap().path()).unwrap();
     }
     set.collect();
+}
+
+fn a_build_that_cannot_be_repeated_can_be_pulled(nix: Nix) {
+    let set = set(&nix);
+    // Each build of the package has another content.
+    let registry = Registry::start(&nix, &set, &[]);
+    let manifest = registry.manifest("changing");
+    lose(&set);
     take_calls(&nix);
-    registry.pull_blobs("one/two", &manifest);
-    assert_eq!(begun(&take_calls(&nix), "nix-store --realise"), 1, "they were gone");
+    registry.pull_blobs("changing", &manifest);
+    assert_eq!(take_calls(&nix), [""; 0]);
+    let stored = || fs::read_dir(set.state.join("state/blobs")).map_or(0, Iterator::count);
+    // The shell, the package, and not the layer with users and links, which has no package.
+    assert_eq!(stored(), manifest.blobs().len() - 2);
+    drop(registry);
+
+    // Without stored layers, the pull fails. What is stored is served nevertheless.
+    let registry = Registry::start(&nix, &set, &["--store-layers", "never"]);
+    lose(&set);
+    registry.pull_blobs("changing", &manifest);
+    fs::remove_dir_all(set.state.join("state/blobs")).unwrap();
+    let answers = manifest.blobs().into_iter().map(|digest| {
+        let answer = registry.get(&format!("/v2/changing/blobs/{digest}"));
+        // A wrong byte is never sent.
+        assert!(answer.status != 200 || Digest::of(&answer.body).to_string() == digest);
+        answer.status
+    });
+    assert!(answers.collect::<Vec<_>>().contains(&500), "{}", registry.log());
+    assert_eq!(stored(), 0);
 }
 
 fn a_killed_registry_knows_its_images(nix: Nix) {

@@ -25,7 +25,7 @@ use crate::common::{
 };
 
 /// A package set with a real shell.
-fn packages(store: &Path) -> Packages {
+pub(crate) fn packages(store: &Path) -> Packages {
     let packages = Packages::usual(store);
     let busybox = fs::read(busybox()).unwrap();
     let mut files: Vec<(String, &[u8])> = vec![("bin/busybox".to_owned(), &busybox)];
@@ -37,7 +37,7 @@ fn packages(store: &Path) -> Packages {
     packages
 }
 
-fn make(images: &PackageImages, name: &str) -> Arc<Image> {
+pub(crate) fn make(images: &PackageImages, name: &str) -> Arc<Image> {
     images.make(&images.request(name, "latest").unwrap(), &Stop::default()).unwrap()
 }
 
@@ -125,13 +125,13 @@ fn two_registries_serve_one_image() {
 }
 
 /// An S3 server on this machine, with a bucket.
-struct S3 {
+pub(crate) struct S3 {
     server: Child,
     port: u16,
 }
 
 impl S3 {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new("moto_server");
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
@@ -152,7 +152,7 @@ impl S3 {
         this
     }
 
-    fn storage(&self) -> Storage {
+    pub(crate) fn storage(&self) -> Storage {
         let options = [
             ("endpoint", format!("http://127.0.0.1:{}", self.port)),
             ("allow_http", "true".to_owned()),

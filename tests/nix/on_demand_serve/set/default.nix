@@ -67,6 +67,7 @@ in
   hello = script "hello-2.12" "greet hello";
   one = script "one-1.0" "greet one";
   two = script "two-2.0" "greet two";
+  changing = script "changing-1" "echo $(${programs}/busybox date +%s) $(${programs}/busybox cat /proc/sys/kernel/random/uuid)";
   unfree = throw "two-headed has an unfree licence";
   failing = derive "failing-1" "echo the compiler is missing; exit 7";
   sleeping = derive "sleeping-1" "${programs}/busybox sleep ${number}";
