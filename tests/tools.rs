@@ -24,6 +24,7 @@ mod tools {
     mod on_demand;
     #[cfg(feature = "on-demand")]
     mod on_demand_redirect;
+    mod page;
     mod platforms;
     mod proxies;
     mod pull;

@@ -276,6 +276,12 @@ impl NamedImages for PackageImages {
         Ok(self.names.tags(name)?.unwrap_or_else(|| self.maker.source.tags()))
     }
 
+    fn about(&self) -> Option<String> {
+        let about = "Each part of a name is a package: shell/git/htop is an image with a shell, git \
+                     and htop. An image that nobody has pulled yet is made when somebody pulls it.";
+        Some(about.to_owned())
+    }
+
     fn names(&self) -> Vec<String> {
         let mut names = self.names.names();
         names.sort();

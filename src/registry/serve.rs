@@ -23,9 +23,11 @@ pub(crate) mod metrics;
 pub(crate) mod named;
 pub(crate) mod named_images;
 pub(crate) mod operations;
+pub(crate) mod page;
 pub(crate) mod places;
 pub(crate) mod pull_watch;
 pub(crate) mod range;
+pub(crate) mod recent;
 pub(crate) mod refusal;
 pub(crate) mod repository;
 pub(crate) mod request_ids;
@@ -65,6 +67,7 @@ use crate::{
             named::Named,
             places::Places,
             pull_watch::PullWatch,
+            recent::Recent,
             request_ids::RequestIds,
             server::{Log, Server},
             serving::Running,
@@ -122,6 +125,7 @@ pub struct Endpoint {
     guard: Guard,
     limits: Limits,
     operations: Option<SocketAddr>,
+    page: bool,
     pool: Pool,
     log: Log,
 }
@@ -161,6 +165,7 @@ impl Endpoint {
             guard: Guard::default(),
             limits: Limits::default(),
             operations: None,
+            page: true,
             pool: Pool::available(),
             log: Arc::new(|_| ()),
         })
@@ -261,6 +266,13 @@ impl Endpoint {
         Self { operations: Some(address), ..self }
     }
 
+    /// Sets whether browsers get a page at `/`: how to pull, the images and names, and which named
+    /// images were made or failed lately. It has only names that the client may pull. Details of
+    /// failures are for clients that may pull everything after a login. The default is to show it.
+    pub fn page(self, page: bool) -> Self {
+        Self { page, ..self }
+    }
+
     /// Sets the pool. The endpoint builds one blob at a time for each thread of the pool, and at
     /// least two.
     pub fn pool(self, pool: &Pool) -> Self {
@@ -296,12 +308,15 @@ impl Endpoint {
         let (log, told) = (Arc::clone(&self.log), Arc::clone(&self.log));
         let named = self.named.map(|images| {
             let metrics = Arc::clone(&metrics);
+            let recent = Arc::new(Recent::default());
+            let lately = Arc::clone(&recent);
             let observe = move |report: shared_making::Report<'_>| {
                 metrics.makes(report.result, report.time);
+                lately.add(&report);
                 told(&report.event());
             };
             let makings = SharedMakings::new(Arc::clone(&images), self.making, observe);
-            Arc::new(Named::new(images, makings))
+            Arc::new(Named::new(images, makings, recent))
         });
         Ok(Arc::new(Server {
             repositories: self.repositories,
@@ -310,6 +325,7 @@ impl Endpoint {
             authorities: self.authorities,
             certificate: self.certificate,
             guard,
+            has_page: self.page,
             places: Places::new(self.limits),
             blocking: Arc::new(Blocking::start()?),
             builds: SharedBuilds::new(&self.pool),

@@ -43,6 +43,9 @@ section! {
         /// login
         operations: Option<Address> = None, "--operations";
 
+        /// Show browsers a page about this registry and its images
+        page: bool = true, "--no-page";
+
         /// How long to finish requests after a signal to end
         drain: Period<0> = Period::seconds(10), "--drain";
 

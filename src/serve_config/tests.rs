@@ -38,6 +38,7 @@ allow-root = true
 plan = "plan.json"
 max-layers = 100
 images = "images.toml"
+store-layers = "always"
 compression = "zstd:9"
 pin = "1m"
 branches = ["stable"]
@@ -79,6 +80,7 @@ region = "eu-central-1"
 endpoint = "http://localhost:1"
 allow-http = true
 account = "me"
+redirect = true
 "#;
 
 /// Instead of a bucket.

@@ -10,7 +10,6 @@ use std::{
 use oci_layout::{
     Digest, Error, Image,
     on_demand::{Eviction, PackageImages, PackageImagesOptions, StoredLayers},
-    registry::NamedImages,
 };
 
 use crate::{common::packages::Packages, files, known, layers, make, read, read_all};

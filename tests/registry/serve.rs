@@ -13,6 +13,7 @@ mod made;
 mod many;
 mod named;
 mod operations;
+mod page;
 #[cfg(feature = "cli")]
 mod program;
 #[cfg(feature = "cli")]

@@ -92,15 +92,19 @@ fn sizes_of_a_distribution_are_those_of_tarfile() {
 }
 
 /// What a page is, and does, in a browser.
-struct Browser<'a> {
-    folder: &'a Path,
-    width: u32,
-    is_dark: bool,
+pub(crate) struct Browser<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) width: u32,
+    pub(crate) is_dark: bool,
 }
 
 impl Browser<'_> {
     /// The standard output and the messages of scripts.
     fn open(&self, page: &str, option: &str) -> (String, Vec<String>) {
+        self.open_url(&format!("file://{}", self.folder.join(page).display()), option)
+    }
+
+    pub(crate) fn open_url(&self, url: &str, option: &str) -> (String, Vec<String>) {
         let mut command = tool("chromium-headless-shell");
         command.args(["--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--v=0", option]);
         command.args(["--enable-logging=stderr", "--virtual-time-budget=5000"]);
@@ -109,7 +113,7 @@ impl Browser<'_> {
         // The values of Blink: 0 is dark, 1 is light.
         let scheme = u8::from(!self.is_dark);
         command.arg(format!("--blink-settings=preferredColorScheme={scheme}"));
-        command.arg(format!("file://{}", self.folder.join(page).display()));
+        command.arg(url);
         let output = command.output().expect("tests/run installs the browser");
         assert!(output.status.success(), "{output:?}");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

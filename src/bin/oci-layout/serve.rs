@@ -95,6 +95,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "[ADDRESS:]PORT", help = help("operations"))]
     operations: Option<Address>,
 
+    /// Do not show browsers a page about this registry and its images
+    #[arg(long)]
+    no_page: bool,
+
     #[arg(long, value_name = "SECONDS", help = help("drain"))]
     drain: Option<u32>,
 

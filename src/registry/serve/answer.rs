@@ -17,6 +17,7 @@ use crate::{
         event::Event,
         find::find,
         look::Found,
+        page,
         refusal::Refusal,
         response::{Body, DIGEST, Headers, not_modified, precondition_failed, refused, small},
         route::{Route, route},
@@ -70,6 +71,9 @@ async fn respond<B>(
         return Err(
             Refusal::no_method("this registry is read-only").with(header::ALLOW, "GET, HEAD")
         );
+    }
+    if server.has_page && page::is_wanted(request) {
+        return page::page(server, request, &rights).await;
     }
     let route = route(request.uri().path(), request.uri().query().unwrap_or_default())?;
     if let Some(name) = route.repository()

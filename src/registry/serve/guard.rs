@@ -26,6 +26,11 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
+    /// Whether clients have to log in.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.login.is_some() || self.access.is_some()
+    }
+
     /// What the client may pull. `trouble` receives the reason if a changed file is unusable.
     ///
     /// # Errors
@@ -37,7 +42,7 @@ impl Guard {
         blocking: &Blocking,
         trouble: impl Fn(Error) + Copy,
     ) -> Result<Rights, Refusal> {
-        if self.login.is_none() && self.access.is_none() {
+        if !self.is_closed() {
             return Ok(Rights::All);
         }
         let access = self.access.as_ref().map(|access| access.now(trouble));

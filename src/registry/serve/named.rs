@@ -11,7 +11,7 @@ use crate::{
     image::graph::Image,
     pool::lock,
     registry::serve::{
-        contents::Contents, named_images::NamedImages, shared_making::SharedMakings,
+        contents::Contents, named_images::NamedImages, recent::Recent, shared_making::SharedMakings,
     },
 };
 
@@ -22,13 +22,18 @@ const CONTENTS: usize = 256;
 pub(crate) struct Named {
     pub(crate) images: Arc<dyn NamedImages>,
     pub(crate) makings: Arc<SharedMakings>,
+    pub(crate) recent: Arc<Recent>,
     /// The contents of images, the latest first.
     read: Mutex<VecDeque<(Arc<Image>, Arc<Contents>)>>,
 }
 
 impl Named {
-    pub(crate) fn new(images: Arc<dyn NamedImages>, makings: Arc<SharedMakings>) -> Self {
-        Self { images, makings, read: Mutex::default() }
+    pub(crate) fn new(
+        images: Arc<dyn NamedImages>,
+        makings: Arc<SharedMakings>,
+        recent: Arc<Recent>,
+    ) -> Self {
+        Self { images, makings, recent, read: Mutex::default() }
     }
 
     /// What the image contains. An image that was made again may have other sources for the same

@@ -54,6 +54,11 @@ pub trait NamedImages: Send + Sync {
     /// [`NamedImageError`] if no image can have this name.
     fn tags(&self, name: &str) -> Result<Vec<String>, NamedImageError>;
 
+    /// Returns a paragraph for people: what the names mean. By default none.
+    fn about(&self) -> Option<String> {
+        None
+    }
+
     /// Returns the names for the catalog, sorted by bytes. A name that is not among them may be
     /// served as well.
     fn names(&self) -> Vec<String>;
@@ -83,6 +88,10 @@ impl<T: NamedImages + ?Sized> NamedImages for Arc<T> {
 
     fn tags(&self, name: &str) -> Result<Vec<String>, NamedImageError> {
         (**self).tags(name)
+    }
+
+    fn about(&self) -> Option<String> {
+        (**self).about()
     }
 
     fn names(&self) -> Vec<String> {

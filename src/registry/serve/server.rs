@@ -24,6 +24,7 @@ pub(crate) struct Server {
     pub(crate) authorities: Authorities,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) guard: Guard,
+    pub(crate) has_page: bool,
     pub(crate) places: Arc<Places>,
     pub(crate) blocking: Arc<Blocking>,
     pub(crate) builds: Arc<SharedBuilds>,

@@ -20,6 +20,7 @@ impl Serve {
         set(&mut config.log_format, self.log_format);
         config.hosts.extend(self.hosts.iter().cloned());
         config.verbose |= self.verbose;
+        config.page &= !self.no_page;
         for (place, given) in [
             (&mut config.tls.cert, &self.tls_cert),
             (&mut config.tls.key, &self.tls_key),

@@ -25,6 +25,7 @@ pub(super) fn endpoint(
         configured.map(|(name, dir)| NamedFolder { name: Some(name.clone()), dir: dir.clone() });
     let layouts: Vec<_> = configured.chain(given.iter().cloned()).collect();
     let endpoint = Endpoint::new(repositories(layouts, trust)?)?.pool(pool).hosts(&config.hosts)?;
+    let endpoint = endpoint.page(config.page);
     let endpoint = match (&config.tls.cert, &config.tls.key) {
         (Some(certificate), Some(key)) => endpoint.certificate(certificate, key)?,
         _ => endpoint,
