@@ -24,6 +24,7 @@ htpasswd = "users"
 access = "rights"
 operations = "127.0.0.1:9090"
 drain = "1m"
+page = false
 log-format = "json"
 verbose = true
 
