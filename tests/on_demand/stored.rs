@@ -4,15 +4,19 @@ use std::{
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
+    thread,
     time::Duration,
 };
 
 use oci_layout::{
     Digest, Error, Image,
-    on_demand::{Eviction, PackageImages, PackageImagesOptions, StoredLayers},
+    on_demand::{Eviction, PackageImages, PackageImagesOptions, Storage, StoredLayers},
 };
 
-use crate::{common::packages::Packages, files, known, layers, make, read, read_all};
+use crate::{
+    common::{Random, child, child_argument, packages::Packages},
+    files, known, layers, make, read, read_all,
+};
 
 fn images(packages: &Packages, folder: &Path, stored: StoredLayers) -> PackageImages {
     packages.images_with(PackageImagesOptions::new(folder).stored_layers(stored))
@@ -31,11 +35,15 @@ pub(crate) fn stored(folder: &Path) -> Vec<PathBuf> {
 
 /// Removes the links and the store paths, and changes what a new build of `libc` gives.
 fn lose(packages: &Packages, folder: &Path) {
+    lose_all(packages, folder);
+    packages.rebuild_otherwise("libc");
+}
+
+fn lose_all(packages: &Packages, folder: &Path) {
     for link in fs::read_dir(folder.join("roots")).unwrap() {
         fs::remove_file(link.unwrap().path()).unwrap();
     }
     packages.collect_garbage();
-    packages.rebuild_otherwise("libc");
 }
 
 /// The stored file of the layer with `libc`, and its place in the image.
@@ -188,4 +196,79 @@ fn stored_layers_go_with_the_last_image() {
     assert_eq!(stored(&folder).len(), 3, "a layer whose entry was lost is stored again");
     registry.evict(&Eviction::default().max_age(Duration::ZERO)).unwrap();
     assert_eq!(stored(&folder).len(), 3, "another process may need what is younger than an hour");
+}
+
+/// The machines have stores of their own, in which the same path has different contents.
+#[test]
+fn another_machine_sends_what_only_the_first_one_can_build() {
+    let scratch = tempfile::tempdir().unwrap();
+    let storage = Storage::folder(scratch.path().join("shared")).unwrap();
+    let store = scratch.path().join("store");
+    let [(one, first), (other, second)] = ["one", "other"].map(|name| {
+        let packages = Packages::usual(&store);
+        packages.builds("libc");
+        let options = PackageImagesOptions::new(scratch.path().join(name));
+        (packages.clone(), packages.images_with(options.storage(storage.clone())))
+    });
+    let image = make(&first, "hello");
+    fs::rename(&store, scratch.path().join("store of one")).unwrap();
+    fs::create_dir(&store).unwrap();
+    other.rebuild_otherwise("libc");
+    let image_there = known(&second, "hello").unwrap();
+    assert_eq!(image_there.digest(), image.digest());
+    read_all(&image_there).unwrap();
+    // Another image has the contents of that machine, and its layer is stored beside the first.
+    let shell = make(&second, "shell");
+    assert!(layers(&shell).iter().all(|layer| !layers(&image).contains(layer)));
+    read_all(&shell).unwrap();
+    fs::remove_dir_all(&store).unwrap();
+    fs::rename(scratch.path().join("store of one"), &store).unwrap();
+    drop(one);
+    [&image, &shell].map(|image| read_all(image).unwrap());
+}
+
+/// A package so large that its layer is written in parts.
+fn large(scratch: &Path) -> (Packages, PackageImages) {
+    let packages = Packages::new(scratch.join("store"));
+    let mut random = Random(3);
+    let bytes: Vec<u8> = (0..20 << 17).flat_map(|_| random.next().to_le_bytes()).collect();
+    packages.add("large", "1", &[("lib/large", &bytes)], &[]);
+    let images = images(&packages, &scratch.join("registry"), StoredLayers::Always);
+    (packages, images)
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_writes_leaves_nothing_half_made() {
+    if let Some(scratch) = child_argument() {
+        make(&large(&scratch).1, "large");
+        return;
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("registry");
+    let is_partial = || {
+        let files = fs::read_dir(folder.join("state/blobs")).into_iter().flatten().flatten();
+        let partial = files.filter(|file| file.file_name().to_string_lossy().contains('#'));
+        partial.filter_map(|file| file.metadata().ok()).any(|file| file.len() > 0)
+    };
+    let mut child =
+        child(a_process_that_is_killed_while_it_writes_leaves_nothing_half_made, scratch.path())
+            .spawn()
+            .unwrap();
+    while !is_partial() {
+        assert!(child.try_wait().unwrap().is_none(), "it was faster than this test");
+        thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(is_partial() && stored(&folder).len() < 2);
+    let (packages, images) = large(scratch.path());
+    assert!(known(&images, "large").is_none());
+    let image = make(&images, "large");
+    assert_eq!(stored(&folder).len(), 2);
+    lose_all(&packages, &folder);
+    read_all(&image).unwrap();
+    images.evict(&Eviction::default()).unwrap();
+    assert!(is_partial(), "another process may write it");
+    images.evict(&Eviction::default().grace(Duration::ZERO)).unwrap();
+    assert!(!is_partial() && stored(&folder).len() == 2);
 }

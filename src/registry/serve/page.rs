@@ -103,7 +103,9 @@ fn html(server: &Server, host: &str, rights: &Rights) -> String {
     let references = references(server, rights);
     let names: Vec<String> = named.map(|named| named.images.names()).unwrap_or_default();
     let names: Vec<_> = names.into_iter().filter(|name| rights.allow(name)).collect();
-    let example = references.first().or(names.first());
+    let lists = named.map(|named| named.recent.lists()).unwrap_or_default();
+    let made = lists.made.iter().map(|one| &one.image).find(|image| allows(rights, image));
+    let example = references.first().or(made).or(names.first());
     if let Some(example) = example {
         page.line("h2", "How to pull");
         for program in ["podman", "docker"] {
@@ -120,7 +122,6 @@ fn html(server: &Server, host: &str, rights: &Rights) -> String {
     page.list("Images", &references);
     page.list("Names", &names);
 
-    let lists = named.map(|named| named.recent.lists()).unwrap_or_default();
     recent(&mut page, &lists, rights, server.guard.is_closed());
     page.raw("</main>\n</body>\n</html>\n");
     page.0
@@ -139,8 +140,7 @@ fn references(server: &Server, rights: &Rights) -> Vec<String> {
 /// What was made and what failed. Details are for those who may pull everything after a login:
 /// they may name paths of the machine.
 fn recent(page: &mut Html, lists: &Lists, rights: &Rights, is_closed: bool) {
-    let allows = |image: &str| rights.allow(image.split(':').next().unwrap_or_default());
-    let made: Vec<_> = lists.made.iter().filter(|one| allows(&one.image)).collect();
+    let made: Vec<_> = lists.made.iter().filter(|one| allows(rights, &one.image)).collect();
     if !made.is_empty() {
         page.line("h2", "Made lately");
         page.raw("<ul>\n");
@@ -152,7 +152,7 @@ fn recent(page: &mut Html, lists: &Lists, rights: &Rights, is_closed: bool) {
         }
         page.raw("</ul>\n");
     }
-    let failed: Vec<_> = lists.failed.iter().filter(|one| allows(&one.image)).collect();
+    let failed: Vec<_> = lists.failed.iter().filter(|one| allows(rights, &one.image)).collect();
     if !failed.is_empty() {
         page.line("h2", "Failed lately");
         let sees_details = is_closed && *rights == Rights::All;
@@ -168,6 +168,11 @@ fn recent(page: &mut Html, lists: &Lists, rights: &Rights, is_closed: bool) {
             }
         }
     }
+}
+
+/// Whether the client may pull `NAME:TAG`.
+fn allows(rights: &Rights, image: &str) -> bool {
+    rights.allow(image.split(':').next().unwrap_or_default())
 }
 
 fn ago(time: Duration) -> String {
