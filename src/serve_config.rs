@@ -33,6 +33,8 @@ pub use crate::serve_config::{
 };
 #[cfg(feature = "on-demand")]
 pub use crate::serve_config::{
-    packages::{Codec, EvictionSection, LimitSection, NameSection, OsArch, PackageSection, Source},
+    packages::{
+        Codec, EvictionSection, LimitSection, NameSection, OsArch, PackageSection, Source, Stored,
+    },
     storage::StorageSection,
 };

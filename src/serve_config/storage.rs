@@ -41,19 +41,14 @@ impl StorageSection {
     /// Why the keys do not fit together, if they do not.
     pub(crate) fn contradiction(&self) -> Option<&'static str> {
         let Self { folder, bucket, region, endpoint, allow_http, account, redirect } = self;
-        let is_of_bucket = region.is_some()
-            || endpoint.is_some()
-            || account.is_some()
-            || *allow_http
-            || *redirect;
+        let is_of_bucket =
+            region.is_some() || endpoint.is_some() || account.is_some() || *allow_http || *redirect;
         match (folder, bucket) {
             (Some(_), Some(_)) => Some("it has a folder and a bucket: remove one of them"),
-            (_, None) if is_of_bucket => {
-                Some(
-                    "region, endpoint, allow-http, account and redirect are for a bucket, which is \
+            (_, None) if is_of_bucket => Some(
+                "region, endpoint, allow-http, account and redirect are for a bucket, which is \
                      missing",
-                )
-            }
+            ),
             _ => None,
         }
     }
