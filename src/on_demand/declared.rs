@@ -42,34 +42,37 @@ const MOST_FILES: usize = 200;
 /// images stay.
 pub struct DeclaredImages {
     path: Option<PathBuf>,
-    names: Mutex<Arc<Names>>,
     /// The files that were read last, valid or not.
-    seen: Mutex<Vec<(PathBuf, Option<Stamp>)>>,
-    images: Mutex<Arc<Images>>,
+    seen: Mutex<Seen>,
+    current: Mutex<Arc<Current>>,
 }
+
+/// What names mean.
+#[derive(PartialEq)]
+struct Current {
+    images: Images,
+    names: Names,
+}
+
+/// Files, and what identifies their contents.
+type Seen = Vec<(PathBuf, Option<Stamp>)>;
 
 /// The contents of images by their names and tags.
 type Images = BTreeMap<String, BTreeMap<String, NamedContents>>;
 
 impl DeclaredImages {
-    /// Reads a file or a folder. The images that it does not declare are those of the names.
+    /// Reads a file or a folder. The images that it does not declare are those of the names. Without
+    /// a path, all are.
     ///
     /// # Errors
     ///
     /// [`Error::Read`] if a file cannot be read. [`Error::Invalid`] and [`Error::UnknownMember`] if
     /// a file is not valid, or if two images have the same name and tag.
-    pub fn open(path: impl Into<PathBuf>, names: Names) -> Result<Self> {
-        let path = path.into();
+    pub fn open(path: Option<&Path>, names: Names) -> Result<Self> {
         // Before reading: if a file changes meanwhile, the next comparison detects it.
-        let seen = Mutex::new(stamps(&path));
-        let images = Mutex::new(Arc::new(read(&path, &names)?));
-        Ok(Self { path: Some(path), names: Mutex::new(Arc::new(names)), seen, images })
-    }
-
-    /// No image is declared: all images are those of the names.
-    pub fn none(names: Names) -> Self {
-        let (seen, images) = Default::default();
-        Self { path: None, names: Mutex::new(Arc::new(names)), seen, images }
+        let seen = Mutex::new(stamps(path));
+        let current = Mutex::new(Arc::new(Current { images: read(path, &names)?, names }));
+        Ok(Self { path: path.map(Path::to_owned), seen, current })
     }
 
     /// Reads the files again if one of them changed. Returns whether the images did.
@@ -78,34 +81,12 @@ impl DeclaredImages {
     ///
     /// The errors of [`open`](Self::open), once for each change. The images stay as they were.
     pub fn refresh(&self) -> Result<bool> {
-        let Some(path) = &self.path else { return Ok(false) };
         let mut seen = lock(&self.seen);
-        let now = stamps(path);
+        let now = stamps(self.path.as_deref());
         if *seen == now {
             return Ok(false);
         }
-        *seen = now;
-        Ok(self.replace(read(path, &self.of_packages())?))
-    }
-
-    /// Gives names another meaning, also those in declarations. Returns whether the declared images
-    /// changed.
-    ///
-    /// # Errors
-    ///
-    /// The errors of [`open`](Self::open). The names and the images stay as they were.
-    pub fn set_names(&self, names: Names) -> Result<bool> {
-        let _seen = lock(&self.seen);
-        let new = self.path.as_ref().map(|path| read(path, &names)).transpose()?;
-        *lock(&self.names) = Arc::new(names);
-        Ok(self.replace(new.unwrap_or_default()))
-    }
-
-    fn replace(&self, new: Images) -> bool {
-        let mut images = lock(&self.images);
-        let is_changed = **images != new;
-        *images = Arc::new(new);
-        is_changed
+        self.read(&mut seen, now, self.current().names.clone())
     }
 
     /// The same, even if the files seem unchanged.
@@ -114,32 +95,50 @@ impl DeclaredImages {
     ///
     /// The errors of [`open`](Self::open).
     pub fn reload(&self) -> Result<bool> {
-        lock(&self.seen).clear();
-        self.refresh()
+        let mut seen = lock(&self.seen);
+        let now = stamps(self.path.as_deref());
+        self.read(&mut seen, now, self.current().names.clone())
+    }
+
+    /// The same, with other metapackages, aliases and defaults for all images.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`open`](Self::open). Everything stays as it was.
+    pub fn set_names(&self, names: Names) -> Result<bool> {
+        let mut seen = lock(&self.seen);
+        let now = stamps(self.path.as_deref());
+        self.read(&mut seen, now, names)
+    }
+
+    /// Reads files with these stamps.
+    fn read(&self, seen: &mut Seen, now: Seen, names: Names) -> Result<bool> {
+        *seen = now;
+        let images = read(self.path.as_deref(), &names)?;
+        let new = Current { images, names };
+        let mut current = lock(&self.current);
+        let is_changed = **current != new;
+        *current = Arc::new(new);
+        Ok(is_changed)
     }
 
     /// The references of the declared images, `NAME:TAG`, sorted by bytes.
     pub fn references(&self) -> Vec<String> {
-        let images = self.images();
         let of = |(name, tags): (&String, &BTreeMap<String, NamedContents>)| -> Vec<String> {
             tags.keys().map(|tag| format!("{name}:{tag}")).collect()
         };
-        images.iter().flat_map(of).collect()
+        self.current().images.iter().flat_map(of).collect()
     }
 
-    fn images(&self) -> Arc<Images> {
-        Arc::clone(&lock(&self.images))
-    }
-
-    fn of_packages(&self) -> Arc<Names> {
-        Arc::clone(&lock(&self.names))
+    fn current(&self) -> Arc<Current> {
+        Arc::clone(&lock(&self.current))
     }
 }
 
 impl ImageNames for DeclaredImages {
     fn image(&self, name: &str, tag: &str) -> Result<NamedContents, NamedImageError> {
-        let images = self.images();
-        let Some(tags) = images.get(name) else { return self.of_packages().image(name, tag) };
+        let current = self.current();
+        let Some(tags) = current.images.get(name) else { return current.names.image(name, tag) };
         tags.get(tag).cloned().ok_or_else(|| {
             let tags: Vec<_> = tags.keys().map(String::as_str).collect();
             let message = format!("the tags of {name} are {}", tags.join(", "));
@@ -148,22 +147,24 @@ impl ImageNames for DeclaredImages {
     }
 
     fn contents(&self, name: &str) -> Result<Vec<ImageContents>, NamedImageError> {
-        match self.images().get(name) {
+        let current = self.current();
+        match current.images.get(name) {
             Some(tags) => Ok(tags.values().map(|image| image.contents.clone()).collect()),
-            None => ImageNames::contents(&*self.of_packages(), name),
+            None => ImageNames::contents(&current.names, name),
         }
     }
 
     fn tags(&self, name: &str) -> Result<Option<Vec<String>>, NamedImageError> {
-        match self.images().get(name) {
+        let current = self.current();
+        match current.images.get(name) {
             Some(tags) => Ok(Some(tags.keys().cloned().collect())),
-            None => self.of_packages().tags(name),
+            None => current.names.tags(name),
         }
     }
 
     fn names(&self) -> Vec<String> {
-        let declared = self.images();
-        declared.keys().cloned().chain(self.of_packages().names()).collect()
+        let current = self.current();
+        current.images.keys().cloned().chain(current.names.names()).collect()
     }
 }
 
@@ -214,14 +215,15 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn stamps(path: &Path) -> Vec<(PathBuf, Option<Stamp>)> {
+fn stamps(path: Option<&Path>) -> Seen {
+    let Some(path) = path else { return Seen::new() };
     let files = files(path).unwrap_or_else(|_| vec![path.to_owned()]);
     files.into_iter().map(|file| (file.clone(), Stamp::at(&file))).collect()
 }
 
-fn read(path: &Path, names: &Names) -> Result<Images> {
+fn read(path: Option<&Path>, names: &Names) -> Result<Images> {
     let mut all = Vec::new();
-    for file in files(path)? {
+    for file in path.map(files).transpose()?.into_iter().flatten() {
         all.extend(read_file(&file)?);
     }
     images(all, names)

@@ -76,7 +76,7 @@ impl Default for NameOptions {
 /// assert_eq!(image, names.contents("arm64/htop/git")?);
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names(NameOptions);
 
 impl Names {

@@ -48,7 +48,7 @@ impl Room {
         let mut options = NameOptions::default();
         options.always.clear();
         let names = Names::new(options).unwrap();
-        let declared = Arc::new(DeclaredImages::open(self.file(), names).unwrap());
+        let declared = Arc::new(DeclaredImages::open(Some(&self.file()), names).unwrap());
         let options = PackageImagesOptions::new(self.folder.path().join("registry"));
         (self.packages.images_named(Arc::clone(&declared), options), declared)
     }
@@ -210,7 +210,7 @@ fn what_is_known_by_another_name_can_be_pulled_after_a_change() {
 fn the_example_is_valid() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/packages/images.toml");
     let names = Names::new(NameOptions::default()).unwrap();
-    let declared = DeclaredImages::open(file, names).unwrap();
+    let declared = DeclaredImages::open(Some(&file), names).unwrap();
     assert_eq!(declared.references(), ["greeter:latest", "greeter:v0", "greeter:v1"]);
 }
 
@@ -271,7 +271,7 @@ fn a_schema_of_kubernetes_accepts_what_is_served() {
     for (objects, is_valid) in [(&good[..], true), (&bad[..], false)] {
         for object in objects {
             fs::write(room.file(), object.to_string()).unwrap();
-            let opened = DeclaredImages::open(room.file(), names.clone());
+            let opened = DeclaredImages::open(Some(&room.file()), names.clone());
             assert_eq!(opened.is_ok(), is_valid, "{object}: {opened:?}");
         }
     }

@@ -274,7 +274,7 @@ fn a_changed_file_is_read_again_and_a_broken_one_is_reported_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("images.toml");
     write(&file, "tools", "curl");
-    let images = DeclaredImages::open(&file, names()).unwrap();
+    let images = DeclaredImages::open(Some(&file), names()).unwrap();
     assert_eq!(packages(&images, "tools"), ["cacert?", "curl"]);
     assert!(!images.refresh().unwrap());
 
@@ -315,7 +315,7 @@ fn the_files_of_a_mounted_config_map_change_together() {
     for name in ["a.toml", "b.yml", "README"] {
         symlink(format!("..data/{name}"), at(name)).unwrap();
     }
-    let images = DeclaredImages::open(folder.path(), names()).unwrap();
+    let images = DeclaredImages::open(Some(folder.path()), names()).unwrap();
     assert_eq!(images.references(), ["a:latest", "b:latest"]);
     assert_eq!(packages(&images, "b"), ["cacert?", "one"]);
     version("..2", "two");
@@ -344,7 +344,7 @@ fn names_come_before_packages() {
         format!("- {{ name: git, tags: [{tag}], contents: [{package}], source: {source} }}\n")
     };
     fs::write(&file, image("v2, latest", "b", "latest") + &image("v1", "a", "old")).unwrap();
-    let images = DeclaredImages::open(&file, names()).unwrap();
+    let images = DeclaredImages::open(Some(&file), names()).unwrap();
     let named = |name: &str, tag: &str| images.image(name, tag).unwrap();
     assert_eq!(named("git", "v1").contents.packages, ["a", "cacert?"]);
     assert_eq!((&*named("git", "v1").tag, &*named("git", "v2").tag), ("old", "latest"));
@@ -361,6 +361,28 @@ fn names_come_before_packages() {
 }
 
 #[test]
+fn other_names_give_declared_images_other_contents() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("images.toml");
+    write(&file, "tools", "web");
+    let images = DeclaredImages::open(Some(&file), names()).unwrap();
+    assert_eq!(packages(&images, "tools"), ["cacert?", "nginx"]);
+    let mut options = NameOptions::default();
+    options.aliases.insert("web".to_owned(), "caddy".to_owned());
+    assert!(images.set_names(Names::new(options).unwrap()).unwrap());
+    assert_eq!(packages(&images, "tools"), ["cacert?", "caddy"]);
+    assert_eq!(packages(&images, "web"), ["cacert?", "caddy"]);
+    fs::write(&file, "images").unwrap();
+    assert!(images.set_names(names()).is_err());
+    assert_eq!(packages(&images, "web"), ["cacert?", "caddy"], "everything stays");
+
+    let images = DeclaredImages::open(None, names()).unwrap();
+    assert_eq!(packages(&images, "web"), ["cacert?", "nginx"]);
+    assert!(images.references().is_empty() && !images.refresh().unwrap());
+    assert!(!images.reload().unwrap());
+}
+
+#[test]
 fn what_is_not_a_file_with_images_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let at = |path: &str| folder.path().join(path);
@@ -373,12 +395,12 @@ fn what_is_not_a_file_with_images_is_refused() {
         ("latin.yaml", "latin.yaml"),
         ("large.yaml", "more than 1 MiB"),
     ] {
-        let error = DeclaredImages::open(at(name), names()).unwrap_err().to_string();
+        let error = DeclaredImages::open(Some(&at(name)), names()).unwrap_err().to_string();
         assert!(error.contains(expected), "{name}: {error}");
     }
     let device = at("device.yaml");
     symlink("/dev/zero", &device).unwrap();
-    let error = DeclaredImages::open(device, names()).unwrap_err().to_string();
+    let error = DeclaredImages::open(Some(&device), names()).unwrap_err().to_string();
     assert!(error.contains("expected a file"), "{error}");
 }
 

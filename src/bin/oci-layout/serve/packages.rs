@@ -97,11 +97,7 @@ pub(super) fn check(config: &ServeConfig) -> Result<()> {
 
 /// The declared images, and those of packages.
 fn declared_images(config: &ServeConfig) -> Result<DeclaredImages> {
-    let names = config.parsed_names()?;
-    match &config.packages.images {
-        Some(path) => DeclaredImages::open(path, names),
-        None => Ok(DeclaredImages::none(names)),
-    }
+    DeclaredImages::open(config.packages.images.as_deref(), config.parsed_names()?)
 }
 
 /// Starts a thread that evicts images now and each hour, as long as they are served.
