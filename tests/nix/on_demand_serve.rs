@@ -8,6 +8,7 @@ mod many;
 mod pages;
 mod registry;
 mod settings;
+mod units;
 
 use std::{
     fs,
