@@ -10,6 +10,8 @@ pub mod python;
 pub mod random;
 pub mod raw_tar;
 pub mod rich;
+#[cfg(feature = "on-demand")]
+pub mod s3;
 pub mod tool;
 pub mod values;
 

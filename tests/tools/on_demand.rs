@@ -1,26 +1,18 @@
 //! Images of packages run, and are the same on all registries with one state.
 
-use std::{
-    fs,
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, sync::Arc, thread, time::Duration};
 
 use oci_layout::{
     Blob, Image,
     on_demand::{Eviction, PackageImages, PackageImagesOptions, Storage},
-    registry::{Client, Endpoint, NamedImages, Serving, Stop},
+    registry::{Endpoint, NamedImages, Serving, Stop},
 };
 use serde_json::{Value, json};
 
 use crate::common::{
     hello::busybox,
     packages::Packages,
+    s3::S3,
     tool::{Containerd, Containers, crane, umoci},
 };
 
@@ -122,54 +114,6 @@ fn two_registries_serve_one_image() {
     assert!(packages.collect_garbage() > 0);
     drop(first);
     crane(["validate", "--insecure", "--remote", &name(&second)]);
-}
-
-/// An S3 server on this machine, with a bucket.
-pub(crate) struct S3 {
-    server: Child,
-    port: u16,
-}
-
-impl S3 {
-    pub(crate) fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new("moto_server");
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let server = command.spawn().expect("moto_server: pip install 'moto[server]'");
-        let this = Self { server, port };
-        let begin = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begin.elapsed() < Duration::from_secs(60), "moto_server does not start");
-            thread::sleep(Duration::from_millis(50));
-        }
-        let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        let host = "Host: 127.0.0.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
-        write!(connection, "PUT /bucket HTTP/1.1\r\n{host}").unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        this
-    }
-
-    pub(crate) fn storage(&self) -> Storage {
-        let options = [
-            ("endpoint", format!("http://127.0.0.1:{}", self.port)),
-            ("allow_http", "true".to_owned()),
-            ("region", "us-east-1".to_owned()),
-            ("access_key_id", "test".to_owned()),
-            ("secret_access_key", "test".to_owned()),
-        ];
-        let options = options.map(|(name, value)| (name.to_owned(), value)).into();
-        Storage::bucket("s3://bucket/a/folder", &options, &Client::default()).unwrap()
-    }
-}
-
-impl Drop for S3 {
-    fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
-    }
 }
 
 #[test]

@@ -15,8 +15,11 @@ use super::{
     set,
 };
 use crate::{
-    common::tool::{crane, run},
-    nix::versions::{Nix, for_each_nix},
+    common::{
+        s3::S3,
+        tool::{crane, run},
+    },
+    nix::versions::{Nix, Version, for_each_nix},
 };
 
 for_each_nix!(
@@ -165,6 +168,35 @@ fn two_servers_share_a_storage(nix: Nix) {
         assert_eq!(folder.join("images").exists(), has_state, "{folder:?}");
         assert!(!folder.join("state").exists());
     }
+}
+
+#[test]
+#[ignore = "it wants moto_server, which no distribution provides: tests/run runs it if it is on PATH"]
+fn two_servers_share_a_bucket() {
+    let nix = Nix::new(Version::System);
+    let _set = set(&nix);
+    let s3 = S3::start();
+    let start = |state: &str| {
+        let text = FILE.replace("state = \"state\"", &format!("state = \"{state}\""));
+        let storage = format!(
+            "[storage]\nbucket = \"s3://bucket/a/folder\"\nregion = \"us-east-1\"\n\
+             endpoint = \"http://127.0.0.1:{}\"\nallow-http = true\n",
+            s3.port
+        );
+        let file = write(&nix, "registry.toml", &(text + &storage));
+        let mut command = program(&nix);
+        // The file takes precedence over the region.
+        command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "hunter2");
+        command.env("AWS_DEFAULT_REGION", "elsewhere");
+        Registry::of(command.arg("--config").arg(file))
+    };
+    let manifest = start("state-of-one").manifest("one/tools");
+    take_calls(&nix);
+    let two = start("state-of-two");
+    assert_eq!(two.manifest("tools/uno").body, manifest.body);
+    assert_eq!(take_calls(&nix), [""; 0], "it was in the bucket");
+    two.pull_blobs("one/tools", &manifest);
+    assert!(!two.log().contains("hunter2"));
 }
 
 fn large_images_are_forgotten(nix: Nix) {
