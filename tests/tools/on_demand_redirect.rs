@@ -17,10 +17,11 @@ use oci_layout::{
     registry::{Endpoint, NamedImageError, NamedImages, Serving, Stop},
 };
 
-use super::on_demand::{S3, make, packages};
+use super::on_demand::{make, packages};
 use crate::common::{
     Random,
     docker::{Docker, Version},
+    s3::S3,
     tool::{Containerd, Containers, crane, run, skopeo, tool},
 };
 

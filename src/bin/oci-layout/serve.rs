@@ -181,7 +181,7 @@ impl Serve {
                     serving.reload();
                     let new = self.reloaded(&running, log);
                     #[cfg(feature = "on-demand")]
-                    packages::reload(packages.as_ref(), &mut running, new);
+                    packages::reload(packages.as_ref(), &serving, &mut running, new);
                     #[cfg(not(feature = "on-demand"))]
                     drop(new);
                 }

@@ -14,7 +14,7 @@ use crate::{
     pool::lock,
     registry::{
         network::Network,
-        serve::{connection::Graceful, server::Server},
+        serve::{connection::Graceful, server::Server, shared_making::MakingLimits},
     },
 };
 
@@ -49,6 +49,14 @@ impl Serving {
     /// request. Events report what is unusable, and its previous contents stay in use.
     pub fn reload(&self) {
         self.running.iter().for_each(|running| running.server.reload());
+    }
+
+    /// Changes how many named images are made, as
+    /// [`Endpoint::making_limits`](crate::registry::Endpoint::making_limits) sets it. Images that
+    /// are being made are finished.
+    pub fn set_making_limits(&self, limits: MakingLimits) {
+        let named = self.running.iter().filter_map(|running| running.server.named.as_ref());
+        named.for_each(|named| named.makings.limit(limits));
     }
 
     /// Accepts no more requests, and returns when the current ones are answered, or after ten

@@ -95,7 +95,6 @@ impl Report<'_> {
 /// All images that are being made.
 pub(crate) struct SharedMakings {
     images: Arc<dyn NamedImages>,
-    limits: MakingLimits,
     observe: Box<dyn Fn(Report<'_>) + Send + Sync>,
     state: Mutex<State>,
     /// Notified when a thread ends.
@@ -104,6 +103,7 @@ pub(crate) struct SharedMakings {
 
 #[derive(Default)]
 struct State {
+    limits: MakingLimits,
     /// Those that a client can join, by their canonical requests.
     live: HashMap<String, Live>,
     queue: VecDeque<Arc<Making>>,
@@ -111,6 +111,13 @@ struct State {
     running: Vec<Arc<Making>>,
     failures: HashMap<String, (Instant, NamedImageError)>,
     is_stopping: bool,
+}
+
+impl State {
+    /// Whether another image can be made now.
+    fn has_place(&self) -> bool {
+        self.running.len() < self.limits.at_once.max(1)
+    }
 }
 
 struct Live {
@@ -151,8 +158,24 @@ impl SharedMakings {
         limits: MakingLimits,
         observe: impl Fn(Report<'_>) + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let (observe, state, ended) = (Box::new(observe), Mutex::default(), Condvar::new());
-        Arc::new(Self { images, limits, observe, state, ended })
+        let state = Mutex::new(State { limits, ..State::default() });
+        Arc::new(Self { images, observe: Box::new(observe), state, ended: Condvar::new() })
+    }
+
+    /// Changes the limits. Images that are being made are finished.
+    pub(crate) fn limit(self: &Arc<Self>, limits: MakingLimits) {
+        let mut guard = lock(&self.state);
+        let state = &mut *guard;
+        state.limits = limits;
+        while state.has_place()
+            && let Some(next) = state.queue.pop_front()
+        {
+            // Without a thread, another one makes the image later: the queue is empty otherwise.
+            if !matches!(self.start(state, &next, true), Ok(true)) {
+                state.queue.push_front(next);
+                break;
+            }
+        }
     }
 
     /// Makes the image of a canonical request, or waits for it if it is being made already. If the
@@ -171,13 +194,14 @@ impl SharedMakings {
             live.waiters += 1;
             return Ok(Waiter { makings: Arc::clone(self), making: Arc::clone(&live.making) });
         }
-        state.failures.retain(|_, (when, _)| when.elapsed() < self.limits.remember_failures);
+        let limits = state.limits;
+        state.failures.retain(|_, (when, _)| when.elapsed() < limits.remember_failures);
         if let Some((_, error)) = state.failures.get(request) {
             return Err(error.clone());
         }
         let of_client =
             state.live.values().filter(|live| live.making.asker.client == asker.client).count();
-        if of_client >= self.limits.of_client {
+        if of_client >= limits.of_client {
             return Err(busy(format!(
                 "this client waits for {of_client} other images already: wait for one of them"
             )));
@@ -189,11 +213,9 @@ impl SharedMakings {
             result: OnceLock::new(),
             done: Notify::new(),
         });
-        if state.running.len() < self.limits.at_once.max(1)
-            && self.start(state, &making, !state.running.is_empty())?
-        {
+        if state.has_place() && self.start(state, &making, !state.running.is_empty())? {
             // It has a thread.
-        } else if state.queue.len() < self.limits.queued {
+        } else if state.queue.len() < limits.queued {
             state.queue.push_back(Arc::clone(&making));
         } else {
             return Err(busy(format!(
@@ -266,7 +288,8 @@ impl SharedMakings {
                 state.failures.insert(making.request.clone(), (Instant::now(), error.clone()));
             }
         }
-        let next = state.queue.pop_front();
+        // There is none if the limit was lowered meanwhile.
+        let next = if state.has_place() { state.queue.pop_front() } else { None };
         state.running.extend(next.clone());
         drop(guard);
         making.end(result);

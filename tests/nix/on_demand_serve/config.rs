@@ -104,10 +104,12 @@ fn a_reload_changes_names(nix: Nix) {
     assert_eq!(registry.manifest("uno").body, one);
 
     let changed = FILE.replace("uno = \"one\"", "uno = \"two\"\ndos = \"two\"");
-    write(&nix, "registry.toml", &format!("{changed}\n[limits]\nqueue = 7\n"));
+    write(&nix, "registry.toml", &format!("{changed}\n[limits]\nbuilds = 7\nqueue = 7\n"));
     registry.reload();
-    registry.wait_for("restart the server for limits.queue\n");
-    registry.wait_for("has changed, and in effect are names.aliases.dos, names.aliases.uno\n");
+    registry.wait_for("restart the server for limits.builds\n");
+    registry.wait_for(
+        "has changed, and in effect are names.aliases.dos, names.aliases.uno, limits.queue\n",
+    );
     assert_eq!(registry.manifest("uno").body, two);
     assert_eq!(registry.manifest("dos").body, two);
 

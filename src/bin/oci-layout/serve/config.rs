@@ -77,9 +77,12 @@ impl Serve {
     }
 }
 
-/// Whether a changed key is in effect at once.
+/// Whether a changed key is in effect at once: see `reload` in `packages.rs`.
 fn is_at_once(key: &str) -> bool {
-    ["names.", "metapackages."].iter().any(|section| key.starts_with(section))
+    const LIMITS: [&str; 4] =
+        ["limits.at-once", "limits.queue", "limits.per-client", "limits.retry"];
+    LIMITS.contains(&key)
+        || ["names.", "metapackages."].iter().any(|section| key.starts_with(section))
 }
 
 /// Replaces a value, if an option is given.

@@ -7,8 +7,8 @@ use std::{
 use oci_layout::{
     Pool, Report, Result,
     on_demand::{DeclaredImages, Eviction, NixPackages, PackageImages, PackageImagesOptions},
-    registry::Endpoint,
-    serve_config::{ServeConfig, Source},
+    registry::{Endpoint, Serving},
+    serve_config::{LimitSection, ServeConfig, Source},
 };
 
 use crate::{args, base_folders, declared::Declared, errors, registries, serve_log::ServeLog};
@@ -70,19 +70,27 @@ pub(super) fn added(
     (endpoint.named_images(Arc::clone(&packages.images)), references)
 }
 
-/// Reads the declared images again, and gives names the meaning that a new configuration gives them.
+/// Reads the declared images again, and puts those parts of a new configuration into effect that can
+/// change while the server runs.
 pub(super) fn reload(
     packages: Option<&Packages>,
+    serving: &Serving,
     running: &mut ServeConfig,
     new: Option<ServeConfig>,
 ) {
     let names = new.and_then(|new| {
+        serving.set_making_limits(new.making_limits());
         // A configuration with contradictory names is not read.
         let names = new.parsed_names().ok();
         (running.names, running.metapackages) = (new.names, new.metapackages);
+        let LimitSection { at_once, queue, per_client, retry, .. } = new.limits;
+        let limits = running.limits.clone();
+        running.limits = LimitSection { at_once, queue, per_client, retry, ..limits };
         names
     });
-    packages.into_iter().for_each(|packages| packages.declared.reload(names.clone()));
+    if let Some(packages) = packages {
+        packages.declared.reload(names);
+    }
 }
 
 /// Checks what can be checked without Nix, and without writing.

@@ -70,15 +70,12 @@ fn client() -> Asker {
     Asker { client, id: String::new(), image: String::new() }
 }
 
+const LIMITS: MakingLimits =
+    MakingLimits { at_once: 1, queued: 2, of_client: 9, remember_failures: Duration::from_secs(1) };
+
 fn makings() -> (Arc<Slow>, Arc<SharedMakings>) {
     let slow = Arc::new(Slow::default());
-    let limits = MakingLimits {
-        at_once: 1,
-        queued: 2,
-        of_client: 9,
-        remember_failures: Duration::from_secs(1),
-    };
-    let makings = SharedMakings::new(Arc::clone(&slow) as _, limits, |_| ());
+    let makings = SharedMakings::new(Arc::clone(&slow) as _, LIMITS, |_| ());
     (slow, makings)
 }
 
@@ -124,6 +121,23 @@ fn model_of_a_client_that_leaves_an_image() {
         };
         assert_eq!(digest(block_on(makings.image("a", client()))), Digest::of("a"));
         leaving.join().unwrap();
+        assert_over(&makings);
+    });
+}
+
+/// The limits are set again while clients wait: all get what they requested, one after another.
+#[test]
+fn model_of_limits_that_are_set_again() {
+    check(|| {
+        let (_, makings) = makings();
+        let clients = ["a", "b"].map(|name| {
+            let makings = Arc::clone(&makings);
+            thread::spawn(move || {
+                assert_eq!(digest(block_on(makings.image(name, client()))), Digest::of(name));
+            })
+        });
+        makings.limit(LIMITS);
+        clients.into_iter().for_each(|client| client.join().unwrap());
         assert_over(&makings);
     });
 }

@@ -57,6 +57,24 @@ fn a_client_leaves_the_queue() {
 }
 
 #[test]
+fn limits_change_while_clients_wait() {
+    let fake = Fake::closed();
+    let served = served_with(&fake, |endpoint| endpoint.making_limits(limits(1, 9, 9)));
+    let connect = |name| open(&served.address, "GET", &format!("/v2/{name}/manifests/latest"), &[]);
+    let clients = ["a", "b", "c", "d", "e"].map(connect);
+    wait_until("one is being made", || fake.makes() == 1);
+    served.serving.set_making_limits(limits(3, 9, 9));
+    wait_until("three are being made", || fake.makes() == 3);
+    // The queue is longer than it may be now, and those in it stay.
+    served.serving.set_making_limits(limits(1, 1, 9));
+    assert_eq!(manifest(&served, "f").status, 429);
+    assert_eq!(fake.makes(), 3);
+    fake.open_gate();
+    assert_eq!(clients.map(|client| read(client, false).status), [200; 5]);
+    assert_eq!((fake.makes(), fake.most()), (5, 3));
+}
+
+#[test]
 fn a_client_with_too_many_images() {
     let fake = Fake::closed();
     let served = served_with(&fake, |endpoint| endpoint.making_limits(limits(9, 9, 2)));
