@@ -224,9 +224,7 @@ fn another_machine_sends_what_only_the_first_one_can_build() {
     fs::remove_dir_all(&store).unwrap();
     fs::rename(scratch.path().join("store of one"), &store).unwrap();
     drop(one);
-    for image in [&image, &shell] {
-        read_all(image).unwrap();
-    }
+    [&image, &shell].into_iter().for_each(|image| read_all(image).unwrap());
 }
 
 /// A package so large that its layer is written in parts.

@@ -106,6 +106,7 @@ async fn respond<B>(
             if let Some(named) = named
                 && condition(request.headers(), &tag) == Condition::Met
                 && let Some(url) = server.run(move || named.images.location(&descriptor)).await?
+                && let Ok(url) = HeaderValue::try_from(url)
             {
                 return Ok(elsewhere(&content, url));
             }
@@ -115,10 +116,11 @@ async fn respond<B>(
 }
 
 /// A redirect to the bytes of a blob. `HEAD` is never redirected: the URL may allow `GET` only.
-fn elsewhere(content: &Content, url: String) -> Response<Body> {
-    let digest = content.blob.descriptor().digest.to_string();
-    let headers = vec![(header::LOCATION, url), (DIGEST, digest)];
-    small(StatusCode::TEMPORARY_REDIRECT, headers, Vec::new())
+fn elsewhere(content: &Content, url: HeaderValue) -> Response<Body> {
+    let headers = vec![(DIGEST, content.blob.descriptor().digest.to_string())];
+    let mut response = small(StatusCode::TEMPORARY_REDIRECT, headers, Vec::new());
+    response.headers_mut().insert(header::LOCATION, url);
+    response
 }
 
 /// A small response with this digest as its entity tag.

@@ -2,6 +2,7 @@
 
 pub(crate) mod fake;
 mod limits;
+mod redirect;
 mod stopping;
 
 use std::{sync::Barrier, thread, time::Duration};

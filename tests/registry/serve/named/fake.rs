@@ -11,6 +11,7 @@ use std::{
 
 use oci_layout::{
     Digest, Image,
+    document::Descriptor,
     registry::{Endpoint, NamedImageError, NamedImageErrorKind as Kind, NamedImages, Stop},
 };
 
@@ -28,6 +29,8 @@ struct State {
     stopped: AtomicUsize,
     live: AtomicUsize,
     most: AtomicUsize,
+    /// Where blobs are, before their digests.
+    elsewhere: Mutex<Option<String>>,
 }
 
 impl Fake {
@@ -45,6 +48,11 @@ impl Fake {
 
     pub fn open_gate(&self) {
         self.0.gate.set();
+    }
+
+    /// Makes clients read blobs at URLs that begin with this text.
+    pub fn redirect(&self, to: &str) {
+        *self.0.elsewhere.lock().unwrap() = Some(to.to_owned());
     }
 
     /// How many images have begun.
@@ -127,6 +135,11 @@ impl NamedImages for Fake {
         images
             .find(|image| image.blobs().iter().any(|blob| blob.descriptor().digest == digest))
             .cloned()
+    }
+
+    fn location(&self, blob: &Descriptor) -> Option<String> {
+        let to = self.0.elsewhere.lock().unwrap();
+        to.as_ref().map(|to| format!("{to}{}", blob.digest))
     }
 
     fn tags(&self, name: &str) -> Result<Vec<String>, NamedImageError> {
