@@ -129,6 +129,8 @@ impl Maker {
         let keeps = |paths: &[ClosurePath], is_known: bool| match (self.stored, is_known) {
             (StoredLayers::Never, _) | (StoredLayers::Built, true) => false,
             (StoredLayers::Always, _) => true,
+            // Nix is not asked for the layer of files.
+            (StoredLayers::Built, false) if paths.is_empty() => false,
             (StoredLayers::Built, false) => {
                 let built = built.get_or_init(|| self.built(&closure, stop));
                 paths.iter().any(|path| built.contains(&path.path))

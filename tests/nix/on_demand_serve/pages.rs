@@ -101,6 +101,9 @@ fn the_lines_of_the_readme_run_packages_of_a_cache(nix: Nix) {
     let readme = blocks("README.md", "serve --packages");
     assert_eq!(readme, blocks("docs/on-demand.md", "serve --packages"));
     assert_eq!(run_lines(&nix, readme), "hello from hello\n".repeat(2));
+    // What a cache has needs no place in the state.
+    let state = nix.folder().join("home/.local/state/oci-layout/packages/state");
+    assert!(state.join("layers").exists() && !state.join("blobs").exists());
 }
 
 fn the_lines_of_the_manual_run_packages_without_a_network(nix: Nix) {
