@@ -168,25 +168,6 @@ impl ImageNames for DeclaredImages {
     }
 }
 
-/// For a caller that refreshes the images, too.
-impl ImageNames for Arc<DeclaredImages> {
-    fn image(&self, name: &str, tag: &str) -> Result<NamedContents, NamedImageError> {
-        (**self).image(name, tag)
-    }
-
-    fn contents(&self, name: &str) -> Result<Vec<ImageContents>, NamedImageError> {
-        (**self).contents(name)
-    }
-
-    fn tags(&self, name: &str) -> Result<Option<Vec<String>>, NamedImageError> {
-        (**self).tags(name)
-    }
-
-    fn names(&self) -> Vec<String> {
-        (**self).names()
-    }
-}
-
 impl fmt::Debug for DeclaredImages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DeclaredImages").field("path", &self.path).finish_non_exhaustive()

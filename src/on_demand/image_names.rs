@@ -1,5 +1,7 @@
 //! The seam between the names of images and their contents.
 
+use std::sync::Arc;
+
 use crate::{
     on_demand::{contents::ImageContents, names::Names},
     registry::NamedImageError,
@@ -83,5 +85,24 @@ where
 
     fn names(&self) -> Vec<String> {
         Vec::new()
+    }
+}
+
+/// For a caller that changes what names mean, too.
+impl<T: ImageNames + ?Sized> ImageNames for Arc<T> {
+    fn image(&self, name: &str, tag: &str) -> Result<NamedContents, NamedImageError> {
+        (**self).image(name, tag)
+    }
+
+    fn contents(&self, name: &str) -> Result<Vec<ImageContents>, NamedImageError> {
+        (**self).contents(name)
+    }
+
+    fn tags(&self, name: &str) -> Result<Option<Vec<String>>, NamedImageError> {
+        (**self).tags(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        (**self).names()
     }
 }
