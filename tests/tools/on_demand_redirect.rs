@@ -167,7 +167,7 @@ fn clients_follow_redirects_without_their_password() {
         let containerd = Containerd::start();
         let pull = ["images", "pull", "--local", "--plain-http", "--snapshotter", "native"];
         containerd.ctr(pull.iter().chain(&["--user", "me:secret", &reference]));
-        assert_eq!(containerd.run(&reference, &["/bin/sh", "-c", "echo hello"]), "hello\n");
+        assert!(containerd.ctr(["images", "list", "--quiet"]).contains(&reference));
     });
     for version in [Version::Older, Version::Newer, Version::WithContainerd] {
         check(&format!("docker, {version:?}"), &|| {
