@@ -42,7 +42,9 @@ platform.rustPlatform.buildRustPackage {
   buildFeatures = [
     "cli"
     "registry"
-  ];
+  ]
+  # It limits the memory of Nix by a system call of Linux.
+  ++ (if stdenv.hostPlatform.isLinux then [ "on-demand" ] else [ ]);
 
   # The program writes its own completions and man pages, so it must run here.
   nativeBuildInputs = [ installShellFiles ];
