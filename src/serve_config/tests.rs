@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde_json::Value;
 
 use crate::{
-    basics::error::Result,
+    basics::error::{Error, Result},
     document::descriptor::Platform,
     registry::Client,
     serve_config::{
@@ -140,6 +140,10 @@ fn keys_reach_the_options_of_the_library() -> Result<()> {
     assert_eq!(contents.files["/etc/motd"], "hello\n".into());
     assert_eq!((contents.user.as_deref(), &*contents.command[0]), (Some("1000:100"), "git"));
     assert!(ServeConfig::default().eviction().is_none());
+    let read = |file: &Path| Err(Error::invalid(format!("{file:?}"), "it is read"));
+    assert!(config.layering(read).unwrap_err().to_string().starts_with("\"plan.json\": "));
+    let layering = parse("file", &WHOLE.replace("plan =", "#"))?.layering(read)?;
+    assert_eq!((layering.max_layers, layering.compression.to_string()), (100, "zstd:9".to_owned()));
     Ok(())
 }
 
