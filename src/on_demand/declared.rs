@@ -42,8 +42,8 @@ const MOST_FILES: usize = 200;
 /// images stay.
 pub struct DeclaredImages {
     path: Option<PathBuf>,
-    /// The files that were read last, valid or not.
-    seen: Mutex<Seen>,
+    /// The files that were read last, valid or not, and what names mean when they are valid.
+    seen: Mutex<(Seen, Names)>,
     current: Mutex<Arc<Current>>,
 }
 
@@ -70,7 +70,7 @@ impl DeclaredImages {
     /// a file is not valid, or if two images have the same name and tag.
     pub fn open(path: Option<&Path>, names: Names) -> Result<Self> {
         // Before reading: if a file changes meanwhile, the next comparison detects it.
-        let seen = Mutex::new(stamps(path));
+        let seen = Mutex::new((stamps(path), names.clone()));
         let current = Mutex::new(Arc::new(Current { images: read(path, &names)?, names }));
         Ok(Self { path: path.map(Path::to_owned), seen, current })
     }
@@ -83,10 +83,11 @@ impl DeclaredImages {
     pub fn refresh(&self) -> Result<bool> {
         let mut seen = lock(&self.seen);
         let now = stamps(self.path.as_deref());
-        if *seen == now {
+        if seen.0 == now {
             return Ok(false);
         }
-        self.read(&mut seen, now, self.current().names.clone())
+        seen.0 = now;
+        self.read(&seen.1)
     }
 
     /// The same, even if the files seem unchanged.
@@ -96,26 +97,25 @@ impl DeclaredImages {
     /// The errors of [`open`](Self::open).
     pub fn reload(&self) -> Result<bool> {
         let mut seen = lock(&self.seen);
-        let now = stamps(self.path.as_deref());
-        self.read(&mut seen, now, self.current().names.clone())
+        seen.0 = stamps(self.path.as_deref());
+        self.read(&seen.1)
     }
 
     /// The same, with other metapackages, aliases and defaults for all images.
     ///
     /// # Errors
     ///
-    /// The errors of [`open`](Self::open). Everything stays as it was.
+    /// The errors of [`open`](Self::open). Everything stays as it was, until the files are read
+    /// again and are valid with the new names.
     pub fn set_names(&self, names: Names) -> Result<bool> {
         let mut seen = lock(&self.seen);
-        let now = stamps(self.path.as_deref());
-        self.read(&mut seen, now, names)
+        *seen = (stamps(self.path.as_deref()), names);
+        self.read(&seen.1)
     }
 
-    /// Reads files with these stamps.
-    fn read(&self, seen: &mut Seen, now: Seen, names: Names) -> Result<bool> {
-        *seen = now;
-        let images = read(self.path.as_deref(), &names)?;
-        let new = Current { images, names };
+    fn read(&self, names: &Names) -> Result<bool> {
+        let images = read(self.path.as_deref(), names)?;
+        let new = Current { images, names: names.clone() };
         let mut current = lock(&self.current);
         let is_changed = **current != new;
         *current = Arc::new(new);

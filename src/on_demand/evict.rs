@@ -89,7 +89,7 @@ pub(crate) fn evict(maker: &Maker, eviction: &Eviction) -> Result<(Evicted, Vec<
             Some(record) if young || stays => {
                 let paths = paths(maker, &record)?;
                 let fits = eviction.max_bytes.is_none_or(|most| kept.with(&paths) <= most);
-                if (fits || stays) || !remove(maker, image, Some(&record))? {
+                if (fits || stays) || !remove(maker, image, Some(&record), eviction)? {
                     kept.add(maker, image, &record, paths)?;
                 } else {
                     gone.push(image);
@@ -98,7 +98,7 @@ pub(crate) fn evict(maker: &Maker, eviction: &Eviction) -> Result<(Evicted, Vec<
             None if stays => {
                 kept.images.insert(image);
             }
-            record => match remove(maker, image, record.as_ref())? {
+            record => match remove(maker, image, record.as_ref(), eviction)? {
                 true => gone.push(image),
                 false => kept.images.extend([image]),
             },
@@ -162,10 +162,17 @@ fn paths(maker: &Maker, record: &ImageRecord) -> Result<HashMap<PathBuf, u64>> {
     Ok(paths)
 }
 
-/// Removes an image, unless a client began to read it. Returns whether it was removed.
-fn remove(maker: &Maker, image: Digest, record: Option<&ImageRecord>) -> Result<bool> {
+/// Removes an image, unless somebody began to use it since the uses were listed, which can be long
+/// ago. Returns whether it was removed.
+fn remove(
+    maker: &Maker,
+    image: Digest,
+    record: Option<&ImageRecord>,
+    eviction: &Eviction,
+) -> Result<bool> {
     let _turn = maker.turns.take(image);
-    if maker.uses.is_read(image) {
+    let used = maker.state.written(Kind::Use, image)?;
+    if maker.uses.is_read(image) || used.is_some_and(|used| age(used) < eviction.grace) {
         return Ok(false);
     }
     match record {

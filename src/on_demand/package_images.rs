@@ -203,10 +203,10 @@ impl PackageImages {
     fn declare(&self, name: Option<String>, contents: &ImageContents) {
         let Some(name) = name.map(Digest::of) else { return };
         let contents = contents_key(contents);
-        let is_new = self.memory().declared.insert((name, contents));
-        if is_new {
-            // Without it, the images can be pulled by their digests until the declaration changes.
-            let _ = self.maker.state.add_declared(name, contents);
+        let is_known = self.memory().declared.contains(&(name, contents));
+        // Without it, the images can be pulled by their digests until the declaration changes.
+        if !is_known && self.maker.state.add_declared(name, contents).is_ok() {
+            self.memory().declared.insert((name, contents));
         }
     }
 

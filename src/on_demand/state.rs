@@ -211,13 +211,20 @@ impl State {
         Ok(listed.iter().filter_map(|entry| Some((digest(entry)?, entry.modified))).collect())
     }
 
+    /// When an entry was written, if there is one.
+    pub(crate) fn written(&self, kind: Kind, digest: Digest) -> Result<Option<SystemTime>> {
+        self.storage.written(&key(kind.folder(), digest))
+    }
+
     pub(crate) fn remove(&self, kind: Kind, digest: Digest) -> Result<()> {
         self.storage.remove(&key(kind.folder(), digest))
     }
 
     /// Removes what processes left that were killed while they wrote.
     pub(crate) fn remove_unfinished(&self, older: Duration) {
-        self.storage.remove_unfinished(older);
+        for folder in FOLDERS {
+            self.storage.remove_unfinished(folder, older);
+        }
     }
 
     fn newest_first(&self, folder: &str) -> Result<Vec<Digest>> {
@@ -254,6 +261,10 @@ impl Kind {
         }
     }
 }
+
+/// The folders of all entries.
+const FOLDERS: [&str; 8] =
+    ["blobs", "declared", "documents", "images", "layers", "names", "pins", "uses"];
 
 fn key(folder: &str, digest: Digest) -> String {
     format!("{folder}/{}", digest.hex())

@@ -131,6 +131,15 @@ impl Storage {
         }
     }
 
+    /// When an entry was written, if there is one.
+    pub(crate) fn written(&self, key: &str) -> Result<Option<SystemTime>> {
+        match self.wait(self.store.head(&Key::from(key))) {
+            Ok(found) => Ok(Some(found.last_modified.into())),
+            Err(StoreError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.not_read(key, error)),
+        }
+    }
+
     /// Lists the entries whose keys begin with this folder and a slash, in no particular order.
     pub(crate) fn list(&self, folder: &str) -> Result<Vec<Listed>> {
         let prefix = Key::from(folder);
@@ -147,16 +156,16 @@ impl Storage {
         Ok(listed.into_iter().filter_map(entry).collect())
     }
 
-    /// Removes what processes left that were killed while they wrote: files beside their final
-    /// names, which no list contains and which only take space.
-    pub(crate) fn remove_unfinished(&self, older: Duration) {
+    /// Removes what processes left below this folder that were killed while they wrote: files beside
+    /// their final names, which are digests. No list contains them, and they only take space.
+    pub(crate) fn remove_unfinished(&self, folder: &str, older: Duration) {
         let is_unfinished = |entry: &DirEntry| {
             let modified = entry.metadata().ok().and_then(|found| found.modified().ok());
             let age = modified.and_then(|modified| modified.elapsed().ok());
-            let is_named = entry.file_name().to_string_lossy().contains('#');
+            let is_named = entry.file_name().to_str().is_some_and(is_unfinished_name);
             is_named && entry.file_type().is_file() && age.is_some_and(|age| age >= older)
         };
-        let folder = self.network.is_none().then(|| WalkDir::new(&self.place));
+        let folder = self.network.is_none().then(|| WalkDir::new(self.place.join(folder)));
         let entries = folder.into_iter().flatten().filter_map(Result::ok);
         for entry in entries.filter(is_unfinished) {
             // Another process may do the same.
@@ -192,6 +201,17 @@ impl Storage {
     fn not_written(&self, key: &str, error: StoreError) -> Error {
         Error::write(self.place.join(key))(io::Error::other(error))
     }
+}
+
+/// Whether the store gives this name to a file that will be named by a digest. The folder may be
+/// one that somebody uses for other things, too.
+fn is_unfinished_name(name: &str) -> bool {
+    name.split_once('#').is_some_and(|(digest, number)| {
+        digest.len() == 64
+            && digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && !number.is_empty()
+            && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
 }
 
 impl fmt::Debug for Storage {
@@ -237,13 +257,21 @@ mod tests {
         let names: Vec<_> = storage.list("a")?.into_iter().map(|entry| entry.name).collect();
         assert_eq!(names, ["one"]);
         // What a killed process leaves, as the store names it.
-        let left = folder.path().join("state/a/one#1");
-        fs::write(&left, "thi").unwrap();
-        assert_eq!(storage.list("a")?.len(), 1);
-        storage.remove_unfinished(Duration::from_secs(60));
+        let digest = "0a".repeat(32);
+        let left = folder.path().join(format!("state/a/{digest}#1"));
+        // Files of others.
+        let others = ["b/{}#1", "a/notes#1", "a/{}#", "a/{}#1~"];
+        let others = others.map(|name| name.replace("{}", &digest));
+        let others = others.map(|name| folder.path().join("state").join(name));
+        fs::create_dir(folder.path().join("state/b")).unwrap();
+        others.iter().chain([&left]).for_each(|file| fs::write(file, "thi").unwrap());
+        storage.remove_unfinished("a", Duration::from_secs(60));
         assert!(left.exists(), "it may be written at the moment");
-        storage.remove_unfinished(Duration::ZERO);
+        storage.remove_unfinished("a", Duration::ZERO);
         assert!(!left.exists());
+        assert!(others.iter().all(|file| file.exists()));
+        others.iter().for_each(|file| fs::remove_file(file).unwrap());
+        assert_eq!(storage.list("a")?.len(), 1);
         storage.remove("a/one")?;
         storage.remove("a/one")?;
         assert_eq!(storage.get("a/one")?, None);

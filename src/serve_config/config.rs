@@ -19,7 +19,7 @@ section! {
     /// Everything that `serve` is told.
     ServeConfig {
         /// The address to listen on; port 0 selects a free port. A port alone is on this machine
-        /// only; :PORT is on all its addresses
+        /// only; :PORT is on all its IPv4 addresses
         listen: Address = Address::default(), "--listen";
 
         /// Host names by which clients reach the address. IP addresses, localhost and the names in

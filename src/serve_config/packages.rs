@@ -70,7 +70,8 @@ section! {
         /// The address below which channels are
         channels: String = SourceOptions::default().channels;
 
-        /// Settings of Nix, such as `substituters`, in place of those in its files
+        /// Settings of Nix, such as `substituters`, in place of those in its files. A daemon ignores
+        /// those that it allows trusted users only: set these in its nix.conf
         nix: BTreeMap<String, String> = BTreeMap::new();
     }
 }

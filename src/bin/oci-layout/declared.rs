@@ -47,7 +47,10 @@ fn tell(images: &DeclaredImages, is_changed: Result<bool>, log: ServeLog) {
         }
         Ok(false) => {}
         Err(error) => {
-            log.warning(&format!("the declared images stay as they were: {}", Report(&error)));
+            log.warning(&format!(
+                "names and declared images stay as they were: {}",
+                Report(&error)
+            ));
         }
     }
 }

@@ -83,7 +83,11 @@ impl Storage {
             // Parts that remain are those of an upload that nobody completes.
             let _ = self.wait(upload.abort());
         }
-        completed
+        // Another process may have been faster, which some services refuse.
+        completed.or_else(|error| match self.has_blob(key, descriptor) {
+            Ok(true) => Ok(()),
+            _ => Err(error),
+        })
     }
 
     /// Reads a blob. Its last part is returned only if all bytes have the digest. A damaged blob is

@@ -117,7 +117,11 @@ async fn respond<B>(
 
 /// A redirect to the bytes of a blob. `HEAD` is never redirected: the URL may allow `GET` only.
 fn elsewhere(content: &Content, url: HeaderValue) -> Response<Body> {
-    let headers = vec![(DIGEST, content.blob.descriptor().digest.to_string())];
+    let headers = vec![
+        (DIGEST, content.blob.descriptor().digest.to_string()),
+        // The URL expires, and is for this client only.
+        (header::CACHE_CONTROL, "no-store".to_owned()),
+    ];
     let mut response = small(StatusCode::TEMPORARY_REDIRECT, headers, Vec::new());
     response.headers_mut().insert(header::LOCATION, url);
     response

@@ -142,7 +142,8 @@ fn changes_are_served_and_broken_files_are_not() {
     within_two_seconds(&registry, || registry.log().contains("unknown member \"tag\""));
     let log = registry.log();
     let line = log.lines().find(|line| line.contains("unknown member \"tag\"")).unwrap();
-    for part in ["oci-layout: warning: the declared images stay as they were", "images.toml", "it"]
+    for part in
+        ["oci-layout: warning: names and declared images stay as they were", "images.toml", "it"]
     {
         assert!(line.contains(part), "{line}");
     }

@@ -24,6 +24,11 @@ pub(super) fn endpoint(
     let configured =
         configured.map(|(name, dir)| NamedFolder { name: Some(name.clone()), dir: dir.clone() });
     let layouts: Vec<_> = configured.chain(given.iter().cloned()).collect();
+    #[cfg(feature = "on-demand")]
+    if config.packages.images.is_some() && config.packages.source.is_none() {
+        let reason = "images are made of packages: add source to [packages]";
+        return Err(errors::invalid("packages.images", reason));
+    }
     let endpoint = Endpoint::new(repositories(layouts, trust)?)?.pool(pool).hosts(&config.hosts)?;
     let endpoint = endpoint.page(config.page);
     let endpoint = match (&config.tls.cert, &config.tls.key) {

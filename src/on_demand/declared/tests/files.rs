@@ -126,6 +126,9 @@ fn other_names_give_declared_images_other_contents() {
     fs::write(&file, "images").unwrap();
     assert!(images.set_names(names()).is_err());
     assert_eq!(packages(&images, "web"), ["cacert?", "caddy"], "everything stays");
+    write(&file, "tools", "web");
+    assert!(images.refresh().unwrap());
+    assert_eq!(packages(&images, "tools"), ["cacert?", "nginx"], "the names are those wanted last");
 
     let images = DeclaredImages::open(None, names()).unwrap();
     assert_eq!(packages(&images, "web"), ["cacert?", "nginx"]);
