@@ -35,6 +35,14 @@ where
     deserializer.deserialize_str(Text(what, parse))
 }
 
+/// Returns the number of the line in which these bytes of a text begin, counted from 1, for errors.
+/// It is 1 if the place is not known.
+#[cfg(any(feature = "on-demand", all(feature = "cli", feature = "registry")))]
+pub(crate) fn line_of(text: &str, place: Option<std::ops::Range<usize>>) -> usize {
+    let before = place.and_then(|place| text.get(..place.start));
+    before.map_or(1, |before| before.matches('\n').count() + 1)
+}
+
 /// Joins names for a sentence: the first twelve, and how many more there are.
 pub(crate) fn list(names: &[String]) -> String {
     const MOST: usize = 12;

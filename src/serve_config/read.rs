@@ -3,7 +3,10 @@
 use std::{fs, path::Path};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{
+        error::{Error, Result},
+        text::line_of,
+    },
     serve_config::config::ServeConfig,
 };
 
@@ -26,11 +29,7 @@ pub fn read(file: &Path) -> Result<ServeConfig> {
 /// [`Error::UnknownMember`] and [`Error::Invalid`] with the line and the key. They show no value of
 /// an unknown key, because it might be a credential.
 pub fn parse(what: &str, text: &str) -> Result<ServeConfig> {
-    let at = |error: &toml::de::Error| {
-        let before = error.span().and_then(|span| text.get(..span.start));
-        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-        format!("{what}, line {line}")
-    };
+    let at = |error: &toml::de::Error| format!("{what}, line {}", line_of(text, error.span()));
     let document = toml::Deserializer::parse(text)
         .map_err(|error| Error::invalid(at(&error), format!("not TOML: {}", error.message())))?;
     let config = serde_path_to_error::deserialize(document).map_err(|error| {

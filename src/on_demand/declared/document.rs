@@ -6,7 +6,10 @@ use serde_json::{Map, Value};
 use serde_saphyr::{Budget, Options};
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{
+        error::{Error, Result},
+        text::line_of,
+    },
     on_demand::declared::strict_value::StrictValue,
     recipe::spec::values::list,
 };
@@ -73,8 +76,7 @@ fn json(file: &str, text: &str) -> Result<Value> {
 fn toml(file: &str, text: &str) -> Result<Value> {
     let value = toml::from_str(text).map(|StrictValue(value)| value);
     value.map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start));
-        let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+        let line = line_of(text, error.span());
         Error::invalid(file, format!("not TOML, in line {line}: {}", error.message()))
     })
 }
