@@ -359,7 +359,17 @@ impl Registry {
     }
 
     /// Starts it again after [`kill`](Self::kill), at the same address and with the same contents.
+    ///
+    /// docker-registry writes its links in place. A link that is empty because of the kill makes
+    /// every later request for its blob fail with 500, so the links are repaired as an
+    /// administrator would do: they are removed.
     pub fn start_again(&mut self) {
+        for file in walkdir::WalkDir::new(self.dir.path().join("data")) {
+            let file = file.unwrap();
+            if file.file_name() == "link" && file.metadata().unwrap().len() == 0 {
+                fs::remove_file(file.path()).unwrap();
+            }
+        }
         let config = self.dir.path().join("config.yml");
         let text = fs::read_to_string(&config).unwrap().replace("127.0.0.1:0", &self.address);
         fs::write(&config, text).unwrap();
