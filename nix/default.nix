@@ -52,6 +52,7 @@ lib.makeScope lib.callPackageWith (
       check = ./internal/check.nix;
       configuration = ./internal/configuration.nix;
       contents = ./internal/contents.nix;
+      database = ./internal/database.nix;
       elements = ./internal/elements.nix;
       entries = ./internal/entries.nix;
       files = ./internal/files.nix;

@@ -33,6 +33,12 @@
   - [strict] Whether warnings are errors. Default: `false`.
   - [alone] As in `ociClosureLayers`. Default: `[ ]`.
   - [together] As in `ociClosureLayers`. Default: `[ ]`.
+  - [initializeNixDatabase] Whether the image contains the database of the Nix store, in which the store paths of its layers
+    are valid, for a Nix that runs in the container. A garbage collection there keeps these paths. Contents of
+    `copyToRoot` and `files` are not store paths in the image, and neither are the contents of `fromImage` valid.
+    The database counts as one layer. Default: `false`.
+  - [nixUid] The number of the user who owns the store and may add paths, with `initializeNixDatabase`. Default: `0`.
+  - [nixGid] The number of the group of the store. Default: `0`.
   - [compression] As in `ociLayerTar`, for all layers that this function builds. It does not affect `layers`.
     Default: `"gzip"`.
   - [lazy] Whether recipes replace all layers: the layers that this function builds are lazy, as in `ociLayerTar`, and
@@ -57,6 +63,7 @@
   ```
 */
 {
+  database,
   lib,
   ociClosureLayers,
   ociImageLayout,
@@ -83,6 +90,9 @@
   strict ? false,
   alone ? [ ],
   together ? [ ],
+  initializeNixDatabase ? false,
+  nixUid ? 0,
+  nixGid ? 0,
   compression ? "gzip",
   lazy ? false,
   mtime ? 1,
@@ -117,7 +127,11 @@ let
     ++ sources;
 
   hasCustomisation = files != [ ] || roots != [ ];
-  ofClosure = maxLayers - builtins.length layers - (if hasCustomisation then 1 else 0);
+  ofClosure =
+    maxLayers
+    - builtins.length layers
+    - (if hasCustomisation then 1 else 0)
+    - (if initializeNixDatabase then 1 else 0);
 
   base = fromImage;
   platform = builtins.intersectAttrs {
@@ -173,8 +187,24 @@ let
     without = roots;
   };
 
-  allLayers =
+  withoutDatabase =
     layers ++ lib.optional (referencesOf != [ ]) closure ++ lib.optional hasCustomisation customisation;
+  allLayers =
+    withoutDatabase
+    ++ lib.optional initializeNixDatabase (database {
+      layers = withoutDatabase;
+      owner = {
+        uid = nixUid;
+        gid = nixGid;
+      };
+      inherit
+        compression
+        strict
+        lazy
+        base
+        platform
+        ;
+    });
 
   manifest = ociImageManifest {
     inherit

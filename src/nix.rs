@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | `layer_tar` | `spec`, a [`LayerSpec`](crate::LayerSpec) as JSON, contents, `below`, `lazy` | the folder of a layer |
 //! | `closure_layers` | `spec`, contents, `maxLayers`, `alone`, `together`, `below`, `lazy` | the folder of several layers |
+//! | `database` | `layers`, keys of `others`; `others` and `graph`, as for contents | a folder for `/nix/var/nix` |
 //! | `entries` | `base`, `platform`, `layers` | the folder of their entries |
 //! | `image_config` | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig`, `unsetEnv`, `strict` | the folder of a configuration |
 //! | `image_manifest` | the same, `config`, `extraManifest` | the folder of an image, with links to its layers |
@@ -43,6 +44,7 @@
 
 pub(crate) mod attributes;
 pub(crate) mod contents;
+pub(crate) mod database;
 pub(crate) mod documents;
 pub(crate) mod entries;
 pub(crate) mod files;
@@ -54,6 +56,7 @@ pub(crate) mod pull;
 pub use crate::nix::pull::{pull, pull_blob};
 pub use crate::nix::{
     attributes::Attributes,
+    database::database,
     documents::{image_config, image_layout, image_manifest, verify},
     entries::entries,
     files::files,

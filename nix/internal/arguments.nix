@@ -120,12 +120,15 @@ let
     hashTagged = imageName;
     include = texts;
     inheritConfig = inheritConfig;
+    initializeNixDatabase = bool;
     keepDirectoryLinks = bool;
     lazy = bool;
     manifests = manifests;
     maxLayers = int;
     mtime = int;
     name = text;
+    nixGid = int;
+    nixUid = int;
     onConflict = oneOf [
       "error"
       "first"
@@ -154,7 +157,6 @@ let
 
   # What to do instead of the arguments of other tools.
   script = "no script runs here; describe its effect with files and perms, or run it in a derivation for copyToRoot";
-  database = "create the database in a derivation, and add it to copyToRoot";
   owner = "set owner = { uid = …; gid = …; }, which are numbers";
 
   ofFunction = {
@@ -171,10 +173,6 @@ let
           "extracommands"
           "fakerootcommands"
           "runasroot"
-        ]
-        // each database [
-          "includenixdb"
-          "initializenixdatabase"
         ]
         // each owner [
           "uid"
@@ -200,6 +198,7 @@ let
           compressor = "compression";
           contents = "copyToRoot";
           fromimageenv = "inheritConfig";
+          includenixdb = "initializeNixDatabase";
           keepcontentsdirlinks = "keepDirectoryLinks";
           layeringpipeline = "use alone and together, or layers";
           meta = "set passthru.meta";

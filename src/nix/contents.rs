@@ -8,7 +8,11 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{basics::error::Result, closure::graph::ReferenceGraph, nix::attributes::Attributes};
+use crate::{
+    basics::error::{Error, Result},
+    closure::graph::ReferenceGraph,
+    nix::attributes::Attributes,
+};
 
 /// The store paths that a layer holds at their own locations, and the graph that contains them.
 pub(crate) struct Held {
@@ -32,6 +36,25 @@ pub(crate) fn held(attributes: &Attributes) -> Result<Held> {
     let mut known = BTreeMap::new();
     let paths = this.paths(&graph, &others, &mut known)?;
     Ok(Held { paths, graph })
+}
+
+/// The store paths that the layers in the attribute `layers` hold together with their closures.
+pub(crate) fn of_layers(
+    attributes: &Attributes,
+    graph: &ReferenceGraph,
+) -> Result<BTreeSet<PathBuf>> {
+    let others: BTreeMap<String, Contents> = attributes.get("others")?;
+    let mut known = BTreeMap::new();
+    let mut all = BTreeSet::new();
+    for layer in attributes.list::<String>("layers")? {
+        let layer = others.get(&layer).ok_or_else(|| {
+            Error::invalid("layers", format!("{layer} is not in others: add its contents"))
+        })?;
+        let at_source: BTreeSet<_> = layer.at_source.iter().cloned().collect();
+        let paths = layer.paths(graph, &others, &mut known)?;
+        all.extend(paths.difference(&at_source).cloned());
+    }
+    Ok(all)
 }
 
 /// The attributes that describe the contents of a layer.

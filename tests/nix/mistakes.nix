@@ -295,4 +295,14 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
     copyToRoot = [ left ];
     layers = [ (oci.ociLayerTar { }) ];
   };
+  databaseWithout = oci.ociBuildImage {
+    name = "database-without";
+    layers = [
+      (oci.ociLayerTar {
+        closure = [ greet ];
+        without = [ letters ];
+      })
+    ];
+    initializeNixDatabase = true;
+  };
 }

@@ -205,6 +205,13 @@ const MISTAKES: &[(&str, &[&str])] = &[
         "fewLayers",
         &["image few: maxLayers = 1 leaves no layer for the closure, ", "; set at least 3"],
     ),
+    (
+        "databaseWithout",
+        &[
+            "-words\": it refers to \"/nix/store/",
+            "-letters\", which no layer of the image holds, so that ",
+        ],
+    ),
 ];
 
 fn each_mistake_has_its_sentence(nix: Nix) {

@@ -29,6 +29,8 @@ enum Step {
     LayerTar,
     /// Build all layers of a closure
     ClosureLayers,
+    /// Build the database of the Nix store in an image
+    Database,
     /// Read the entries of layers, for the layers above them
     Entries,
     /// Build a configuration
@@ -67,6 +69,7 @@ impl Nix {
         match self.step {
             Step::LayerTar => nix::layer_tar(&attributes, pool),
             Step::ClosureLayers => nix::closure_layers(&attributes, pool),
+            Step::Database => nix::database(&attributes),
             Step::Entries => nix::entries(&attributes, pool),
             Step::ImageConfig => nix::image_config(&attributes),
             Step::ImageManifest => nix::image_manifest(&attributes, pool),
