@@ -4,6 +4,7 @@ mod clients;
 mod config;
 mod declared;
 mod faults;
+mod image;
 mod many;
 mod pages;
 mod registry;
