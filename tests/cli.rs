@@ -32,6 +32,7 @@ mod cli {
     #[cfg(feature = "on-demand")]
     mod on_demand;
     mod printable;
+    mod referrers;
     mod room;
     mod sparse;
     mod split;

@@ -32,6 +32,7 @@ mod tools {
     mod python;
     mod readme;
     mod real_base;
+    mod referrers;
     mod run;
     mod sample;
     mod serve;

@@ -112,13 +112,18 @@ impl ImageLayout {
         }
     }
 
-    /// Returns all candidates, each manifest or index once. Without a name, these are all entries.
+    /// Returns all candidates, each manifest or index once. Without a name, these are all entries
+    /// but those that refer to another manifest: an artifact is attached to an image, and is not
+    /// meant by a layout that has only one image.
     fn entries(&self, name: Option<&str>) -> Result<Vec<Descriptor>> {
         let selector = name.map(Selector::parse).transpose()?.unwrap_or_default();
         let mut seen = HashSet::new();
         let named = self.index()?.manifests.iter().filter(|entry| selector.names(entry));
         let named: Vec<&Descriptor> = named.filter(|entry| seen.insert(entry.digest)).collect();
         let entries: Vec<Descriptor> = match selector.digest {
+            None if name.is_none() && named.len() > 1 => {
+                named.into_iter().filter(|entry| !self.is_attached(entry)).cloned().collect()
+            }
             None => named.into_iter().cloned().collect(),
             Some(digest) => match named.iter().find(|entry| entry.digest == digest) {
                 Some(entry) => vec![(*entry).clone()],
@@ -138,6 +143,12 @@ impl ImageLayout {
             (Some(_), 2..) => Err(self.ambiguous(name)?),
             _ => Ok(entries),
         }
+    }
+
+    /// Whether the entry has a `subject`. The one of a manifest that cannot be read is unknown.
+    fn is_attached(&self, entry: &Descriptor) -> bool {
+        entry.media_type.is_manifest()
+            && self.read(entry).is_ok_and(|manifest: Manifest| manifest.subject.is_some())
     }
 
     /// Returns the manifest or index with this digest below another index. Missing indexes are

@@ -173,16 +173,21 @@ impl ImageLayout {
         Ok(artifacts)
     }
 
-    /// Returns the artifacts in the index whose `subject` is the manifest with this digest.
+    /// Returns the manifests in the index whose `subject` is the manifest with this digest: the
+    /// artifacts that are attached to an image.
     ///
     /// # Errors
     ///
     /// As [`ImageLayout::artifacts`].
     pub fn referrers(&self, digest: Digest) -> Result<Vec<(Descriptor, Manifest)>> {
-        let refers = |manifest: &Manifest| {
-            manifest.subject.as_ref().is_some_and(|subject| subject.digest == digest)
-        };
-        Ok(self.artifacts()?.into_iter().filter(|(_, manifest)| refers(manifest)).collect())
+        let mut referrers = Vec::new();
+        for entry in self.index()?.manifests.iter().filter(|entry| entry.media_type.is_manifest()) {
+            let manifest: Manifest = self.read(entry)?;
+            if manifest.subject.as_ref().is_some_and(|subject| subject.digest == digest) {
+                referrers.push((entry.clone(), manifest));
+            }
+        }
+        Ok(referrers)
     }
 
     /// Reads a document of the layout: an [`Index`], a [`Manifest`] or a

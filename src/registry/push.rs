@@ -14,7 +14,6 @@
 pub(crate) mod contents;
 pub(crate) mod head;
 pub(crate) mod manner;
-pub(crate) mod referrers;
 pub(crate) mod upload;
 
 use std::{
@@ -53,6 +52,7 @@ use crate::{
             upload::Mount,
         },
         reference::Reference,
+        referrers,
         session::{Session, accept},
     },
 };
@@ -340,7 +340,7 @@ impl Push<'_> {
         })?;
         match &document.referrer {
             Some(referrer) if !headers.contains_key("oci-subject") => {
-                referrers::list(&self.session, referrer)
+                referrers::add(&self.session, referrer)
             }
             _ => Ok(()),
         }

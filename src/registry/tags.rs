@@ -1,9 +1,5 @@
 //! Lists the tags of a repository.
 
-use reqwest::{
-    Method,
-    header::{HeaderMap, LINK},
-};
 use serde::Deserialize;
 
 use crate::{
@@ -11,14 +7,11 @@ use crate::{
         error::{Error, Result},
         registry_error::RegistryErrorKind,
     },
-    document::layout_paths::MAX_DOCUMENT,
     registry::{
-        client::Client, failure::Failure, message::quote, reference::Reference, session::Session,
+        client::Client, failure::Refusal, message::quote, pages::pages, reference::Reference,
+        session::Session,
     },
 };
-
-/// The largest number of pages. A registry must not keep a client forever.
-const MOST_PAGES: usize = 10_000;
 
 /// A page of tags. Some registries answer `null` for none.
 #[derive(Deserialize)]
@@ -46,51 +39,10 @@ impl Client {
 /// [tags](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-tags);
 /// what the registry says if the repository does not exist.
 fn tags(session: &Session) -> Result<std::result::Result<Vec<String>, String>> {
-    let mut path = "tags/list".to_owned();
-    let mut all: Vec<String> = Vec::new();
-    for _ in 0..MOST_PAGES {
-        let get = || {
-            let response = match session.ask(|| session.request(Method::GET, &path)) {
-                // A registry that does not list tags has another code.
-                Err(Failure::Refused(refusal)) if refusal.has(&["NAME_UNKNOWN"]) => {
-                    return Ok(Err(refusal.message));
-                }
-                response => response?,
-            };
-            let headers = response.headers().clone();
-            let next = match next(&headers) {
-                Some(next) => Some(session.follow(response.url(), &next)?),
-                None => None,
-            };
-            if next.as_ref().is_some_and(|next| !session.is_own(next)) {
-                return Err(Failure::Odd("the list of tags continues on another host".to_owned()));
-            }
-            let body = session.http.body(response, MAX_DOCUMENT)?.unwrap_or_default();
-            let page: Page = serde_json::from_slice(&body)
-                .map_err(|error| Failure::Odd(format!("the list of tags is invalid: {error}")))?;
-            Ok(Ok((page.tags.unwrap_or_default(), next)))
-        };
-        let (tags, next) = match session.attempt("the list of tags", get)? {
-            Ok(page) => page,
-            Err(said) => return Ok(Err(said)),
-        };
-        all.extend(tags);
-        match next {
-            // A page that leads to itself would be read again and again.
-            Some(next) if next.as_str() != path => path = next.into(),
-            _ => return Ok(Ok(all)),
-        }
-    }
-    let reason = format!("its list of tags has more than {MOST_PAGES} pages");
-    Err(session.refuse(RegistryErrorKind::InvalidResponse, reason))
-}
-
-/// The address of the next page: [RFC 5988](https://www.rfc-editor.org/rfc/rfc5988).
-fn next(headers: &HeaderMap) -> Option<String> {
-    let link = headers.get(LINK)?.to_str().ok()?;
-    let (address, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-    let rel = parameters.to_ascii_lowercase().replace(['"', ' '], "");
-    rel.split(';').any(|parameter| parameter == "rel=next").then(|| address.to_owned())
+    // A registry that does not list tags has another code.
+    let is_absent = |refusal: &Refusal| refusal.has(&["NAME_UNKNOWN"]);
+    let parse = |page: &[u8]| Ok(serde_json::from_slice::<Page>(page)?.tags.unwrap_or_default());
+    pages(session, "the list of tags", "tags/list".to_owned(), is_absent, parse)
 }
 
 fn no_repository(session: &Session, said: &str) -> Error {

@@ -28,6 +28,7 @@ fn room() -> Room {
     }
     fs::write(room.path("image.toml"), "file = ['app:/app']\noutput = 'of-options'").unwrap();
     fs::write(room.path("graph.json"), "[]").unwrap();
+    fs::write(room.path("sbom.json"), "{}").unwrap();
     room.ok("layer-tar -f app:/bin/app -o layer");
     room.ok("image-config --layer layer -o config");
     room.ok("image-manifest --layer layer --config config -o manifest");

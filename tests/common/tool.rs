@@ -290,6 +290,12 @@ impl Registry {
         Self::configured(TempDir::new().unwrap(), "addr: '127.0.0.1:0'", "")
     }
 
+    /// A registry that deletes manifests.
+    pub fn that_deletes() -> Self {
+        let more = "  delete: {enabled: true}\n";
+        Self::configured(TempDir::new().unwrap(), "addr: '127.0.0.1:0'", more)
+    }
+
     /// A registry with a login: user `me`, password `secret`.
     pub fn with_password() -> Self {
         let dir = TempDir::new().unwrap();
@@ -383,7 +389,7 @@ impl Registry {
         // Port 0: the kernel picks a free one, which the log reports at the level "info".
         let text = format!(
             "version: 0.1\nlog: {{level: info}}\nhttp: {{{http}}}\n\
-             storage: {{filesystem: {{rootdirectory: '{}/data'}}}}\n{more}",
+             storage:\n  filesystem: {{rootdirectory: '{}/data'}}\n{more}",
             dir.path().display()
         );
         fs::write(&config, text).unwrap();

@@ -77,6 +77,12 @@ pub(crate) struct Copy {
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 
+    /// From registry to registry, also copy the artifacts that are attached to the image, and what is
+    /// attached to those. For a layout, use push
+    #[cfg(feature = "registry")]
+    #[arg(long)]
+    referrers: bool,
+
     #[command(flatten)]
     registries: Registries,
 
@@ -114,8 +120,14 @@ impl Copy {
         };
         #[cfg(feature = "registry")]
         if let Some((from, to)) = between {
-            between::copy(&image, from, to, &self.registries)?;
+            between::copy(&image, from, to, self.referrers, &self.registries)?;
             return Ok(ExitCode::SUCCESS);
+        }
+        #[cfg(feature = "registry")]
+        if self.referrers {
+            let reason = "skopeo and docker do not copy what is attached to an image: use \
+                          `oci-layout push --referrers`, or `oci-layout pull --referrers` first";
+            return Err(errors::invalid("--referrers", reason));
         }
         let destination = Destination::new(to, given, &image)?;
         let status = match &*destination.transport {

@@ -18,6 +18,7 @@ use oci_layout::registry::Reference;
 use crate::{
     Warnings,
     args::{self, LayoutTag},
+    attached::Place,
     image_arg::{ImageArg, Registries, image_name},
     out::print,
     output::write_tar,
@@ -75,6 +76,11 @@ pub(crate) struct Export {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
+    /// With the image, also export the artifacts that are attached to it, and what is attached to
+    /// those. Without TAG, a layout is exported with all artifacts anyway
+    #[arg(long)]
+    referrers: bool,
+
     #[command(flatten)]
     registries: Registries,
 
@@ -102,7 +108,11 @@ impl Export {
                 let layout = trust.open(layout)?.pool(pool);
                 let (images, left_out) = match (tag, &*self.tag) {
                     (None, []) => layout.present_images()?,
-                    _ => (vec![named(layout.whole_image(tag.as_deref())?)], Vec::new()),
+                    _ => {
+                        let image = layout.whole_image(tag.as_deref())?;
+                        let attached = self.attached(&Place::Layout(&layout), &image)?;
+                        ([vec![named(image)], attached].concat(), Vec::new())
+                    }
                 };
                 warnings.report(&left_out)?;
                 let mut options = options.index(head(layout.index()?));
@@ -113,7 +123,9 @@ impl Export {
             }
             #[cfg(feature = "registry")]
             ImageArg::Registry(reference) => {
-                let image = self.registries.client()?.image(reference, self.platform.as_ref())?;
+                let client = self.registries.client()?;
+                let image = client.image(reference, self.platform.as_ref())?;
+                let attached = self.attached(&Place::Registry(&client, reference), &image)?;
                 let named = match (&*self.tag, &reference.tag, reference.digest) {
                     ([], None, Some(_)) => image,
                     ([], tag, _) => {
@@ -123,7 +135,7 @@ impl Export {
                     }
                     _ => named(image),
                 };
-                (vec![named], options)
+                ([vec![named], attached].concat(), options)
             }
         };
         options.platform = self.platform;
@@ -138,6 +150,10 @@ impl Export {
             true => Ok(()),
             false => written.index.manifests.iter().map(name).try_for_each(print),
         }
+    }
+
+    fn attached(&self, place: &Place<'_>, image: &Image) -> Result<Vec<Image>> {
+        if self.referrers { place.attached(image) } else { Ok(Vec::new()) }
     }
 }
 

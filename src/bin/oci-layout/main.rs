@@ -2,6 +2,7 @@
 
 mod advice;
 mod args;
+mod attached;
 mod base_args;
 mod base_folders;
 mod base_image;
@@ -46,6 +47,7 @@ mod prompt;
 mod pull;
 #[cfg(feature = "registry")]
 mod push;
+mod referrers;
 #[cfg(feature = "registry")]
 mod registries;
 mod reuse_args;
@@ -180,6 +182,9 @@ enum Command {
     Squash(squash::Squash),
     Recompress(squash::Recompress),
     LayerDiff(layer_diff::LayerDiff),
+    Attach(referrers::Attach),
+    Discover(referrers::Discover),
+    Detach(referrers::Detach),
     Export(export::Export),
     Copy(copy::Copy),
     #[cfg(feature = "registry")]
@@ -257,6 +262,9 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Squash(squash) => squash.run(&pool, warnings, &trust)?,
         Command::Recompress(recompress) => recompress.run(&pool, warnings, &trust)?,
         Command::LayerDiff(layer_diff) => layer_diff.run(&pool, warnings, &trust)?,
+        Command::Attach(attach) => attach.run(&pool, &trust)?,
+        Command::Discover(discover) => discover.run(&trust)?,
+        Command::Detach(detach) => detach.run(&trust)?,
         Command::Export(export) => export.run(&pool, warnings, &trust)?,
         Command::Copy(copy) => return copy.run(&pool, warnings, &trust),
         #[cfg(feature = "registry")]

@@ -3,7 +3,7 @@
 use clap::Args;
 #[cfg(feature = "registry")]
 use oci_layout::Blob;
-use oci_layout::{Digest, Image, PlatformImage, Result};
+use oci_layout::{Image, PlatformImage, Result, document::Descriptor};
 
 #[cfg(feature = "registry")]
 use crate::errors;
@@ -151,7 +151,7 @@ pub(crate) struct ImageDigest {
 
 impl ImageDigest {
     pub(crate) fn run(self, trust: &Trust) -> Result<()> {
-        print(root(&self.image, trust)?.0)
+        print(root(&self.image, trust)?.0.digest)
     }
 }
 
@@ -194,22 +194,23 @@ impl Delete {
     }
 }
 
-/// Returns the digest and the bytes of the manifest for the platform; without a platform, those of
-/// the manifest or index that the name means.
-fn root(image: &WholeImage, trust: &Trust) -> Result<(Digest, Vec<u8>)> {
+/// Returns the descriptor and the bytes of the manifest for the platform; without a platform, those
+/// of the manifest or index that the name means. The descriptor has nothing optional.
+pub(crate) fn root(image: &WholeImage, trust: &Trust) -> Result<(Descriptor, Vec<u8>)> {
     let WholeImage { image, platform, registries } = image;
     let _lock = image.lock();
+    let bare = |of: &Descriptor| Descriptor::new(of.media_type.clone(), of.digest, of.size);
     let found: Image = match (image, platform) {
         #[cfg(feature = "registry")]
         (ImageArg::Registry(reference), platform) => {
             let client = registries.client()?;
             let manifest = client.manifest(reference, platform.as_ref())?;
-            return Ok((manifest.descriptor().digest, manifest.bytes().to_vec()));
+            return Ok((bare(manifest.descriptor()), manifest.bytes().to_vec()));
         }
         (_, Some(platform)) => {
             PlatformImage::into(image.open(Some(platform), registries, trust)?)
         }
         (_, None) => image.whole(registries, trust)?,
     };
-    Ok((found.digest(), found.document(found.digest())?))
+    Ok((bare(found.descriptor()), found.document(found.digest())?))
 }

@@ -11,6 +11,7 @@ use oci_layout::{
 };
 
 use crate::{
+    attached::Place,
     image_arg::reference,
     out::{self, print, say},
     output::{self, Output},
@@ -55,6 +56,10 @@ pub(crate) struct Pull {
     #[arg(long, conflicts_with = "output")]
     manifest: bool,
 
+    /// Also fetch the artifacts that are attached to the image, and what is attached to those
+    #[arg(long, conflicts_with = "manifest")]
+    referrers: bool,
+
     #[command(flatten)]
     registries: Registries,
 
@@ -64,7 +69,7 @@ pub(crate) struct Pull {
 
 impl Pull {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
-        let Self { image: reference, output, platform, registries, write, .. } = self;
+        let Self { image: reference, output, platform, referrers, registries, write, .. } = self;
         let write = write.options();
         let client = registries.client()?;
         let Some(output) = output else {
@@ -72,16 +77,21 @@ impl Pull {
             return out::print_document(manifest.bytes());
         };
         let digest = progress::show("pulling", |bytes| {
-            let image = in_bar(client, bytes).image(&reference, platform.as_ref())?;
+            let client = in_bar(client, bytes);
+            let image = client.image(&reference, platform.as_ref())?;
             let digest = image.digest();
-            let image = reference.tag.iter().cloned().fold(image, Image::tagged);
+            let mut images = match referrers {
+                true => Place::Registry(&client, &reference).attached(&image)?,
+                false => Vec::new(),
+            };
+            images.insert(0, reference.tag.iter().cloned().fold(image, Image::tagged));
             let pool = download_pool(pool);
             if output::settled(&output, write)? {
-                trust.open(&output)?.write_options(write).append([image], &pool)?;
+                trust.open(&output)?.write_options(write).append(images, &pool)?;
                 return Ok::<_, Error>(digest);
             }
             let output = Output::claim(&output, write)?;
-            image_layout(output.dir(), [image], LayoutOptions::default().write(write).pool(&pool))?;
+            image_layout(output.dir(), images, LayoutOptions::default().write(write).pool(&pool))?;
             output.keep()?;
             Ok(digest)
         })?;

@@ -1,10 +1,11 @@
 //! `push`: sends an image of a layout to registries.
 
 use clap::Args;
-use oci_layout::{Image, Pool, Result, document::Platform, registry::Reference};
+use oci_layout::{Error, Image, Pool, Result, document::Platform, registry::Reference};
 
 use crate::{
     args::{self, LayoutTag},
+    attached::{Place, push_attached},
     errors,
     image_arg::{local_image, reference},
     out::print,
@@ -55,13 +56,17 @@ pub(crate) struct Push {
     #[arg(long, value_name = "PATH")]
     mount_from: Vec<String>,
 
+    /// Also send the artifacts that are attached to the image, and what is attached to those
+    #[arg(long)]
+    referrers: bool,
+
     #[command(flatten)]
     registries: Registries,
 }
 
 impl Push {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
-        let Self { image, references, platform, mount_from, registries } = self;
+        let Self { image, references, platform, mount_from, referrers, registries } = self;
         let _lock = image.lock();
         let (layout, tag) = (trust.open(&image.layout)?.pool(pool), image.tag.as_deref());
         let image = match &platform {
@@ -69,11 +74,19 @@ impl Push {
             None => layout.whole_image(tag)?,
         };
         errors::refuse_partial(&image, "push one platform with --platform")?;
+        let attached = match referrers {
+            true => Place::Layout(&layout).attached(&image)?,
+            false => Vec::new(),
+        };
         let client = mount_from
             .into_iter()
             .fold(registries.client()?, |client, path| client.mount_from(path));
-        let pushed =
-            progress::show("pushing", |bytes| in_bar(client, bytes).push(&image, &references))?;
+        let pushed = progress::show("pushing", |bytes| {
+            let client = in_bar(client, bytes);
+            let pushed = client.push(&image, &references)?;
+            push_attached(&client, &attached, &references)?;
+            Ok::<_, Error>(pushed)
+        })?;
         pushed.iter().try_for_each(print)
     }
 }

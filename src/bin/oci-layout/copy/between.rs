@@ -2,9 +2,10 @@
 
 use std::ffi::OsStr;
 
-use oci_layout::{Image, Result, registry::Reference};
+use oci_layout::{Error, Image, Result, registry::Reference};
 
 use crate::{
+    attached::{Place, push_attached},
     errors,
     image_arg::{ImageArg, reference},
     out::print,
@@ -31,6 +32,7 @@ pub(super) fn copy(
     image: &Image,
     from: &Reference,
     to: Reference,
+    referrers: bool,
     registries: &Registries,
 ) -> Result<()> {
     let client = registries.client()?;
@@ -38,6 +40,14 @@ pub(super) fn copy(
         true => client.mount_from(&from.repository),
         false => client,
     };
-    let copied = progress::show("copying", |bytes| in_bar(client, bytes).push(image, &[to]))?;
+    let copied = progress::show("copying", |bytes| {
+        let client = in_bar(client, bytes);
+        let copied = client.push(image, std::slice::from_ref(&to))?;
+        if referrers {
+            let attached = Place::Registry(&client, from).attached(image)?;
+            push_attached(&client, &attached, &[to])?;
+        }
+        Ok::<_, Error>(copied)
+    })?;
     copied.iter().try_for_each(print)
 }

@@ -1,0 +1,91 @@
+//! The referrers of an image, in a layout or a registry, for `--referrers`, `discover` and `detach`.
+
+use std::collections::HashSet;
+
+#[cfg(feature = "registry")]
+use oci_layout::registry::{Client, Reference};
+use oci_layout::{Digest, Image, ImageLayout, Result, document::Descriptor};
+
+/// Where an image and its referrers are.
+pub(crate) enum Place<'a> {
+    Layout(&'a ImageLayout),
+    #[cfg(feature = "registry")]
+    Registry(&'a Client, &'a Reference),
+}
+
+impl Place<'_> {
+    /// The referrers of the manifest with this digest, as a registry describes them: with the
+    /// artifact type and the annotations of each.
+    pub(crate) fn referrers(&self, digest: Digest) -> Result<Vec<Descriptor>> {
+        match self {
+            Self::Layout(layout) => {
+                let described =
+                    |(entry, manifest): (Descriptor, oci_layout::document::Manifest)| {
+                        let mut described =
+                            Descriptor::new(entry.media_type, entry.digest, entry.size);
+                        described.artifact_type =
+                            manifest.artifact_type.or(Some(manifest.config.media_type.to_string()));
+                        described.annotations = manifest.annotations;
+                        described
+                    };
+                Ok(layout.referrers(digest)?.into_iter().map(described).collect())
+            }
+            #[cfg(feature = "registry")]
+            Self::Registry(client, reference) => client.referrers(reference, digest),
+        }
+    }
+
+    /// The referrers of all manifests of an image, and those of these referrers, each once and
+    /// after the one that it refers to.
+    pub(crate) fn attached(&self, image: &Image) -> Result<Vec<Image>> {
+        let manifests = image.blobs().iter().map(|blob| blob.descriptor());
+        let mut waiting: Vec<Digest> = manifests
+            .filter(|descriptor| {
+                descriptor.media_type.is_manifest() || descriptor.media_type.is_index()
+            })
+            .map(|descriptor| descriptor.digest)
+            .collect();
+        waiting.retain(|digest| *digest != image.digest());
+        waiting.push(image.digest());
+        let mut seen: HashSet<Digest> = waiting.iter().copied().collect();
+        let mut attached = Vec::new();
+        while let Some(digest) = waiting.pop() {
+            for referrer in self.referrers(digest)? {
+                if seen.insert(referrer.digest) {
+                    attached.push(self.image(referrer.digest)?);
+                    waiting.push(referrer.digest);
+                }
+            }
+        }
+        Ok(attached)
+    }
+
+    fn image(&self, digest: Digest) -> Result<Image> {
+        match self {
+            Self::Layout(layout) => layout.whole_image(Some(&digest.to_string())),
+            #[cfg(feature = "registry")]
+            Self::Registry(client, reference) => client.image(&by_digest(reference, digest), None),
+        }
+    }
+}
+
+/// Sends artifacts to the repositories of an image.
+#[cfg(feature = "registry")]
+pub(crate) fn push_attached(
+    client: &Client,
+    attached: &[Image],
+    references: &[Reference],
+) -> Result<()> {
+    attached.iter().try_for_each(|artifact| {
+        let at = references.iter().map(|reference| by_digest(reference, artifact.digest()));
+        client.push(artifact, &at.collect::<Vec<_>>()).map(|_| ())
+    })
+}
+
+/// The manifest with this digest in the same repository. A tag would move to it.
+#[cfg(feature = "registry")]
+pub(crate) fn by_digest(reference: &Reference, digest: Digest) -> Reference {
+    let mut reference = reference.at(digest);
+    reference.tag = None;
+    reference
+}

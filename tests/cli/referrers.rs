@@ -1,0 +1,97 @@
+//! `attach`, `discover` and `detach` on layouts, and `--referrers` of `export`.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::cli::room::Room;
+
+const BILL: &str = "application/vnd.cyclonedx+json";
+
+/// A layout with an image, and files to attach to it.
+fn room() -> Room {
+    let room = Room::new();
+    room.ok("build -f app:/bin/app --tag 1.0 -o image");
+    fs::write(room.path("bill.json"), "{}\n").unwrap();
+    fs::write(room.path("notes.txt"), "notes\n").unwrap();
+    room
+}
+
+#[test]
+fn an_artifact_is_attached_found_and_removed() {
+    let room = room();
+    let image = room.ok("digest image");
+    let bill = room.ok(&format!("attach image bill.json --type {BILL}"));
+    // The same artifact again.
+    assert_eq!(room.ok(&format!("attach image:1.0 bill.json --type {BILL}")), bill);
+    let bill = bill.trim();
+    let notes = room.ok(
+        "attach image notes.txt bill.json --type a/b --media-type text/plain --annotation x=y=z",
+    );
+    let notes = notes.trim();
+    // Attached to the artifact.
+    let seal = room.ok(&format!("attach image@{bill} notes.txt --type a/seal"));
+    let seal = seal.trim();
+
+    let found = format!("{bill} {BILL}\n  {seal} a/seal\n{notes} a/b\n");
+    assert_eq!(room.ok("discover image"), found);
+    assert_eq!(room.ok("discover image --type a/b"), format!("{notes} a/b\n"));
+    assert_eq!(room.ok("discover image --type a/c"), "");
+    let json: Value = serde_json::from_str(&room.ok("discover image --json")).unwrap();
+    assert_eq!(json[0]["digest"], bill);
+    assert_eq!(json[0]["artifactType"], BILL);
+    assert_eq!(json[0]["referrers"][0]["digest"], seal);
+    assert_eq!(json[1]["annotations"]["x"], "y=z");
+    let manifest: Value =
+        serde_json::from_str(&room.ok(&format!("manifest image@{notes}"))).unwrap();
+    assert_eq!(manifest["subject"]["digest"], image.trim());
+    assert_eq!(manifest["layers"][1]["mediaType"], "text/plain");
+    assert_eq!(manifest["layers"][1]["annotations"]["org.opencontainers.image.title"], "bill.json");
+
+    // The image is still the only one.
+    assert_eq!(room.ok("digest image"), image);
+    assert_eq!(room.ok("verify image"), "");
+
+    room.fails(
+        &format!("detach image {seal}"),
+        &format!(
+            "artifact {seal}: it is not attached to the image: `oci-layout discover` lists the \
+             artifacts that are"
+        ),
+    );
+    assert_eq!(room.run(["detach", "image", bill]).err, format!("detached {bill}\n"));
+    assert_eq!(room.ok("discover image"), format!("{notes} a/b\n"));
+    assert_eq!(room.run(["detach", "image", "--type", "a/b"]).code, Some(0));
+    assert_eq!(room.ok("discover image"), "");
+}
+
+#[test]
+fn an_archive_has_what_is_attached_if_it_is_wanted() {
+    let room = room();
+    room.ok("build -f app:/bin/other --tag 2.0 -o other");
+    room.did("append other -o image");
+    let one = room.ok(&format!("attach image:1.0 bill.json --type {BILL}"));
+    room.ok(&format!("attach image:2.0 bill.json --type {BILL}"));
+    for (options, found) in [
+        ("image:1.0", String::new()),
+        ("image:1.0 --referrers", format!("{} {BILL}\n", one.trim())),
+        ("image", format!("{} {BILL}\n", one.trim())),
+    ] {
+        room.ok(&format!("export {options} --format oci-archive -o image.tar"));
+        assert_eq!(room.ok("discover image.tar:1.0"), found, "{options}");
+    }
+    // Archives do not change.
+    assert_eq!(room.run(["attach", "image.tar:1.0", "app", "--type", "a/b"]).code, Some(1));
+}
+
+#[test]
+fn mistakes_have_their_sentences() {
+    let room = room();
+    room.fails(
+        "attach image bill.json --type sbom",
+        "artifact type \"sbom\": expected a media type, for example application/spdx+json",
+    );
+    assert_eq!(room.run(["attach", "image", "none", "--type", "a/b"]).code, Some(1));
+    assert_eq!(room.run(["attach", "image:2.0", "app", "--type", "a/b"]).code, Some(1));
+    assert_eq!(room.ok("discover image"), "");
+}
