@@ -124,6 +124,8 @@ pub mod registry;
 #[cfg(feature = "cli")]
 pub mod report;
 pub mod rootfs;
+#[cfg(feature = "cli")]
+pub mod sbom;
 #[cfg(all(feature = "cli", feature = "registry"))]
 #[doc(hidden)]
 pub mod serve_config;

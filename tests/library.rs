@@ -35,6 +35,8 @@ mod library {
     mod reuse;
     mod rooms;
     mod same_bytes;
+    #[cfg(feature = "cli")]
+    mod sbom;
     mod source_tar;
     mod sources;
     mod spec;

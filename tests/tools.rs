@@ -35,6 +35,7 @@ mod tools {
     mod referrers;
     mod run;
     mod sample;
+    mod sbom;
     mod serve;
     mod serve_tls;
     mod sparse;

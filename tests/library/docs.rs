@@ -13,6 +13,7 @@ const PAGES: &[&str] = &[
     "docs/registry.md",
     "docs/security.md",
     "docs/split.md",
+    "docs/supply-chain.md",
     "docs/faults.md",
     "docs/nix.md",
     "docs/nix-migration.md",

@@ -9,7 +9,7 @@ use std::{
 use walkdir::WalkDir;
 
 /// The lowest room first. `docs/architecture.md` describes each.
-const ROOMS: [&str; 21] = [
+const ROOMS: [&str; 22] = [
     "basics",
     "pool",
     "closure",
@@ -23,6 +23,7 @@ const ROOMS: [&str; 21] = [
     "image",
     "rootfs",
     "report",
+    "sbom",
     "layout",
     "verify",
     "archive",

@@ -25,7 +25,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         "Look at images",
         &[
             "inspect", "tags", "digest", "manifest", "config", "ls", "cat", "cp", "unpack", "diff",
-            "discover", "verify",
+            "sbom", "discover", "verify",
         ],
     ),
     (

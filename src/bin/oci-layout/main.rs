@@ -51,6 +51,7 @@ mod referrers;
 #[cfg(feature = "registry")]
 mod registries;
 mod reuse_args;
+mod sbom;
 mod script;
 #[cfg(feature = "registry")]
 mod serve;
@@ -182,6 +183,7 @@ enum Command {
     Squash(squash::Squash),
     Recompress(squash::Recompress),
     LayerDiff(layer_diff::LayerDiff),
+    Sbom(sbom::SbomCommand),
     Attach(referrers::Attach),
     Discover(referrers::Discover),
     Detach(referrers::Detach),
@@ -262,6 +264,7 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Squash(squash) => squash.run(&pool, warnings, &trust)?,
         Command::Recompress(recompress) => recompress.run(&pool, warnings, &trust)?,
         Command::LayerDiff(layer_diff) => layer_diff.run(&pool, warnings, &trust)?,
+        Command::Sbom(sbom) => sbom.run(&pool, warnings, &trust)?,
         Command::Attach(attach) => attach.run(&pool, &trust)?,
         Command::Discover(discover) => discover.run(&trust)?,
         Command::Detach(detach) => detach.run(&trust)?,

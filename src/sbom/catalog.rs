@@ -1,0 +1,147 @@
+//! Which files of an image describe packages.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    basics::Result,
+    rootfs::{FileKind, ImageFiles},
+    sbom::{
+        apk, dpkg, nix_store, npm, os_release,
+        package::{OperatingSystem, Package},
+        python,
+    },
+};
+
+/// The packages of an image.
+pub(crate) struct Catalog {
+    pub(crate) operating_system: Option<OperatingSystem>,
+    pub(crate) packages: Vec<Package>,
+    pub(crate) unread: Vec<(PathBuf, String)>,
+}
+
+/// What a file describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Dpkg,
+    Apk,
+    Python,
+    Npm,
+    NixDatabase,
+}
+
+impl Source {
+    fn of(path: &Path) -> Option<Self> {
+        let text = path.to_str()?;
+        let name = path.file_name()?.to_str()?;
+        let parent = path.parent()?;
+        let parent_name = parent.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        match text {
+            "/var/lib/dpkg/status" => return Some(Self::Dpkg),
+            "/lib/apk/db/installed" | "/usr/lib/apk/db/installed" => return Some(Self::Apk),
+            "/nix/var/nix/db/db.sqlite" => return Some(Self::NixDatabase),
+            _ => {}
+        }
+        if parent == Path::new("/var/lib/dpkg/status.d") {
+            return (!name.ends_with(".md5sums")).then_some(Self::Dpkg);
+        }
+        let is_python = (name == "METADATA" && parent_name.ends_with(".dist-info"))
+            || (name == "PKG-INFO" && parent_name.ends_with(".egg-info"))
+            || (name.ends_with(".egg-info") && parent_name.ends_with("-packages"));
+        if is_python {
+            return Some(Self::Python);
+        }
+        // `node_modules/NAME` and `node_modules/@SCOPE/NAME`.
+        let above = parent.parent().and_then(Path::file_name)?;
+        let is_scope = above.to_str()?.starts_with('@');
+        let above = if is_scope { parent.parent()?.parent()?.file_name()? } else { above };
+        (name == "package.json" && above == "node_modules").then_some(Self::Npm)
+    }
+
+    /// The largest file of this kind that is read.
+    fn limit(self) -> u64 {
+        match self {
+            Self::Dpkg | Self::Apk => 64 << 20,
+            Self::Python | Self::Npm => 4 << 20,
+            Self::NixDatabase => 1 << 30,
+        }
+    }
+}
+
+impl Catalog {
+    pub(crate) fn read(files: &ImageFiles) -> Result<Self> {
+        let mut unread = Vec::new();
+        let operating_system = operating_system(files)?;
+        let system = operating_system.as_ref();
+        let mut packages = store_paths(files);
+        let mut database = None;
+        for (path, file) in files.iter() {
+            if let Some(source) = Source::of(&path)
+                && file.size() > source.limit()
+            {
+                unread.push((path, format!("it has more than {} bytes", source.limit())));
+            }
+        }
+        let is_wanted = |path: &crate::tarfile::path::LayerPath, size: u64| {
+            Source::of(&path.to_path()).is_some_and(|source| size <= source.limit())
+        };
+        files.read_files(is_wanted, |path, layer, bytes| {
+            let Some(source) = Source::of(path) else { return Ok(()) };
+            if source == Source::NixDatabase {
+                database = Some((path.to_owned(), bytes.to_owned()));
+                return Ok(());
+            }
+            let text = String::from_utf8_lossy(bytes);
+            match source {
+                Source::Dpkg => packages.extend(dpkg::packages(path, layer, &text, system)),
+                Source::Apk => packages.extend(apk::packages(path, layer, &text, system)),
+                Source::Python => match python::package(path, layer, &text) {
+                    Some(package) => packages.push(package),
+                    None => unread.push((path.to_owned(), "it has no name and version".to_owned())),
+                },
+                Source::Npm => match npm::package(path, layer, &text) {
+                    Ok(package) => packages.extend(package),
+                    Err(reason) => unread.push((path.to_owned(), reason)),
+                },
+                Source::NixDatabase => {}
+            }
+            Ok(())
+        })?;
+        if let Some((path, bytes)) = database
+            && let Err(reason) = nix_store::add_database(&bytes, &mut packages)
+        {
+            unread.push((path, reason));
+        }
+        packages.sort();
+        packages.dedup_by(|one, other| one.purl == other.purl);
+        unread.sort();
+        Ok(Self { operating_system, packages, unread })
+    }
+}
+
+/// The store paths, which are directories or files. The name of each says what it is.
+fn store_paths(files: &ImageFiles) -> Vec<Package> {
+    let store = Path::new("/nix/store");
+    let mut seen = BTreeSet::new();
+    files
+        .iter()
+        .filter(|(path, _)| path.parent() == Some(store) && seen.insert(path.clone()))
+        .filter_map(|(path, file)| nix_store::package(&path, file.layer))
+        .collect()
+}
+
+fn operating_system(files: &ImageFiles) -> Result<Option<OperatingSystem>> {
+    /// More than any distribution needs.
+    const LIMIT: u64 = 1 << 16;
+    for path in ["/etc/os-release", "/usr/lib/os-release"] {
+        let Ok(file) = files.get(path) else { continue };
+        if matches!(file.kind, FileKind::File { .. }) && file.size() <= LIMIT {
+            let mut bytes = Vec::new();
+            files.copy(path, &mut bytes)?;
+            return Ok(os_release::operating_system(&String::from_utf8_lossy(&bytes)));
+        }
+    }
+    Ok(None)
+}

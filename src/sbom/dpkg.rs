@@ -1,0 +1,56 @@
+//! The database of dpkg: [deb-control](https://manpages.debian.org/deb-control.5).
+
+use std::path::Path;
+
+use crate::sbom::{
+    fields::{field, paragraphs},
+    package::{OperatingSystem, Package, PackageKind, purl},
+};
+
+/// The installed packages of a file `status`, or of a file in `status.d`.
+pub(crate) fn packages(
+    path: &Path,
+    layer: usize,
+    text: &str,
+    system: Option<&OperatingSystem>,
+) -> Vec<Package> {
+    let package = |fields: Vec<(&str, &str)>| {
+        let (name, version) = (field(&fields, "Package")?, field(&fields, "Version")?);
+        // Files in `status.d` have no status. Packages that were removed keep their entry.
+        if field(&fields, "Status").is_some_and(|status| !status.ends_with(" installed")) {
+            return None;
+        }
+        // `name (version)`, where either is as that of the package if it is absent.
+        let (source, of_source) = match field(&fields, "Source") {
+            Some(source) => match source.split_once(" (") {
+                Some((source, rest)) => (source, rest.trim_end_matches(')')),
+                None => (source, version),
+            },
+            None => (name, version),
+        };
+        let upstream = match (source == name, of_source == version) {
+            (true, true) => None,
+            (_, true) => Some(source.to_owned()),
+            _ => Some(format!("{source}@{of_source}")),
+        };
+        let distro = system.map(OperatingSystem::distro);
+        let qualifiers = [
+            ("arch", field(&fields, "Architecture")),
+            ("distro", distro.as_deref()),
+            ("upstream", upstream.as_deref()),
+        ];
+        let vendor = system.map_or("debian", |system| &system.id);
+        Some(Package {
+            purl: purl(PackageKind::Deb, Some(vendor), name, version, &qualifiers)?,
+            kind: PackageKind::Deb,
+            name: name.to_owned(),
+            version: version.to_owned(),
+            licence: None,
+            path: path.to_owned(),
+            layer,
+            references: Vec::new(),
+            nar_hash: None,
+        })
+    };
+    paragraphs(text).filter_map(package).collect()
+}

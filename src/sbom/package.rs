@@ -1,0 +1,103 @@
+//! A package, and its package URL.
+
+use std::path::PathBuf;
+
+use packageurl::PackageUrl;
+
+/// A package of an image.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Package {
+    /// The [package URL](https://github.com/package-url/purl-spec), which names it for all tools.
+    pub purl: String,
+    /// What manages it.
+    pub kind: PackageKind,
+    /// The name, as its manager writes it.
+    pub name: String,
+    /// The version, as its manager writes it.
+    pub version: String,
+    /// The licence, as the package states it.
+    pub licence: Option<String>,
+    /// The file or the folder that says so.
+    pub path: PathBuf,
+    /// The layer with that file; the lowest is 0.
+    pub layer: usize,
+    /// The package URLs of what it refers to, where that is known.
+    pub references: Vec<String>,
+    /// The SHA-256 of its Nix archive, in base 16, where that is known.
+    pub nar_hash: Option<String>,
+}
+
+/// What manages a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum PackageKind {
+    /// dpkg, of Debian and its relatives.
+    Deb,
+    /// apk, of Alpine and its relatives.
+    Apk,
+    /// pip and others: Python.
+    PyPi,
+    /// npm and others: JavaScript.
+    Npm,
+    /// Nix.
+    Nix,
+}
+
+impl PackageKind {
+    /// The type of its package URLs.
+    pub fn purl_type(self) -> &'static str {
+        match self {
+            Self::Deb => "deb",
+            Self::Apk => "apk",
+            Self::PyPi => "pypi",
+            Self::Npm => "npm",
+            Self::Nix => "nix",
+        }
+    }
+}
+
+/// A distribution.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OperatingSystem {
+    /// `ID`, for example `debian`.
+    pub id: String,
+    /// `VERSION_ID`, for example `12`.
+    pub version: Option<String>,
+    /// `PRETTY_NAME`.
+    pub name: Option<String>,
+}
+
+impl OperatingSystem {
+    /// The qualifier `distro` of package URLs.
+    pub(crate) fn distro(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{}-{version}", self.id),
+            None => self.id.clone(),
+        }
+    }
+}
+
+/// Makes a package URL. A name that is not valid in one gives `None`.
+pub(crate) fn purl(
+    kind: PackageKind,
+    namespace: Option<&str>,
+    name: &str,
+    version: &str,
+    qualifiers: &[(&'static str, Option<&str>)],
+) -> Option<String> {
+    let mut purl = PackageUrl::new(kind.purl_type(), name.to_owned()).ok()?;
+    if let Some(namespace) = namespace {
+        purl.with_namespace(namespace.to_owned()).ok()?;
+    }
+    if !version.is_empty() {
+        purl.with_version(version.to_owned()).ok()?;
+    }
+    for (key, value) in qualifiers {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            purl.add_qualifier(*key, value.to_owned()).ok()?;
+        }
+    }
+    Some(purl.to_string())
+}

@@ -1,0 +1,97 @@
+//! Bills of materials of real root file systems, against the programs that manage their packages and
+//! against the schema.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::common::tool::{INSTALLED, Registry, oras, run, tool};
+use crate::tools::pull::program;
+
+#[track_caller]
+fn ok(folder: &Path, arguments: &[&str]) -> Vec<u8> {
+    let output = program(arguments, folder, |_| {});
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    output.stdout
+}
+
+/// What the schema says of documents.
+fn schema_says(documents: &[&Value]) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tools/cyclonedx.py");
+    let mut python = tool("python3");
+    python.arg(script).arg(format!("{INSTALLED}/cyclonedx")).stdin(Stdio::piped());
+    let mut child = python.stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    documents.iter().for_each(|document| writeln!(stdin, "{document}").unwrap());
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn packages_of_debian_are_those_of_dpkg() {
+    let dir = TempDir::new().unwrap();
+    let folder = dir.path();
+    let debian = format!("{INSTALLED}/debian.tar");
+    ok(folder, &["build", "--tar", &format!("{debian}:/"), "--tag", "1", "-o", "debian"]);
+    run(tool("tar").args(["--extract", "--file", &debian, "./var/lib/dpkg"]).current_dir(folder));
+    let installed = run(tool("dpkg-query")
+        .arg(format!("--admindir={}", folder.join("var/lib/dpkg").display()))
+        .args(["--show", "--showformat", "${Package} ${Version} ${Architecture}\n"]));
+    let installed: BTreeSet<&str> = installed.lines().collect();
+
+    let document = ok(folder, &["sbom", "debian"]);
+    assert_eq!(ok(folder, &["--threads", "1", "sbom", "debian"]), document);
+    let document: Value = serde_json::from_slice(&document).unwrap();
+    let components = document["components"].as_array().unwrap();
+    assert_eq!(
+        (&components[0]["type"], &components[0]["name"]),
+        (&"operating-system".into(), &"debian".into())
+    );
+    let found: BTreeSet<String> = components[1..]
+        .iter()
+        .map(|component| {
+            let text = |member: &str| component[member].as_str().unwrap();
+            let (_, architecture) = text("purl").split_once("arch=").unwrap();
+            let architecture = architecture.split('&').next().unwrap();
+            format!("{} {} {architecture}", text("name"), text("version"))
+        })
+        .collect();
+    assert!(found.len() > 50);
+    assert!(found.iter().map(String::as_str).eq(installed));
+
+    // The schema accepts it, and can refuse.
+    let mut broken = document.clone();
+    broken["components"][1]["type"] = "program".into();
+    broken["more"] = 1.into();
+    assert_eq!(schema_says(&[&document]), "");
+    let said = schema_says(&[&document, &broken]);
+    assert!(said.lines().count() >= 2 && said.lines().all(|line| line.starts_with("2 ")), "{said}");
+}
+
+/// The lines of the help: made, attached, pushed, found and fetched.
+#[test]
+fn an_image_takes_its_bill_along() {
+    let dir = TempDir::new().unwrap();
+    let folder = dir.path();
+    fs::write(folder.join("app"), "app\n").unwrap();
+    ok(folder, &["build", "-f", "app:/bin/app", "--tag", "1", "-o", "image"]);
+    let bill = ok(folder, &["sbom", "image"]);
+    fs::write(folder.join("sbom.json"), &bill).unwrap();
+    let kind = "application/vnd.cyclonedx+json";
+    let digest = ok(folder, &["attach", "image", "sbom.json", "--type", kind]);
+    let digest = String::from_utf8(digest).unwrap();
+    let registry = Registry::start();
+    let there = format!("{}/a/app:1", registry.address);
+    ok(folder, &["push", "image", &there, "--referrers"]);
+    let at = format!("{}/a/app@{}", registry.address, digest.trim());
+    let pulled = folder.join("pulled");
+    oras(["pull", "--no-tty", "--plain-http", "--output", pulled.to_str().unwrap(), &at]);
+    assert_eq!(fs::read(pulled.join("sbom.json")).unwrap(), bill);
+}
