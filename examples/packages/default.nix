@@ -8,11 +8,15 @@
 }:
 let
   # The program decides by its file name what to do.
-  programs = builtins.path {
-    name = "programs";
-    path = ./.;
-    filter = path: _: baseNameOf path == "busybox";
-  };
+  programs =
+    if builtins.pathExists ./busybox then
+      builtins.path {
+        name = "programs";
+        path = ./.;
+        filter = path: _: baseNameOf path == "busybox";
+      }
+    else
+      throw "examples/packages has no file busybox: copy a static busybox into that folder";
 
   busybox = derivation {
     name = "busybox-1";

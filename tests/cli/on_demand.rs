@@ -23,14 +23,22 @@ fn a_registry_does_not_start_with_broken_images() {
         fs::create_dir_all(room.path("folder")).unwrap();
         fs::write(room.path(name), text).unwrap();
         let path = name.split('/').next().unwrap();
-        let run = room.run(["serve", "--packages", "path:nothing", "--images", path]);
+        let run = room.run(["serve", "--packages", "path:.", "--images", path]);
         assert_eq!(run.code, Some(1), "{}", run.err);
         assert!(run.err.starts_with("oci-layout: error: "), "{}", run.err);
         assert!(run.err.contains(expected), "{}", run.err);
         assert_eq!(run.err.lines().count(), 1, "{}", run.err);
     }
-    let run = room.run(["serve", "--packages", "path:nothing", "--images", "missing.yaml"]);
+    let run = room.run(["serve", "--packages", "path:.", "--images", "missing.yaml"]);
     assert!(run.err.starts_with("oci-layout: error: cannot read \"missing.yaml\""), "{}", run.err);
     let run = room.run(["serve", "--images", "a.toml", "image"]);
     assert!(run.code == Some(2) && run.err.contains("--packages"), "{}", run.err);
+    room.fails(
+        "serve --packages path:nothing",
+        "path:nothing: does not exist: correct the path of the package set",
+    );
+    let run = room.run(["serve"]);
+    let said = "oci-layout: error: nothing is served: give the folder of a layout, --packages \
+                SOURCE or --config FILE\n";
+    assert_eq!((run.code, &*run.err), (Some(2), said));
 }

@@ -62,11 +62,10 @@ pub(crate) struct Serve {
     /// A layout (a folder, an oci-archive or a docker-archive), with an optional repository name.
     /// An equals sign in a path is written `\=`
     #[arg(value_name = "[NAME=]DIR", value_parser = args::os(NamedFolder::parse))]
-    #[cfg_attr(feature = "on-demand", arg(required_unless_present_any = ["config", "packages"]))]
-    #[cfg_attr(not(feature = "on-demand"), arg(required_unless_present = "config"))]
     layouts: Vec<NamedFolder>,
 
-    /// TOML file with what to serve and how: see docs/on-demand.md. Options take precedence over it
+    /// TOML file with what to serve and how: examples/registry.toml
+    /// in the source has every key. Options take precedence over it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

@@ -79,7 +79,8 @@ pub(crate) fn error(programs: &Programs, failure: Unsuccessful) -> NamedImageErr
     let message = match programs.options.allow_builds {
         true => format!("the packages cannot be built: {reason}"),
         false => format!(
-            "the packages cannot be substituted, and this registry does not build: {reason}"
+            "the packages cannot be substituted, and this registry does not build (its operator \
+             can allow it with --allow-builds): {reason}"
         ),
     };
     NamedImageError::new(Failed, message).detail(stderr)

@@ -4,10 +4,12 @@ use oci_layout::{
     Report, Result,
     serve_config::{self, Key, Kind, Period, ServeConfig},
 };
+#[cfg(feature = "on-demand")]
+use oci_layout::{on_demand::SourceKind, serve_config::Source};
 use serde_json::Value;
 
 use super::Serve;
-use crate::{errors, serve_log::ServeLog};
+use crate::{errors, out, serve_log::ServeLog};
 
 impl Serve {
     pub(super) fn config(&self) -> Result<ServeConfig> {
@@ -36,7 +38,7 @@ impl Serve {
         Ok(config)
     }
 
-    /// Refuses a file without images. The command line alone has some.
+    /// Refuses a server without images, and a package set that does not exist.
     fn check_contents(&self, config: &ServeConfig) -> Result<()> {
         let is_empty = self.layouts.is_empty() && config.layouts.is_empty();
         #[cfg(feature = "on-demand")]
@@ -45,10 +47,24 @@ impl Serve {
             Some(file) if is_empty => {
                 let reason =
                     "nothing is served: add a layout to [layouts], or source to [packages]";
-                Err(errors::invalid(format!("{file:?}"), reason))
+                return Err(errors::invalid(format!("{file:?}"), reason));
             }
-            _ => Ok(()),
+            None if is_empty => {
+                let packages = if cfg!(feature = "on-demand") { ", --packages SOURCE" } else { "" };
+                out::usage_error(&format!(
+                    "nothing is served: give the folder of a layout{packages} or --config FILE"
+                ));
+            }
+            _ => {}
         }
+        #[cfg(feature = "on-demand")]
+        if let Some(Source(SourceKind::Path(path))) = &config.packages.source
+            && !path.exists()
+        {
+            let reason = "does not exist: correct the path of the package set";
+            return Err(errors::invalid(format!("path:{}", path.display()), reason));
+        }
+        Ok(())
     }
 
     /// Reads the file again, and says which of its keys are not in effect until a restart.

@@ -5,10 +5,30 @@ use std::{thread, time::Duration};
 use oci_layout::registry::MakingLimits;
 
 use crate::registry::serve::{
+    Served,
     client::{get, open, read},
     named::fake::{Fake, manifest, served_with},
     wait_until,
 };
+
+/// An endpoint with these limits and its counters.
+fn served(fake: &Fake, limits: MakingLimits) -> Served {
+    let any = "127.0.0.1:0".parse().unwrap();
+    served_with(fake, |endpoint| endpoint.making_limits(limits).operations(any))
+}
+
+/// Waits until a counter has this value. A request takes a while to reach the endpoint, and so does
+/// the end of a connection.
+#[track_caller]
+fn wait_for(served: &Served, counter: &str, value: usize) {
+    let operations = served.serving.operations().unwrap().to_string();
+    let line = format!("\noci_layout_{counter} {value}\n");
+    let has = || {
+        let metrics = get(&operations, "/metrics", &[]).body;
+        String::from_utf8_lossy(&metrics).contains(&line)
+    };
+    wait_until(&line, has);
+}
 
 fn limits(at_once: usize, queued: usize, of_client: usize) -> MakingLimits {
     let mut limits = MakingLimits::default();
@@ -41,16 +61,17 @@ fn two_hundred_names_at_once() {
 #[test]
 fn a_client_leaves_the_queue() {
     let fake = Fake::closed();
-    let served = served_with(&fake, |endpoint| endpoint.making_limits(limits(1, 1, 9)));
+    let served = served(&fake, limits(1, 1, 9));
     let connect = |name| open(&served.address, "GET", &format!("/v2/{name}/manifests/latest"), &[]);
     let first = connect("a");
     wait_until("it is being made", || fake.makes() == 1);
     let queued = connect("b");
-    wait_until("the queue is full", || manifest(&served, "c").status == 429);
+    wait_for(&served, "images_queued", 1);
+    assert_eq!(manifest(&served, "c").status, 429);
     drop(queued);
+    wait_for(&served, "images_queued", 0);
     let third = connect("d");
-    // If the queue were still full, it would be refused at once.
-    thread::sleep(Duration::from_millis(300));
+    wait_for(&served, "images_queued", 1);
     fake.open_gate();
     assert_eq!([first, third].map(|client| read(client, false).status), [200, 200]);
     assert_eq!(fake.makes(), 2);
@@ -59,10 +80,11 @@ fn a_client_leaves_the_queue() {
 #[test]
 fn limits_change_while_clients_wait() {
     let fake = Fake::closed();
-    let served = served_with(&fake, |endpoint| endpoint.making_limits(limits(1, 9, 9)));
+    let served = served(&fake, limits(1, 9, 9));
     let connect = |name| open(&served.address, "GET", &format!("/v2/{name}/manifests/latest"), &[]);
     let clients = ["a", "b", "c", "d", "e"].map(connect);
     wait_until("one is being made", || fake.makes() == 1);
+    wait_for(&served, "images_queued", 4);
     served.serving.set_making_limits(limits(3, 9, 9));
     wait_until("three are being made", || fake.makes() == 3);
     // The queue is longer than it may be now, and those in it stay.
@@ -77,14 +99,14 @@ fn limits_change_while_clients_wait() {
 #[test]
 fn a_client_with_too_many_images() {
     let fake = Fake::closed();
-    let served = served_with(&fake, |endpoint| endpoint.making_limits(limits(9, 9, 2)));
+    let served = served(&fake, limits(9, 9, 2));
     let connect = |name| open(&served.address, "GET", &format!("/v2/{name}/manifests/latest"), &[]);
     let clients = ["a", "b"].map(connect);
     wait_until("both are being made", || fake.makes() == 2);
     assert_eq!(manifest(&served, "c").status, 429);
     // It may wait for the same image more than once.
     let again = connect("a");
-    thread::sleep(Duration::from_millis(200));
+    wait_for(&served, "requests_waiting", 3);
     fake.open_gate();
     assert_eq!(read(again, false).status, 200);
     assert!(clients.map(|client| read(client, false).status) == [200, 200]);
