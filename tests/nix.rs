@@ -28,6 +28,7 @@ mod nix {
     mod reference;
     mod scope;
     mod transport;
+    mod units;
     pub(crate) mod versions;
 }
 

@@ -2,7 +2,13 @@
 rec {
   toList = value: if builtins.isList value then value else [ value ];
   optional = condition: value: if condition then [ value ] else [ ];
+  optionals = condition: values: if condition then values else [ ];
   optionalAttrs = condition: attributes: if condition then attributes else { };
+  filterAttrs =
+    isKept: attributes:
+    removeAttrs attributes (
+      builtins.filter (name: !(isKept name attributes.${name})) (builtins.attrNames attributes)
+    );
 
   toLower =
     let

@@ -5,12 +5,14 @@
 let
   inherit (lib)
     callPackageWith
+    filterAttrs
     functionArgs
     isFunction
     makeOverridable
     makeScope
     optional
     optionalAttrs
+    optionals
     toList
     toLower
     ;
@@ -62,10 +64,17 @@ in
     (toList { })
     (optional true 1)
     (optional false 1)
+    (optionals true [ 1 ])
+    (optionals false [ 1 ])
   ];
   attributes = [
     (optionalAttrs true { a = 1; })
     (optionalAttrs false { a = 1; })
+    (filterAttrs (name: value: name == "a" || value == 2) {
+      a = 1;
+      b = 2;
+      c = 3;
+    })
   ];
   texts = [
     (toLower "Ä Cmd")

@@ -31,8 +31,8 @@ fn our_lib_is_that_of_nixpkgs(nix: Nix) {
     assert_eq!(
         values(&nix, ""),
         json!({
-            "lists": [[1], [1], [{}], [1], []],
-            "attributes": [{ "a": 1 }, {}],
+            "lists": [[1], [1], [{}], [1], [], [1], []],
+            "attributes": [{ "a": 1 }, {}, { "a": 1, "b": 2 }],
             "functions": [true, true, true, false, false, false, false],
             "arguments": [{ "a": false, "b": true }, { "a": false, "b": true }, { "a": false, "b": true }, {}],
             "texts": ["Ä cmd", 3, 3, 3],

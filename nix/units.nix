@@ -1,0 +1,137 @@
+# Lowers services as NixOS describes them, `systemd.services.<n>`, to values of `s6.services.<n>`, without systemd.
+#
+# `units/directives.nix` has what becomes of each directive. Values are in, values are out: nothing here knows options,
+# and nothing needs nixpkgs.
+{
+  # The shell that runs scripts, as a program and its first arguments.
+  shell,
+  # Packages with the programs that make files and links at the start.
+  tools ? [ ],
+  # The home directory of a user.
+  homeOf ? name: throw "oci-layout: WorkingDirectory=~ needs the home of ${name}",
+  # A store path from a name and a text.
+  toFile ? builtins.toFile,
+}:
+{
+  # Services and targets by their names.
+  services,
+  targets ? { },
+  # Rules for files, as lines, and as `systemd.tmpfiles.settings` has them.
+  tmpfilesRules ? [ ],
+  tmpfilesSettings ? { },
+  # Whether every service starts, or as in systemd those that a target wants.
+  all ? true,
+  # Whether `script`, `preStart` and so on are in `serviceConfig` already, as in an evaluated NixOS.
+  hasScripts ? false,
+}:
+let
+  lib = import ./internal/lib.nix;
+  values = import ./units/values.nix { inherit lib; };
+  words = import ./units/words.nix { };
+  specifiers = import ./units/specifiers.nix { };
+  quantities = import ./units/quantities.nix { };
+  classify = import ./units/classify.nix { directives = import ./units/directives.nix { }; };
+  lifecycle = import ./units/lifecycle.nix { inherit quantities values; };
+  lower = import ./units/service.nix {
+    inherit
+      classify
+      hasScripts
+      homeOf
+      lib
+      lifecycle
+      quantities
+      values
+      ;
+    commands = import ./units/commands.nix { inherit shell values words; };
+    directories = import ./units/directories.nix { inherit toFile values words; };
+    environment = import ./units/environment.nix { inherit values words; };
+    specifiersOf = specifiers.ofService;
+  };
+
+  # An instance, as `a@b`, has what its template `a@` says.
+  enabled = lib.filterAttrs (_: unit: unit.enable or true) services;
+  ofTemplate =
+    name: unit:
+    let
+      parts = builtins.match "([^@]*@).+" name;
+      template = if parts == null then { } else services.${builtins.head parts} or { };
+      both = attribute: template.${attribute} or { } // unit.${attribute} or { };
+    in
+    template
+    // unit
+    // {
+      serviceConfig = both "serviceConfig";
+      unitConfig = both "unitConfig";
+      environment = both "environment";
+    };
+  units = builtins.mapAttrs ofTemplate (
+    lib.filterAttrs (name: _: builtins.match ".*@" name == null) enabled
+  );
+
+  order = import ./units/order.nix { inherit lib values; } {
+    inherit all;
+    services = units;
+    targets = lib.filterAttrs (_: target: target.enable or true) targets;
+  };
+  tmpfiles = import ./units/tmpfiles.nix {
+    inherit
+      lib
+      shell
+      specifiers
+      tools
+      values
+      words
+      ;
+  };
+  ofRules = tmpfiles {
+    rules = tmpfilesRules;
+    settings = tmpfilesSettings;
+  };
+
+  isOneshot = builtins.mapAttrs (
+    name: unit:
+    (lifecycle {
+      inherit unit;
+      place = "systemd.services.${name}";
+      serviceConfig = unit.serviceConfig;
+    }).isOneshot
+  ) units;
+  # All that start before a service, so that a oneshot after a oneshot after a daemon is one after the daemon too.
+  allBefore =
+    name:
+    map ({ key }: key) (
+      builtins.genericClosure {
+        startSet = map (key: { inherit key; }) order.after.${name};
+        operator = { key }: map (key: { inherit key; }) order.after.${key};
+      }
+    );
+  lowered = builtins.mapAttrs (
+    name: after:
+    lower {
+      inherit name;
+      unit = units.${name};
+      after = builtins.attrNames ofRules ++ after;
+      isPost = builtins.any (other: !isOneshot.${other}) (allBefore name);
+      absent = order.absent.${name};
+    }
+  ) order.after;
+  started = builtins.attrNames lowered;
+  dynamicUsers = builtins.filter (user: user != null) (
+    map (name: lowered.${name}.dynamicUser) started
+  );
+in
+{
+  services = ofRules // builtins.mapAttrs (_: { service, ... }: service) lowered;
+  # Accounts that units bring along.
+  users = values.unique dynamicUsers;
+  warnings =
+    builtins.concatMap (name: lowered.${name}.warnings) started
+    ++ (
+      if all then
+        [ ]
+      else
+        map (name: "systemd.services.${name} does not start: no target wants it") (
+          builtins.attrNames (removeAttrs units started)
+        )
+    );
+}

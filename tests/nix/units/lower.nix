@@ -1,0 +1,5 @@
+import ../../../nix/units.nix {
+  shell = [ "sh" ];
+  homeOf = name: "/home/${name}";
+  toFile = name: text: "/store/${name}: ${text}";
+}
