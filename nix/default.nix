@@ -14,7 +14,8 @@
   - [builder] A package or a folder that contains `bin/oci-layout`. The program must run on `system` in a sandbox: it is
     static, or the folder is a package whose closure contains its libraries.
   - [hostSystem] The system that the images run on. Default: `system`.
-  - [pkgs] nixpkgs. Only `binSh`, `usrBinEnv` and `caCertificates` use it. Default: `null`.
+  - [pkgs] nixpkgs. Only `binSh`, `usrBinEnv`, `caCertificates` and modules use it. Default: `null`.
+  - [lib] The library of nixpkgs, whose module system `ociMakeImage` uses. Default: `pkgs.lib or null`.
 
   # Examples
 
@@ -35,14 +36,19 @@
   builder,
   hostSystem ? system,
   pkgs ? null,
+  lib ? pkgs.lib or null,
 }:
 let
+  nixpkgsLib = lib;
+in
+let
+  # Everything but modules works without nixpkgs.
   lib = import ./internal/lib.nix;
 in
 lib.makeScope lib.callPackageWith (
   self:
   let
-    call = self.newScope ({ inherit lib; } // internal);
+    call = self.newScope ({ inherit lib nixpkgsLib; } // internal);
 
     # The functions below use these. They are not part of the scope that callers see.
     internal = builtins.mapAttrs (_: file: call file { }) {
@@ -59,6 +65,7 @@ lib.makeScope lib.callPackageWith (
       hashPart = ./internal/hashPart.nix;
       platformOf = ./internal/platformOf.nix;
       references = ./internal/references.nix;
+      services = ./internal/services.nix;
       step = ./internal/step.nix;
       storeName = ./internal/storeName.nix;
       storePath = ./internal/storePath.nix;
@@ -76,6 +83,9 @@ lib.makeScope lib.callPackageWith (
       ociBuildImage = ./ociBuildImage.nix;
       buildOciImage = ./buildOciImage.nix;
       ociClosureLayers = ./ociClosureLayers.nix;
+
+      # Images from modules.
+      ociMakeImage = ./ociMakeImage.nix;
 
       # Checks.
       ociVerify = ./ociVerify.nix;

@@ -23,7 +23,6 @@
 }:
 let
   inherit (lib) mkDefault mkOption types;
-  usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 in
 {
   options.perSystem = flake-parts-lib.mkPerSystemOption (
@@ -45,14 +44,7 @@ in
             ;
         };
         config = {
-          environment.PATH = mkDefault (
-            lib.concatStringsSep ":" (
-              map (package: "${lib.getBin package}/bin") (
-                lib.remove null [ config.package ] ++ config.dependencies
-              )
-              ++ [ usualPath ]
-            )
-          );
+          environment.PATH = mkDefault (import ./flake-module/path.nix { inherit lib; } config);
           labels = lib.mapAttrs (_: mkDefault) (import ./flake-module/labels.nix { inherit lib; } config);
         };
       };
@@ -65,6 +57,7 @@ in
           import ./flake-module/image.nix {
             inherit lib name;
             inherit (other) pkgs;
+            option = "oci.containers.${name}";
             container =
               other.config.oci.containers.${name}
                 or (throw "oci.containers.${name}: platforms contains ${platform}, but perSystem defines no container of this name there");
@@ -96,7 +89,7 @@ in
           name = lib.strings.sanitizeDerivationName "oci-${name}${suffix}";
           sparse = container.lazy;
           manifests = lib.genAttrs (map (tag: "${imageName}:${tag}") tags) (
-            _: map (platform: (imagesFor name platform).${kind}) container.platforms
+            _: map (platform: (imagesFor name platform).${kind}.manifest) container.platforms
           );
           passthru = {
             inherit imageName;

@@ -17,6 +17,7 @@ mod nix {
     mod images;
     mod layout;
     mod lazy;
+    mod make_image;
     mod mistakes;
     #[cfg(feature = "on-demand")]
     mod on_demand;

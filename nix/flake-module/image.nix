@@ -1,11 +1,15 @@
-# The images of a container for one platform, as manifests: `image` and `debug`. `oci` contains the functions and `pkgs` the
-# packages for that platform. `container` contains the values of the options.
+# The images of a container for one platform: `image` and `debug`. `oci` contains the functions and `pkgs` the packages for
+# that platform. `container` contains the values of the options, and `option` names them in errors. With `contents`, which
+# are the files and directories that modules describe, there are no other accounts.
 {
   lib,
   oci,
   pkgs,
   name,
+  tag ? null,
   container,
+  option,
+  contents ? null,
 }:
 let
   inherit (container)
@@ -15,9 +19,9 @@ let
     uid
     user
     ;
-  option = "oci.containers.${name}";
   base = container.fromImage;
   hasBase = base != null;
+  hasContents = contents != null;
 
   dependencies = lib.optional (container.dependencies != [ ]) (
     oci.ociLayerTar {
@@ -55,7 +59,7 @@ let
     directory = true;
   };
   directories =
-    lib.optionalAttrs (!hasBase && !isRoot) { "/home/${user}" = owned "/home/${user}"; }
+    lib.optionalAttrs (!hasBase && !isRoot && !hasContents) { "/home/${user}" = owned "/home/${user}"; }
     // lib.genAttrs (
       container.volumes ++ lib.remove "/" (lib.remove null [ container.workingDir ])
     ) owned
@@ -65,7 +69,8 @@ let
         directory = true;
         mode = "1777";
       };
-    };
+    }
+    // lib.optionalAttrs hasContents contents.directories;
 
   seconds = number: number * 1000000000;
   exposed =
@@ -105,13 +110,20 @@ let
   variables = lib.mapAttrsToList (variable: value: "${variable}=${value}");
 
   image = oci.ociBuildImage {
-    inherit name config lazy;
+    inherit
+      name
+      tag
+      config
+      lazy
+      ;
     inherit (container) fromImage;
     layers = dependencies ++ program;
-    files = builtins.attrValues directories;
-    copyToRoot = lib.optional (!hasBase) nss;
-    # Two more layers: the closure of what only `config` refers to, and the customisation.
-    maxLayers = builtins.length (dependencies ++ program) + 2;
+    files = builtins.attrValues directories ++ lib.optionals hasContents contents.files;
+    copyToRoot = lib.optional (!hasBase && !hasContents) nss;
+    # The customisation, and the closure of what only `config` refers to. With modules, that is most of the image.
+    maxLayers =
+      builtins.length (dependencies ++ program)
+      + (if hasContents && container.optimizeLayers then 20 else 2);
   };
 
   # `debug.sh` needs the first two.
@@ -130,6 +142,7 @@ let
   };
   debugImage = oci.ociBuildImage {
     inherit name lazy;
+    tag = if tag == null then null else "${tag}-debug";
     inherit (container) fromImage;
     layers = image.layers ++ [ tools ];
     maxLayers = builtins.length image.layers + 2;
@@ -155,6 +168,6 @@ let
       "${option}: user ${user} with uid ${toString uid} means root; set isRoot = true to run the program as root";
 in
 checked {
-  image = image.manifest;
-  debug = debugImage.manifest;
+  inherit image;
+  debug = debugImage;
 }

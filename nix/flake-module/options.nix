@@ -1,4 +1,4 @@
-# The options of a container. A test renders the reference from them without nixpkgs. So they use only `mkOption`,
+# The options of a container, and of `image` in modules. A test renders the reference from them without nixpkgs. So they use only `mkOption`,
 # `literalExpression`, `literalMD` and `types` of `lib`, and every computed default has a `defaultText`.
 {
   lib,
@@ -6,6 +6,7 @@
   name,
   pkgs,
   system,
+  option ? "oci.containers.${name}", # in errors
 }:
 let
   inherit (lib)
@@ -17,7 +18,7 @@ let
 
   main =
     config.package.meta.mainProgram
-      or (throw "oci.containers.${name}: the package ${config.package.name} has no meta.mainProgram; set entrypoint");
+      or (throw "${option}: the package ${config.package.name} has no meta.mainProgram; set entrypoint");
 in
 {
   package = mkOption {

@@ -252,6 +252,18 @@ let
     ociPullImageFromManifest.hints = pull // {
       imagemanifest = "manifest";
     };
+    ociMakeImage = {
+      types = {
+        modules = list;
+        specialArgs = set;
+      };
+      hints = each "set image.name, image.tag and so on in a module: modules = [ { image.name = …; } ]" [
+        "name"
+        "tag"
+        "image"
+        "config"
+      ];
+    };
     ociFiles.types.files = listOf "a list of files" files.inPackage;
     ociVerify.hints.image = "layout";
   };

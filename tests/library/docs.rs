@@ -15,6 +15,7 @@ const PAGES: &[&str] = &[
     "docs/split.md",
     "docs/supply-chain.md",
     "docs/faults.md",
+    "docs/modules.md",
     "docs/nix.md",
     "docs/nix-migration.md",
     "docs/nix-reference.md",

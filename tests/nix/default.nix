@@ -5,6 +5,7 @@
   programs,
   system ? builtins.currentSystem,
   changing ? "as it was\n", # what the test of rebuilding changes
+  lib ? ./nixpkgs/lib, # nixpkgs' library, or the stand-in
 }:
 let
   program =
@@ -38,6 +39,7 @@ let
         changing
         examples
         ;
+      nixpkgsLib = import lib;
     };
 
   withoutSuffix = name: builtins.substring 0 (builtins.stringLength name - 4) name;
@@ -55,6 +57,7 @@ in
   change = import ./change.nix scope;
   contentAddressed = import ./content-addressed.nix scope;
   lazy = import ./lazy.nix scope;
+  makeImage = import ./make-image.nix scope;
   mistakes = import ./mistakes.nix scope;
   parts = import ./parts.nix scope;
   scope = import ./scope.nix scope;

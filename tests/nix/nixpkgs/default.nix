@@ -62,24 +62,7 @@ let
       in
       function (builtins.intersectAttrs (builtins.functionArgs function) final // arguments);
     installShellFiles = "a hook, which the stand-in for buildRustPackage below has anyway";
-    lib = {
-      optionalString = condition: text: if condition then text else "";
-      licenses = {
-        mit = {
-          spdxId = "MIT";
-        };
-        asl20 = {
-          spdxId = "Apache-2.0";
-        };
-      };
-      platforms = {
-        linux = [
-          "x86_64-linux"
-          "aarch64-linux"
-        ];
-        darwin = [ "aarch64-darwin" ];
-      };
-    };
+    lib = import ./lib;
 
     hello = says "hello";
     kubectl = says "kubectl";
@@ -92,6 +75,8 @@ let
       chmod +x $out/bin/bash
     '';
     bashInteractive = final.bash;
+    s6 = says "s6";
+    execline = says "execline";
     nixfmt-tree = says "nixfmt-tree";
     cargo = says "cargo";
     clippy = says "clippy";

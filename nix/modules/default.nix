@@ -1,0 +1,11 @@
+# The modules of `ociMakeImage`. Each file declares one subject, and all of them meet in `build`, which says what the image
+# contains.
+[
+  ./assertions.nix
+  ./build.nix
+  ./etc.nix
+  ./files.nix
+  ./image.nix
+  ./s6.nix
+  ./users.nix
+]

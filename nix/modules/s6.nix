@@ -1,0 +1,131 @@
+# `s6.services`: programs that run in the image, in one order that evaluation computes.
+#
+# A single long-running service that needs nothing else becomes the first process, without s6.
+{
+  config,
+  lib,
+  pkgs,
+  startServices,
+  ...
+}:
+let
+  inherit (lib) mkDefault mkOption types;
+  cfg = config.s6;
+
+  enabled = lib.filterAttrs (_: service: service.enable) cfg.services;
+  names = import ./s6/order.nix { inherit lib; } enabled;
+  lower = import ./s6/lower.nix {
+    inherit lib;
+    inherit (cfg) shell;
+    # The image's own user and variables depend on the services.
+    ids = config.users.declaredIds;
+    path = import ../flake-module/path.nix { inherit lib; } config.image;
+  };
+  services = map (name: lower name enabled.${name}) names;
+
+  single = import ./s6/single.nix { inherit lib; } services;
+  usesS6 = if cfg.enable == null then services != [ ] && single == null else cfg.enable;
+  isFirst = services != [ ] && !usesS6;
+  first = builtins.head services;
+in
+{
+  options.s6 = {
+    services = mkOption {
+      type = types.attrsOf (types.submodule (import ./s6/service.nix { inherit lib; }));
+      default = { };
+      description = "The services of the image.";
+      example = lib.literalExpression ''{ web.command = [ "''${pkgs.nginx}/bin/nginx" "-g" "daemon off;" ]; }'';
+    };
+    enable = mkOption {
+      type = types.nullOr types.bool;
+      default = null;
+      description = ''
+        Whether s6 runs the services. `null` means: unless there is one service of the type `long-run` that needs
+        nothing but its user, environment, working directory and signal. That service is then the first process of the
+        container, and the image does not contain s6.
+      '';
+    };
+    packages = mkOption {
+      type = types.listOf types.package;
+      default = [
+        pkgs.s6
+        pkgs.execline
+        pkgs.busybox
+      ];
+      defaultText = lib.literalExpression "[ pkgs.s6 pkgs.execline pkgs.busybox ]";
+      description = "The packages that start, stop and supervise services. Their programs come first on the `PATH` of the start script.";
+    };
+    shell = mkOption {
+      type = types.listOf types.str;
+      default = [
+        "${lib.getBin pkgs.busybox}/bin/busybox"
+        "sh"
+      ];
+      defaultText = lib.literalExpression ''[ "''${lib.getBin pkgs.busybox}/bin/busybox" "sh" ]'';
+      description = "The shell that runs scripts, as a program and its first arguments.";
+    };
+  };
+
+  config = {
+    assertions =
+      lib.mapAttrsToList (name: service: {
+        assertion = (service.command == null) != (service.script == null);
+        message =
+          if service.command == null then
+            "s6.services.${name} has neither command nor script; set one of them"
+          else
+            "s6.services.${name} has both command and script; remove one of them";
+      }) enabled
+      ++ [
+        {
+          assertion = !(isFirst && single == null);
+          message = "s6.enable is false, but ${
+            if builtins.length services == 1 then
+              "s6.services.${first.name} needs more than a first process"
+            else
+              "there are ${toString (builtins.length services)} services"
+          }; remove s6.enable";
+        }
+      ];
+
+    build = lib.mkIf (services != [ ]) {
+      init = lib.mkIf usesS6 (startServices {
+        inherit services;
+        path = map (package: "${lib.getBin package}") cfg.packages;
+      });
+      directories = lib.mkMerge (
+        [
+          # A container without root makes its directories there too.
+          (lib.mkIf usesS6 { "/run".mode = "1777"; })
+        ]
+        ++ map (
+          service:
+          builtins.listToAttrs (
+            map (directory: {
+              name = directory.path;
+              value = removeAttrs directory [ "path" ];
+            }) service.directories
+          )
+        ) services
+      );
+    };
+
+    image = lib.mkIf (services != [ ]) (
+      lib.mkMerge [
+        (lib.mkIf usesS6 {
+          entrypoint = mkDefault [ "${config.build.init}/bin/start-services" ];
+          isRoot = mkDefault true;
+        })
+        (lib.mkIf (isFirst && single != null) {
+          entrypoint = mkDefault single;
+          # Stronger than the image's own `PATH`.
+          environment = builtins.mapAttrs (_: lib.mkOverride 900) first.environment;
+          workingDir = lib.mkIf (first.workingDirectory != null) (mkDefault first.workingDirectory);
+          stopSignal = lib.mkIf (first.stopSignal != "SIGTERM") (mkDefault first.stopSignal);
+          isRoot = mkDefault (first.user == null || first.user.uid == 0);
+          user = lib.mkIf (first.user != null) (mkDefault first.user.name);
+        })
+      ]
+    );
+  };
+}

@@ -1,0 +1,50 @@
+# The command of the only service, as an image's entry point, if the service can be the first process of a container.
+# Otherwise `null`.
+{ lib }:
+services:
+let
+  service = builtins.head services;
+  plain = {
+    preStart = [ ];
+    postStart = [ ];
+    stop = [ ];
+    environmentFiles = [ ];
+    workingDirectoryOptional = false;
+    umask = null;
+    logger = null;
+    prefix = null;
+    directories = [ ];
+    files = [ ];
+    restart = "never";
+    successExitStatus = [ ];
+    limits = { };
+    ambientCapabilities = [ ];
+  };
+  isPlain =
+    service.kind == "long-run"
+    && builtins.intersectAttrs plain service == plain
+    # The container has no descriptor to report on. The other ways of reporting only matter to later services.
+    && (service.readiness == null || !(service.readiness ? fd))
+    && (service.user == null || service.user.groups == [ ]);
+
+  # A command line in which quotes surround whole words, and nothing is expanded.
+  word = "(\"[^\"\\\\$%]*\"|'[^'\\\\$%]*'|[^ \t\n\"'\\\\$%;]+)";
+  words =
+    line:
+    map (
+      part:
+      let
+        text = builtins.head part;
+        length = builtins.stringLength text;
+      in
+      if builtins.match "[\"'].*" text == null then text else builtins.substring 1 (length - 2) text
+    ) (builtins.filter builtins.isList (builtins.split word line));
+  command =
+    if service.command == null || builtins.isList service.command then
+      service.command
+    else if builtins.match "[ \t\n]*${word}([ \t\n]+${word})*[ \t\n]*" service.command.line != null then
+      words service.command.line
+    else
+      null;
+in
+if builtins.length services == 1 && isPlain then command else null

@@ -1,0 +1,137 @@
+/**
+  Builds an image from modules, as NixOS builds a system: what the image contains, who runs in it, and which services it
+  runs. [modules.md](modules.md) is the guide.
+
+  The result is that of `ociBuildImage`, with these further attributes: `config` and `options`, the values and declarations
+  of the options; `init`, the package with the program that starts the services, or `null` if no such program is needed;
+  and `debug`, the same image with tools, as `image.debug` describes it.
+
+  # Arguments
+
+  - [modules] A list of modules: sets, functions from `config`, `lib`, `pkgs` and `options` to sets, and files with either.
+  - [specialArgs] Further arguments of modules, also for `imports`. Default: `{ }`.
+
+  # Examples
+
+  ```nix
+  ociMakeImage { modules = [ ({ pkgs, ... }: { image.name = "hello"; image.package = pkgs.hello; }) ]; }
+  ```
+*/
+{
+  hostSystem,
+  lib,
+  nixpkgsLib,
+  ociBuildImage,
+  ociClosureLayers,
+  ociImageLayout,
+  ociLayerTar,
+  fakeNss,
+  pkgs,
+  services,
+  storeName,
+}:
+{
+  modules,
+  specialArgs ? { },
+}:
+let
+  evaluated =
+    if nixpkgsLib == null then
+      throw "oci-layout: ociMakeImage needs the module system of nixpkgs; pass pkgs or lib to the functions, as in nix/default.nix"
+    else
+      nixpkgsLib.evalModules {
+        inherit specialArgs;
+        modules =
+          import ./modules
+          ++ [
+            {
+              _module.args = {
+                system = hostSystem;
+                pkgs = nixpkgsLib.mkDefault pkgs;
+                startServices = services;
+              };
+            }
+          ]
+          ++ modules;
+      };
+  inherit (evaluated) config options;
+  inherit (config) build image users;
+
+  failed = builtins.filter (assertion: !assertion.assertion) config.assertions;
+  messages = builtins.concatStringsSep "\n" (map (assertion: "- ${assertion.message}") failed);
+  checked =
+    value:
+    if failed != [ ] then
+      throw "oci-layout: ociMakeImage: the modules of the image ask for what cannot be:\n${messages}"
+    else
+      builtins.foldl' (
+        value: warning: builtins.trace "oci-layout: warning: ${warning}" value
+      ) value config.warnings;
+
+  platform = builtins.replaceStrings [ "-darwin" ] [ "-linux" ] hostSystem;
+  owned =
+    destination: directory:
+    {
+      inherit destination;
+      directory = true;
+    }
+    // directory;
+  images = import ./flake-module/image.nix {
+    lib = nixpkgsLib;
+    inherit pkgs;
+    option = "image";
+    oci = {
+      inherit
+        fakeNss
+        ociBuildImage
+        ociClosureLayers
+        ociLayerTar
+        ;
+    };
+    container = image // {
+      # A declared user has its own numbers.
+      uid = if users.users ? ${image.user} then users.ids.uidOf "image.user" image.user else image.uid;
+      gid = if users.users ? ${image.user} then users.ids.gidOfUser image.user else image.gid;
+    };
+    inherit (image) name;
+    tag = builtins.head image.tags;
+    contents = {
+      inherit (build) files;
+      directories = builtins.mapAttrs owned build.directories;
+    };
+  };
+  passthru = {
+    inherit config options;
+    inherit (build) init;
+    debug = layoutOf "-debug" { } images.debug;
+  };
+
+  # `ociBuildImage` gives one tag.
+  layoutOf =
+    suffix: passthru: built:
+    ociImageLayout {
+      name = storeName image.name + suffix;
+      sparse = image.lazy;
+      manifests = builtins.listToAttrs (
+        map (tag: {
+          name = "${image.name}:${tag}${suffix}";
+          value = built.manifest;
+        }) image.tags
+      );
+      passthru = passthru // {
+        inherit (built)
+          fromImage
+          imageName
+          layers
+          manifest
+          ;
+        imageTag = builtins.head image.tags + suffix;
+      };
+    };
+in
+checked (
+  if image.platforms != [ platform ] then
+    throw "oci-layout: ociMakeImage: image.platforms is ${builtins.concatStringsSep ", " image.platforms}, but the packages are for ${platform}; make an image for each platform, and combine them: ociImageLayout { manifests = [ … ]; }"
+  else
+    layoutOf "" passthru images.image
+)

@@ -1,0 +1,584 @@
+# What evaluation decides, as true statements.
+{
+  lib,
+  make,
+  named,
+  oci,
+  pkgs,
+  ...
+}:
+let
+  configOf = image: image.manifest.extraConfig.config;
+  orderOf =
+    services: map (service: service.name) (named { s6 = { inherit services; }; }).init.services;
+  serviceOf =
+    service:
+    builtins.head
+      (named {
+        s6.enable = true;
+        s6.services.it = service;
+        users.users.web = { };
+        users.groups.media.members = [ "web" ];
+      }).init.services;
+  textOf =
+    image: path: (lib.findFirst (file: file.destination == path) null image.config.build.files).text;
+  daemon = {
+    command = [ "/bin/daemon" ];
+  };
+  once = type: after: daemon // { inherit type after; };
+
+  few = named { users.users.web = { }; };
+  more = named {
+    users.users.web = { };
+    users.users.aaa = { };
+    users.users.zzz.uid = 7;
+    users.groups.aab = { };
+  };
+  linesOf =
+    image: path: builtins.filter (line: line != "") (lib.splitString "\n" (textOf image path));
+  first = named (
+    { pkgs, ... }: {
+      s6.services.web = {
+        execStart = "${pkgs.busybox}/bin/busybox httpd -h '/srv/my files' -c \"\"";
+        user = "web";
+        workingDirectory = "/srv";
+        stopSignal = "SIGQUIT";
+        path = [ pkgs.hello ];
+        environment = {
+          NUMBER = 1;
+          TEXT = "a \"b\" $c %d";
+          NONE = null;
+        };
+      };
+      users.users.web = { };
+    }
+  );
+in
+{
+  # Numbers of accounts.
+  ids-stay-when-accounts-are-added =
+    lib.all (path: lib.all (line: builtins.elem line (linesOf more path)) (linesOf few path))
+      [
+        "/etc/passwd"
+        "/etc/group"
+        "/etc/shadow"
+      ];
+  ids-depend-on-the-name-alone =
+    (configOf (named {
+      image.user = "web";
+      users.users.web = { };
+    })).User == "29631:29631";
+  passwd-is-sorted-by-number =
+    textOf more "/etc/passwd" == ''
+      root:x:0:0:root:/root:/bin/sh
+      zzz:x:7:7::/var/empty:/sbin/nologin
+      aaa:x:28710:28710::/var/empty:/sbin/nologin
+      web:x:29631:29631::/var/empty:/sbin/nologin
+      nonroot:x:65532:65532::/home/nonroot:/sbin/nologin
+      nobody:x:65534:65534:nobody:/var/empty:/sbin/nologin
+    '';
+  the-user-of-the-image-has-an-account =
+    lib.hasPrefix "root:x:0:0:root:/root:/bin/sh\napp:x:1000:100::/home/app:/sbin/nologin\n"
+      (
+        textOf (named {
+          image.user = "app";
+          image.uid = 1000;
+          image.gid = 100;
+        }) "/etc/passwd"
+      );
+  normal-users =
+    lib.hasPrefix "root:x:0:0:root:/root:/bin/sh\nalice:x:5:100:Alice:/home/alice:/bin/sh\n"
+      (
+        textOf (named {
+          users.users.alice = {
+            uid = 5;
+            isNormalUser = true;
+            description = "Alice";
+          };
+        }) "/etc/passwd"
+      );
+  members-of-groups = builtins.elem "media:x:24738:alice,bob" (
+    linesOf (named {
+      users.groups.media.members = [ "alice" ];
+      users.users = {
+        alice = { };
+        bob.extraGroups = [ "media" ];
+      };
+    }) "/etc/group"
+  );
+  hashed-passwords = builtins.elem "alice:$6$x$y:1::::::" (
+    linesOf (named { users.users.alice.hashedPassword = "$6$x$y"; }) "/etc/shadow"
+  );
+  a-base-keeps-its-accounts = (named { image.fromImage = few; }).config.build.files == [ ];
+
+  # Names of the seed.
+  aliases =
+    let
+      image = configOf (named {
+        image = {
+          env.A = "b";
+          entryPoint = [ "/x" ];
+          exposedPorts."53/udp" = { };
+          tag = "3";
+        };
+      });
+    in
+    image.Entrypoint == [ "/x" ]
+    && image.ExposedPorts == { "53/udp" = { }; }
+    && builtins.elem "A=b" image.Env;
+  alias-of-the-base = (named { image.from = few; }).fromImage.outPath == few.outPath;
+  alias-with-a-priority =
+    (configOf (named {
+      imports = [ { image.entrypoint = [ "/a" ]; } ];
+      image.entryPoint = lib.mkForce [ "/b" ];
+    })).Entrypoint == [ "/b" ];
+  interactive =
+    builtins.elem pkgs.bashInteractive
+      (named { image.interactive = true; }).config.image.dependencies;
+  packages-are-on-path =
+    lib.hasPrefix "${pkgs.hello}/bin:/usr/local/sbin:"
+      (named { environment.systemPackages = [ pkgs.hello ]; }).config.image.environment.PATH;
+  tags =
+    let
+      image = named {
+        image.tags = [
+          "1"
+          "1.0"
+        ];
+      };
+    in
+    builtins.attrNames image.manifests == [
+      "box:1"
+      "box:1.0"
+    ]
+    && image.imageTag == "1"
+    && image.imageName == "box";
+  the-result-is-that-of-ociBuildImage = lib.all (name: few ? ${name}) [
+    "copyTo"
+    "copyToPodman"
+    "copyToRegistry"
+    "fromImage"
+    "imageName"
+    "imageTag"
+    "layers"
+    "manifest"
+    "override"
+    "push"
+    "config"
+    "options"
+    "init"
+  ];
+  override = (few.override { modules = [ { image.name = "other"; } ]; }).imageName == "other";
+  debug =
+    (named {
+      image.debug.enable = true;
+      image.debug.packages = [ pkgs.hello ];
+      image.entrypoint = [ "/x" ];
+    }).debug.imageTag == "latest-debug";
+
+  # The first process.
+  one-service-is-the-first-process =
+    first.init == null
+    &&
+      configOf first == {
+        Entrypoint = [
+          "${pkgs.busybox}/bin/busybox"
+          "httpd"
+          "-h"
+          "/srv/my files"
+          "-c"
+          ""
+        ];
+        Env = [
+          "NUMBER=1"
+          "PATH=${pkgs.hello}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+          "TEXT=a \"b\" $c %d"
+        ];
+        ExposedPorts = { };
+        Labels."org.opencontainers.image.title" = "box";
+        StopSignal = "SIGQUIT";
+        User = "29631:29631";
+        Volumes = { };
+        WorkingDir = "/srv";
+      };
+  without-a-user-it-is-root =
+    (configOf (named {
+      s6.services.web = daemon;
+    })).User == "0:0";
+  the-image-decides-about-the-user =
+    (configOf (named {
+      s6.services.web = daemon;
+      image.isRoot = false;
+    })).User == "65532:65532";
+  an-entry-point-of-the-image-wins =
+    (configOf (named {
+      s6.services.web = daemon;
+      image.entrypoint = [ "/mine" ];
+    })).Entrypoint == [ "/mine" ];
+
+  # What needs s6.
+  more-than-one-process =
+    lib.all
+      (
+        service:
+        (named {
+          s6.services.web = daemon // service;
+          users.users.web = { };
+          users.groups.media.members = [ "web" ];
+        }).init != null
+      )
+      [
+        { restartOnFailure = true; }
+        { preStart = "true"; }
+        { postStart = [ [ "/x" ] ]; }
+        { stop = [ "/x" ]; }
+        { type = "oneshot-pre"; }
+        { directories = [ "/var/lib/web" ]; }
+        { environmentFile = "/run/secrets/env"; }
+        { execLogger = "/bin/logger"; }
+        { prefix = "web: "; }
+        { umask = "0027"; }
+        { limits.nofile = "1024"; }
+        { readiness.fd = 3; }
+        { user = "web"; }
+        { command = lib.mkForce "/bin/daemon $PORT"; }
+        { command = lib.mkForce "/bin/daemon \"a\\\"b\""; }
+        { command = lib.mkForce "/bin/daemon a\"b\""; }
+      ];
+  disabled-services-do-not-count =
+    (named {
+      s6.services = {
+        web = daemon;
+        other = daemon // {
+          enable = false;
+        };
+      };
+    }).init == null;
+  nothing-to-run = (named { }).init == null;
+  the-start-script =
+    (configOf (named {
+      s6.enable = true;
+      s6.services.web = daemon;
+    })).Entrypoint == [
+      "${
+        (named {
+          s6.enable = true;
+          s6.services.web = daemon;
+        }).init
+      }/bin/start-services"
+    ];
+
+  # Order.
+  types-come-in-order =
+    orderOf {
+      a = once "oneshot-post" [ ];
+      b = daemon;
+      c = once "oneshot-pre" [ ];
+      d = daemon;
+    } == [
+      "c"
+      "b"
+      "d"
+      "a"
+    ];
+  after-decides =
+    orderOf {
+      a = daemon // {
+        after = [ "b" ];
+      };
+      b = daemon // {
+        after = [ "c" ];
+      };
+      c = daemon;
+    } == [
+      "c"
+      "b"
+      "a"
+    ];
+  before-decides =
+    orderOf {
+      a = daemon;
+      b = daemon // {
+        before = [ "a" ];
+      };
+    } == [
+      "b"
+      "a"
+    ];
+  a-oneshot-between-daemons =
+    orderOf {
+      a = once "oneshot-pre" [ "db" ];
+      db = daemon;
+      first = once "oneshot-pre" [ ];
+      web = daemon // {
+        after = [ "a" ];
+      };
+    } == [
+      "first"
+      "db"
+      "a"
+      "web"
+    ];
+
+  # The data for the step, in which every member is present.
+  a-service =
+    serviceOf daemon == {
+      name = "it";
+      kind = "long-run";
+      command = [ "/bin/daemon" ];
+      preStart = [ ];
+      postStart = [ ];
+      stop = [ ];
+      user = null;
+      environment = { };
+      environmentFiles = [ ];
+      workingDirectory = null;
+      workingDirectoryOptional = false;
+      umask = null;
+      logger = null;
+      prefix = null;
+      directories = [ ];
+      files = [ ];
+      readiness = null;
+      restart = "never";
+      restartDelay = 1;
+      startLimit = null;
+      successExitStatus = [ ];
+      stopSignal = "SIGTERM";
+      stopTimeout = 10;
+      limits = { };
+      ambientCapabilities = [ ];
+    };
+  a-service-with-much =
+    let
+      service = serviceOf {
+        script = "exec daemon";
+        user = "web";
+        preStart = [
+          [
+            "/a"
+            "b"
+          ]
+          "/c d"
+          {
+            command = [ "/e" ];
+            ignoreFailure = true;
+            condition = true;
+          }
+        ];
+        stop = "echo stop";
+        environmentFile = [
+          "/one"
+          "-/two"
+        ];
+        directories = [
+          "/var/lib/web"
+          {
+            path = "/srv";
+            mode = "0750";
+            user = "root";
+          }
+        ];
+        files = [
+          {
+            source = "/secret";
+            path = "/run/credentials/it/secret";
+          }
+        ];
+        readiness.command = [ "/ready" ];
+        restartOnFailure = true;
+        execLogger = "/bin/logger -t it";
+      };
+      step = command: {
+        inherit command;
+        ignoreFailure = false;
+        asRoot = false;
+        condition = false;
+      };
+      shell = [
+        "${pkgs.busybox}/bin/busybox"
+        "sh"
+        "-c"
+      ];
+      web = {
+        uid = 29631;
+        gid = 29631;
+      };
+    in
+    removeAttrs service (
+      builtins.attrNames (
+        removeAttrs (serviceOf daemon) [
+          "command"
+          "preStart"
+          "stop"
+          "user"
+          "environmentFiles"
+          "directories"
+          "files"
+          "readiness"
+          "restart"
+          "logger"
+        ]
+      )
+    ) == {
+      command = shell ++ [ "set -e\nexec daemon" ];
+      preStart = [
+        (step [
+          "/a"
+          "b"
+        ])
+        (step {
+          line = "/c d";
+          unit = "it";
+        })
+        (
+          step [ "/e" ]
+          // {
+            ignoreFailure = true;
+            condition = true;
+          }
+        )
+      ];
+      stop = [ (step (shell ++ [ "set -e\necho stop" ])) ];
+      user = web // {
+        groups = [ 24738 ];
+        name = "web";
+        home = "/var/empty";
+      };
+      environmentFiles = [
+        {
+          path = "/one";
+          optional = false;
+        }
+        {
+          path = "/two";
+          optional = true;
+        }
+      ];
+      directories = [
+        (
+          web
+          // {
+            path = "/var/lib/web";
+            mode = "0755";
+          }
+        )
+        {
+          uid = 0;
+          gid = 0;
+          path = "/srv";
+          mode = "0750";
+        }
+      ];
+      files = [
+        (
+          web
+          // {
+            source = "/secret";
+            path = "/run/credentials/it/secret";
+            mode = "0400";
+          }
+        )
+      ];
+      readiness = {
+        command = [ "/ready" ];
+        interval = 1;
+        timeout = 60;
+      };
+      restart = "on-failure";
+      logger = [
+        "/bin/logger"
+        "-t"
+        "it"
+      ];
+    };
+  directories-are-in-the-image =
+    (named {
+      s6.services.it = daemon // {
+        user = "web";
+        directories = [ "/var/lib/web" ];
+      };
+      users.users.web = { };
+    }).config.build.directories."/var/lib/web" == {
+      mode = "0755";
+      uid = 29631;
+      gid = 29631;
+    };
+
+  # Modules.
+  modules-have-arguments =
+    (oci.ociMakeImage {
+      specialArgs.word = "box";
+      modules = [
+        (
+          {
+            word,
+            config,
+            lib,
+            pkgs,
+            options,
+            ...
+          }:
+          {
+            image.name =
+              assert options.image ? name && pkgs ? hello;
+              word;
+          }
+        )
+      ];
+    }).imageName == "box";
+  modules-can-be-files =
+    (oci.ociMakeImage { modules = [ ./module.nix ]; }).imageName == "from-a-file";
+  etc-files =
+    lib.all
+      (
+        file:
+        builtins.elem file
+          (named {
+            environment.etc = {
+              "a/text".text = "a";
+              link.source = "${pkgs.hello}/bin";
+              copy = {
+                source = "${pkgs.hello}/bin/greet";
+                mode = "0440";
+                uid = 5;
+                group = "users";
+              };
+              moved = {
+                text = "b";
+                target = "other";
+                mode = "0600";
+                user = "nobody";
+              };
+              off = {
+                text = "c";
+                enable = false;
+              };
+            };
+          }).config.build.files
+      )
+      [
+        {
+          destination = "/etc/a/text";
+          text = "a";
+        }
+        {
+          destination = "/etc/link";
+          symlink = "${pkgs.hello}/bin";
+        }
+        {
+          destination = "/etc/copy";
+          source = "${pkgs.hello}/bin/greet";
+          mode = "0440";
+          uid = 5;
+          gid = 100;
+        }
+        {
+          destination = "/etc/other";
+          text = "b";
+          mode = "0600";
+          uid = 65534;
+          gid = 0;
+        }
+      ];
+}

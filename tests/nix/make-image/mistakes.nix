@@ -1,0 +1,173 @@
+# Modules that stop the evaluation, each with the sentence about it.
+{
+  functionsWith,
+  lib,
+  named,
+  make,
+  ...
+}:
+let
+  daemon.command = [ "/bin/daemon" ];
+  one = service: named { s6.services.it = daemon // service; };
+  mistake = image: sentence: { inherit image sentence; };
+in
+{
+  no-name = mistake (make { }) "oci-layout: ociMakeImage: the image has no name; set image.name";
+  no-lib =
+    mistake ((functionsWith { }).ociMakeImage { modules = [ ]; })
+      "oci-layout: ociMakeImage needs the module system of nixpkgs; pass pkgs or lib to the functions, as in nix/default.nix";
+  no-list = mistake ((functionsWith { pkgs.lib = lib; }).ociMakeImage {
+    modules = {
+      image.name = "a";
+    };
+  }) "oci-layout: ociMakeImage: modules: expected a list, found a set";
+  assertions = mistake (named {
+    assertions = [
+      {
+        assertion = false;
+        message = "one";
+      }
+      {
+        assertion = true;
+        message = "two";
+      }
+      {
+        assertion = false;
+        message = "three";
+      }
+    ];
+  }) "the modules of the image ask for what cannot be:\n- one\n- three";
+  unknown-option = mistake (named { imag.name = "x"; }) "The option `imag' does not exist.";
+  platforms =
+    mistake (named { image.platforms = [ "riscv64-linux" ]; })
+      "image.platforms is riscv64-linux, but the packages are for x86_64-linux; make an image for each platform";
+
+  cycle =
+    mistake
+      (named {
+        s6.services = {
+          a = daemon // {
+            after = [ "b" ];
+          };
+          b = daemon // {
+            after = [ "a" ];
+          };
+          c = daemon;
+        };
+      })
+      "oci-layout: s6.services: each of these waits for the next: a, b, a; remove one of them from after or before";
+  long-cycle = mistake (named {
+    s6.services = {
+      a = daemon // {
+        after = [ "b" ];
+      };
+      b = daemon // {
+        after = [ "c" ];
+      };
+      c = daemon // {
+        after = [ "d" ];
+      };
+      d = daemon // {
+        after = [ "b" ];
+      };
+    };
+  }) "each of these waits for the next: b, c, d, b; remove";
+  absent = mistake (one
+    { after = [ "db" ]; }
+  ) "s6.services.it.after: there is no enabled service db; add it to s6.services, or remove the name";
+  no-command = mistake (named {
+    s6.services.it = { };
+  }) "- s6.services.it has neither command nor script; set one of them";
+  two-commands = mistake (one {
+    script = "x";
+  }) "- s6.services.it has both command and script; remove one of them";
+  needs-s6 = mistake (named {
+    s6 = {
+      enable = false;
+      services.it = daemon // {
+        restartOnFailure = true;
+      };
+    };
+  }) "- s6.enable is false, but s6.services.it needs more than a first process; remove s6.enable";
+  two-need-s6 = mistake (named {
+    s6 = {
+      enable = false;
+      services = {
+        a = daemon;
+        b = daemon;
+      };
+    };
+  }) "- s6.enable is false, but there are 2 services; remove s6.enable";
+  no-user = mistake (one {
+    user = "web";
+  }) "oci-layout: s6.services.it.user: there is no user web; add it to users.users";
+  no-group = mistake (one {
+    supplementaryGroups = [ "media" ];
+  }) "oci-layout: s6.services.it: there is no group media; add it to users.groups";
+
+  collision = mistake (named {
+    users.users = {
+      u32 = { };
+      u50 = { };
+    };
+  }) "oci-layout: users: the users u32 and u50 both have the number 25956; set users.users.u50.uid";
+  given-twice = mistake (named {
+    users.users = {
+      a.uid = 5;
+      b.uid = 5;
+    };
+  }) "oci-layout: users: the users a and b both have the number 5; set users.users.b.uid";
+  groups-twice = mistake (named {
+    users.groups = {
+      a.gid = 5;
+      b.gid = 5;
+    };
+  }) "oci-layout: users: the groups a and b both have the number 5; set users.groups.b.gid";
+  number-of-root = mistake (named {
+    users.users.a.uid = 0;
+  }) "oci-layout: users: the users root and a both have the number 0; set users.users.a.uid";
+  two-numbers = mistake (named {
+    image.user = "a";
+    image.uid = 6;
+    users.users.a.uid = 5;
+  }) "- image.uid is 6, but users.users.a has the number 5; set users.users.a.uid alone";
+  password =
+    mistake (named { users.users.a.password = "secret"; })
+      "- users.users.a.password: an image has no secrets, because everybody who has it reads them; set hashedPassword, or mount /etc/shadow";
+  initial-password = mistake (named {
+    users.users.a.initialPassword = "secret";
+  }) "- users.users.a.initialPassword: an image has no secrets";
+  password-file = mistake (named {
+    users.users.a.hashedPasswordFile = "/secret";
+  }) "- users.users.a.hashedPasswordFile: an image has no secrets";
+  old-password-file = mistake (named {
+    users.users.a.passwordFile = "/secret";
+  }) "- users.users.a.passwordFile: an image has no secrets";
+  no-extra-group = mistake (named {
+    users.users.a.extraGroups = [ "wheel" ];
+  }) "- users.users.a.extraGroups: there is no group wheel; add it to users.groups";
+  no-primary-group = mistake (named {
+    users.users.a.group = "wheel";
+  }) "oci-layout: users.users.a: there is no group wheel; add it to users.groups";
+  no-member = mistake (named {
+    users.groups.wheel.members = [ "a" ];
+  }) "- users.groups.wheel.members: there is no user a; add it to users.users";
+  colon =
+    mistake (named { users.users.a.description = "a:b"; })
+      "oci-layout: users.users.a: a value contains a colon, which separates the fields of /etc/passwd; remove it";
+  owner = mistake (named {
+    files = [
+      {
+        destination = "/x";
+        text = "";
+        user = "web";
+      }
+    ];
+  }) "oci-layout: files: /x: there is no user web; add it to users.users";
+  etc = mistake (named {
+    environment.etc.x = { };
+  }) "- environment.etc.x has neither text nor source; set one of them";
+  root-by-number = mistake (named {
+    image.uid = 0;
+  }) "image: user nonroot with uid 0 means root; set isRoot = true to run the program as root";
+}

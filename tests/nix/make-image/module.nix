@@ -1,0 +1,1 @@
+{ image.name = "from-a-file"; }
