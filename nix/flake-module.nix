@@ -33,44 +33,91 @@ in
       ...
     }:
     let
-      containerModule = { config, name, ... }: {
-        options = import ./flake-module/options.nix {
-          inherit
-            lib
-            config
-            name
-            pkgs
-            system
-            ;
+      containerModule =
+        {
+          config,
+          name,
+          options,
+          ...
+        }:
+        {
+          options =
+            import ./flake-module/options.nix {
+              inherit
+                lib
+                config
+                name
+                pkgs
+                system
+                ;
+            }
+            // {
+              allModules = mkOption {
+                type = types.listOf types.raw;
+                internal = true;
+                readOnly = true;
+                description = "`modules`, after a module with what the container defines itself.";
+              };
+            };
+          config = {
+            allModules = [
+              { image = (import ./modules/definitions.nix { inherit lib; }).ofContainer name options; }
+            ]
+            ++ config.modules;
+          }
+          # The modules compute these from all definitions.
+          // lib.mapAttrs (_: lib.mkIf (config.modules == [ ])) {
+            environment.PATH = mkDefault (import ./flake-module/path.nix { inherit lib; } config);
+            labels = lib.mapAttrs (_: mkDefault) (import ./flake-module/labels.nix { inherit lib; } config);
+          };
         };
-        config = {
-          environment.PATH = mkDefault (import ./flake-module/path.nix { inherit lib; } config);
-          labels = lib.mapAttrs (_: mkDefault) (import ./flake-module/labels.nix { inherit lib; } config);
-        };
-      };
 
       # Only the packages come from the other system. The local system assembles the images. This system builds the images from them.
       imagesFor =
         name: platform:
         withSystem platform (
           other:
-          import ./flake-module/image.nix {
-            inherit lib name;
-            inherit (other) pkgs;
-            option = "oci.containers.${name}";
+          let
             container =
               other.config.oci.containers.${name}
                 or (throw "oci.containers.${name}: platforms contains ${platform}, but perSystem defines no container of this name there");
             oci = import ./. {
+              inherit lib;
               inherit (config.oci) builder;
               inherit (other) pkgs;
               system = pkgs.stdenv.buildPlatform.system;
               hostSystem = other.pkgs.stdenv.hostPlatform.system;
             };
-          }
+            made = oci.ociMakeImage { modules = container.allModules; };
+          in
+          if container.modules != [ ] then
+            {
+              image = made;
+              inherit (made) debug;
+            }
+          else
+            import ./flake-module/image.nix {
+              inherit
+                container
+                lib
+                name
+                oci
+                ;
+              inherit (other) pkgs;
+              option = "oci.containers.${name}";
+            }
         );
 
+      # What the container says after its modules.
+      evaluated =
+        container:
+        if container.modules == [ ] then
+          container
+        else
+          (local.ociMakeImage { modules = container.allModules; }).config.image;
+
       local = import ./. {
+        inherit lib;
         inherit (config.oci) builder;
         inherit pkgs;
         system = pkgs.stdenv.buildPlatform.system;
@@ -97,7 +144,10 @@ in
           };
         };
       layouts = lib.concatMapAttrs (
-        name: container:
+        name: declared:
+        let
+          container = evaluated declared;
+        in
         {
           "oci-${name}" = layout name container "image" "";
         }

@@ -106,13 +106,21 @@ let
     debug = layoutOf "-debug" { } images.debug;
   };
 
+  # The module for flake-parts takes the manifests of several platforms.
+  forThisPlatform =
+    value:
+    if image.platforms == [ platform ] then
+      value
+    else
+      throw "oci-layout: ociMakeImage: image.platforms is ${builtins.concatStringsSep ", " image.platforms}, but the packages are for ${platform}; make an image for each platform, and combine them: ociImageLayout { manifests = [ … ]; }";
+
   # `ociBuildImage` gives one tag.
   layoutOf =
     suffix: passthru: built:
     ociImageLayout {
       name = storeName image.name + suffix;
       sparse = image.lazy;
-      manifests = builtins.listToAttrs (
+      manifests = forThisPlatform builtins.listToAttrs (
         map (tag: {
           name = "${image.name}:${tag}${suffix}";
           value = built.manifest;
@@ -129,9 +137,4 @@ let
       };
     };
 in
-checked (
-  if image.platforms != [ platform ] then
-    throw "oci-layout: ociMakeImage: image.platforms is ${builtins.concatStringsSep ", " image.platforms}, but the packages are for ${platform}; make an image for each platform, and combine them: ociImageLayout { manifests = [ … ]; }"
-  else
-    layoutOf "" passthru images.image
-)
+checked (layoutOf "" passthru images.image)

@@ -220,6 +220,16 @@ in
     example = 1000;
   };
 
+  modules = mkOption {
+    type = types.listOf types.raw;
+    default = [ ];
+    description = ''
+      Modules of `ociMakeImage`, for users, files and services. The options of the container are `image` in these modules,
+      and the image has the same digest as that of `ociMakeImage`.
+    '';
+    example = literalExpression ''[ { s6.services.web.command = [ "''${pkgs.nginx}/bin/nginx" ]; } ]'';
+  };
+
   fromImage = mkOption {
     type = types.nullOr (types.either types.path (types.attrsOf types.raw));
     default = null;

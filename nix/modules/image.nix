@@ -15,12 +15,12 @@ in
 {
   options = {
     image =
-      import ../flake-module/options.nix {
+      removeAttrs (import ../flake-module/options.nix {
         inherit lib pkgs system;
         config = image;
         option = "image";
         name = throw "oci-layout: ociMakeImage: the image has no name; set image.name";
-      }
+      }) [ "modules" ]
       // {
         env = mkOption {
           type = types.attrsOf types.str;

@@ -85,6 +85,7 @@ fn with_the_real_lib_and_flake_parts() {
     containers.layers_are_shared();
     containers.a_lazy_image_is_the_same_without_its_layers();
     containers.programs_run_as_who_they_are_to_be();
+    containers.modules_make_the_same_image();
     containers.a_base_image_keeps_its_users();
     containers.a_debug_image_waits();
     containers.images_of_darwin_have_packages_of_linux();
@@ -107,6 +108,8 @@ impl Module {
         let copy = |from: PathBuf, to: &str| {
             run(tool("cp").args(["-r", "--no-preserve=mode"]).args([from, flakes.folder(to)]))
         };
+        // In place of the stand-in.
+        fs::remove_dir_all(flakes.folder("nixpkgs/lib")).unwrap();
         copy(named("NIXPKGS_LIB").join("lib"), "nixpkgs/lib");
         copy(named("FLAKE_PARTS"), "flake-parts");
         copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nix/containers"), "containers");
@@ -165,6 +168,8 @@ impl Module {
             "full-debug",
             "lazy",
             "minimalist",
+            "modular",
+            "modular-debug",
             "root",
             "sibling",
         ];
@@ -279,6 +284,20 @@ impl Module {
             "{said}"
         );
         assert!(run("root").starts_with("uid=0(root) gid=0(root)"));
+    }
+
+    fn modules_make_the_same_image(&self) {
+        let made = self.nix(&["build"], "containers#legacyPackages.x86_64-linux.modular");
+        let made = Layout::checked(self.flakes.build(made));
+        let image = self.image("modular");
+        assert_eq!(image.tags(), ["1.0"]);
+        assert_eq!(image.image(None).digest, made.image(None).digest);
+        let (containers, name) = self.podman("modular");
+        assert_eq!(
+            containers.podman(["run", "--rm", "--quiet", &name]),
+            "uid=29631(web) gid=29631(web) groups=29631(web)\nfrom the container\nto modular\n"
+        );
+        assert_eq!(self.image("modular-debug").tags(), ["1.0-debug"]);
     }
 
     fn a_base_image_keeps_its_users(&self) {

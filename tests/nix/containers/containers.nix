@@ -1,5 +1,43 @@
+{ inputs, ... }:
+let
+  service = { config, pkgs, ... }: {
+    s6.services.it = {
+      command = [
+        "${pkgs.busybox}/bin/busybox"
+        "sh"
+        "-c"
+        "id; echo $GREETING; cat /etc/greeting"
+      ];
+      user = "web";
+    };
+    users.users.web = { };
+    environment.etc.greeting.text = "to ${config.image.name}\n";
+    image.debug.enable = true;
+  };
+in
 {
   perSystem = { config, pkgs, ... }: {
+    # The same image twice.
+    oci.containers.modular = {
+      tag = "1.0";
+      package = pkgs.hello;
+      environment.GREETING = "from the container";
+      modules = [ service ];
+    };
+    legacyPackages.modular = (inputs.oci-layout.lib.mkLib pkgs).ociMakeImage {
+      modules = [
+        service
+        {
+          image = {
+            name = "modular";
+            tag = "1.0";
+            package = pkgs.hello;
+            env.GREETING = "from the container";
+          };
+        }
+      ];
+    };
+
     oci.containers = {
       minimalist.package = pkgs.hello;
       lazy = {
