@@ -15,6 +15,7 @@
 //! | `image_manifest` | the same, `config`, `extraManifest` | the folder of an image, with links to its layers |
 //! | `image_layout` | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged`, `sparse` | a layout |
 //! | `files` | `files`, a list of `{ destination, text, executable }`, `{ destination, symlink }` and `{ destination, directory }` | these files |
+//! | `services` | `services`, a list in the order of starts; `path`, packages | the scripts that start and supervise them |
 //! | `verify` | `layout`, `deep`, `strict` | an empty file, if the layout has no error |
 //! | `pull` | `reference`, `platform`, `tag`, `plainHttp` | a layout of an image in a registry |
 //! | `pull_blob` | `reference`, `digest`, `size`, `mediaType`, `plainHttp` | the bytes of a blob in a registry |
@@ -51,6 +52,7 @@ pub(crate) mod files;
 pub(crate) mod layers;
 pub(crate) mod output;
 pub(crate) mod pull;
+pub(crate) mod services;
 
 #[cfg(feature = "registry")]
 pub use crate::nix::pull::{pull, pull_blob};
@@ -62,4 +64,5 @@ pub use crate::nix::{
     files::files,
     layers::{closure_layers, layer_tar},
     pull::blobs_to_layout,
+    services::services,
 };

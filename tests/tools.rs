@@ -38,6 +38,7 @@ mod tools {
     mod sbom;
     mod serve;
     mod serve_tls;
+    mod services;
     mod sparse;
     mod split;
     mod terminal;

@@ -41,6 +41,8 @@ enum Step {
     ImageLayout,
     /// Build a folder of small files
     Files,
+    /// Build the scripts that start services
+    Services,
     /// Verify a layout
     Verify,
     /// Fetch an image from a registry
@@ -75,6 +77,7 @@ impl Nix {
             Step::ImageManifest => nix::image_manifest(&attributes, pool),
             Step::ImageLayout => nix::image_layout(&attributes, pool),
             Step::Files => nix::files(&attributes),
+            Step::Services => nix::services(&attributes),
             Step::Verify => nix::verify(&attributes, pool),
             #[cfg(feature = "registry")]
             Step::Pull => nix::pull(&attributes, registries::client()?, pool),

@@ -1,0 +1,179 @@
+//! The services of an image: what starts, supervises and stops them, as a folder of scripts for s6.
+//!
+//! ```text
+//! bin/start-services     the image's entry point: becomes s6-svscan, with lib/up in the background
+//! lib/prepare            makes the scan directory, and prints its path
+//! lib/up                 makes directories, and starts the services in their order
+//! lib/…                  what scripts of services share
+//! services/NAME/         the service directory: run, finish, and the commands beside the main one
+//! logs/NAME/             the same of its logger
+//! svscan/                what s6-svscan runs: at signals and at its end
+//! ```
+//!
+//! The entry point and `run` are execline scripts, so that every variable and every argument passes
+//! verbatim. A shell would drop variables that it cannot name. At each start, `lib/prepare` makes
+//! `/run/services` anew, with links to these files.
+
+pub(crate) mod command_line;
+pub(crate) mod execline;
+pub(crate) mod quote;
+pub(crate) mod run;
+pub(crate) mod scripts;
+pub(crate) mod spec;
+pub(crate) mod tools;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use crate::{
+    basics::error::{Error, Result},
+    nix::{
+        attributes::Attributes,
+        services::{
+            execline::Script,
+            run::Context,
+            scripts::{LIB, STOP_SIGNALS, SVSCAN, Shell},
+            spec::Service,
+            tools::Tools,
+        },
+    },
+};
+
+/// Writes the folder that starts the services in the attribute `services`, in this order, with the
+/// programs of the packages in `path`.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] for a service that is not as `src/nix/services/spec.rs` says, for two services
+/// with the same name, and for a program that no package has; and [`Error::Write`].
+pub fn services(attributes: &Attributes) -> Result<()> {
+    let out = attributes.output();
+    let values: Vec<Value> = attributes.list("services")?;
+    if values.is_empty() {
+        return Err(Error::invalid("services", "there are none: name at least one"));
+    }
+    let key = unused_key(&values);
+    let services: Vec<Service> = values
+        .into_iter()
+        .enumerate()
+        .map(|(place, value)| Service::read(place, value))
+        .collect::<Result<_>>()?;
+    let mut names = BTreeSet::new();
+    if let Some(twice) = services.iter().find(|service| !names.insert(&service.name)) {
+        return Err(twice.refuse("name", "another service has this name: rename one"));
+    }
+    let tools = Tools::new(attributes.list::<PathBuf>("path")?);
+    let root = out.display().to_string();
+    let shell = Shell::new(&tools, &root)?;
+    let lib = format!("{root}/lib");
+    let context = Context { tools: &tools, lib: &lib, key: &key };
+
+    let lib_dir = out.join("lib");
+    for (name, text) in LIB {
+        program(&lib_dir.join(name), &shell.script(text))?;
+    }
+    program(&lib_dir.join("up"), &shell.up(&services))?;
+    let svscan = out.join("svscan");
+    let stop = shell.stop(&services);
+    for name in STOP_SIGNALS {
+        program(&svscan.join(name), &stop)?;
+    }
+    for (name, text) in SVSCAN {
+        program(&svscan.join(name), &shell.script(text))?;
+    }
+    for service in &services {
+        write_service(out, &context, &shell, service)?;
+    }
+    program(&out.join("bin/start-services"), &entry_point(&context, services.len())?)
+}
+
+/// The entry point of the image.
+fn entry_point(context: &Context<'_>, services: usize) -> Result<String> {
+    let dir = format!("${{{}}}", context.key);
+    let mut script = Script::new(context.tools, context.key);
+    script
+        .program("backtick", ["-i", "-E", context.key])?
+        .block(|script| {
+            script.line([format!("{}/prepare", context.lib)]);
+            Ok(())
+        })?
+        .program("redirfd", ["-r", "0", "/dev/null"])?
+        .program("background", [""; 0])?
+        .block(|script| {
+            script
+                .program("s6-setsid", [""; 0])?
+                .line([format!("{}/up", context.lib), dir.clone()]);
+            Ok(())
+        })?
+        .program("unexport", ["!"])?;
+    // s6 accepts 500 by default, and a logger counts.
+    let most = (2 * services + 10).max(500).to_string();
+    script.program("s6-svscan", ["-c", &most, &format!("{dir}/scan")])?;
+    script.finish()
+}
+
+/// Writes the service directory, and that of the logger.
+fn write_service(
+    out: &Path,
+    context: &Context<'_>,
+    shell: &Shell,
+    service: &Service,
+) -> Result<()> {
+    let dir = out.join("services").join(&service.name);
+    program(&dir.join("run"), &context.run(service)?)?;
+    program(&dir.join("finish"), &shell.finish(service))?;
+    // It waits for its turn.
+    text(&dir.join("down"), "")?;
+    let fd = service.readiness.as_ref().and_then(|readiness| readiness.fd).unwrap_or(3);
+    text(&dir.join("notification-fd"), &format!("{fd}\n"))?;
+    if let Some(signal) = &service.stop_signal {
+        text(&dir.join("down-signal"), &format!("{signal}\n"))?;
+    }
+    let milliseconds = service.stop_timeout.map_or(0, |seconds| (seconds * 1000.0).max(1.0) as u64);
+    text(&dir.join("timeout-kill"), &format!("{milliseconds}\n"))?;
+    // It waits for the delay of a restart.
+    text(&dir.join("timeout-finish"), "0\n")?;
+    if !service.post_start.is_empty() {
+        let script = context.steps(service, "postStart", &service.post_start)?;
+        program(&dir.join("post-start"), &script)?;
+    }
+    if !service.stop.is_empty() {
+        program(&dir.join("stop"), &context.steps(service, "stop", &service.stop)?)?;
+    }
+    if let Some(command) =
+        service.readiness.as_ref().and_then(|readiness| readiness.command.as_ref())
+    {
+        program(&dir.join("check"), &context.check(service, command)?)?;
+    }
+    if let Some(log) = context.log(service)? {
+        program(&out.join("logs").join(&service.name).join("run"), &log)?;
+    }
+    Ok(())
+}
+
+/// A word that is in no text of the services, for execline's substitutions.
+fn unused_key(values: &[Value]) -> String {
+    let all = Value::from(values.to_vec()).to_string();
+    let mut key = "start_services".to_owned();
+    while all.contains(&key) {
+        key.push('_');
+    }
+    key
+}
+
+fn text(path: &Path, text: &str) -> Result<()> {
+    let dir = path.parent().unwrap_or(path);
+    fs::create_dir_all(dir).map_err(Error::write(dir))?;
+    fs::write(path, text).map_err(Error::write(path))
+}
+
+fn program(path: &Path, script: &str) -> Result<()> {
+    text(path, script)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(Error::write(path))
+}

@@ -1,0 +1,138 @@
+# Starts the services in their order, which the lines below list. The parent is s6-svscan.
+dir=$1
+svscan=$PPID
+echo "$svscan" >"$dir/svscan-pid"
+echo $$ >"$dir/up-pid"
+running=0
+
+# A stop is under way: its script has not seen the process ID that was just written.
+if [ -e "$dir/stopping" ]; then
+    exit 0
+fi
+
+# Users other than the creator of a pipe can only open it by /dev/stdout if others may write to it.
+for fd in 1 2; do
+    if [ -p "/proc/self/fd/$fd" ]; then
+        chmod o+w "/proc/self/fd/$fd" 2>/dev/null || :
+    fi
+done
+
+# Ends the container with this code, unless another service has already decided.
+end() {
+    (set -C && echo "$1" >"$dir/exit-code") 2>/dev/null || :
+    kill -TERM "$svscan"
+    exit 0
+}
+
+# fail NAME CODE WHAT: ends the container, if failures do.
+fail() {
+    if [ "${S6_DONT_TERMINATE_ON_ERROR+set}" ]; then
+        echo "start-services: $1: $3; going on, because S6_DONT_TERMINATE_ON_ERROR is set" >&2
+    else
+        echo "start-services: $1: $3; the container ends with $2" >&2
+        end "$2"
+    fi
+}
+
+# attributes PATH MODE UID GID: changes what is different, because even root cannot write to some volumes.
+attributes() {
+    mode=${2#0}
+    if [ -e "$dir/root" ] && [ "$(stat -c %u:%g "$1")" != "$3:$4" ]; then
+        if [ -d "$1" ]; then
+            chown -R -h "$3:$4" "$1" || return
+        else
+            chown "$3:$4" "$1" || return
+        fi
+    fi
+    if [ "$(stat -c %a "$1")" != "$mode" ]; then
+        chmod "$2" "$1" || [ ! -e "$dir/root" ]
+    fi
+}
+
+# directory NAME PATH MODE UID GID
+directory() {
+    if ! { [ -d "$2" ] || mkdir -p "$2"; } || ! attributes "$2" "$3" "$4" "$5"; then
+        if [ -e "$dir/root" ]; then
+            fail "$1" 1 "cannot make the directory $2"
+        else
+            echo "start-services: $1: cannot make the directory $2 without root" >&2
+        fi
+    fi
+}
+
+# file NAME SOURCE PATH MODE UID GID
+file() {
+    if ! mkdir -p "${3%/*}" || ! (umask 077 && cp -- "$2" "$3.new") || ! attributes "$3.new" "$4" "$5" "$6" ||
+        ! mv -f "$3.new" "$3"; then
+        fail "$1" 1 "cannot copy $2 to $3"
+    fi
+}
+
+# begin NAME: starts it.
+begin() {
+    service=$dir/scan/$1
+    until s6-svok "$service"; do
+        sleep 0.02
+    done
+    : >"$service/started"
+    s6-svc -u "$service"
+}
+
+# oneshot NAME: starts it, and waits for its end.
+oneshot() {
+    begin "$1"
+    until [ -e "$service/done" ] || [ -e "$service/failed" ] || [ -e "$service/skipped" ]; do
+        sleep 0.02
+    done
+    after "$1"
+}
+
+# longrun NAME [INTERVAL TIMEOUT]: starts it, and waits until it is ready. Its check may have to succeed too.
+longrun() {
+    begin "$1"
+    until s6-svwait -U -t 200 "$service" 2>/dev/null; do
+        if [ -e "$service/failed" ] || [ -e "$service/skipped" ]; then
+            return 0
+        fi
+    done
+    running=1
+    if [ $# = 3 ]; then
+        poll "$@"
+    fi
+    after "$1"
+}
+
+# poll NAME INTERVAL TIMEOUT: waits until its check succeeds.
+poll() {
+    deadline=$(($(date +%s) + $3))
+    until (cd "$service" && PATH=$container_path exec @timeout@ "$3" ./check) >/dev/null 2>&1; do
+        if [ -e "$service/failed" ] || [ -e "$service/skipped" ]; then
+            return 0
+        fi
+        if [ "$(date +%s)" -ge "$deadline" ]; then
+            fail "$1" 1 "its readiness command failed for $3 s"
+            return 0
+        fi
+        sleep "$2"
+    done
+}
+
+# after NAME: runs the commands that follow its start.
+after() {
+    if [ -e "$service/post-start" ] && [ ! -e "$service/failed" ] && [ ! -e "$service/skipped" ]; then
+        (cd "$service" && PATH=$container_path exec ./post-start)
+        code=$?
+        if [ $code != 0 ]; then
+            fail "$1" $code "a command after its start failed with $code"
+        fi
+    fi
+}
+
+# Without a service that goes on, the container has done its work.
+finished() {
+    rm "$dir/up-pid"
+    if [ $running = 0 ] && [ -z "${S6_DONT_TERMINATE_ON_ERROR+set}" ]; then
+        end 0
+    fi
+}
+
