@@ -6,6 +6,7 @@
   system ? builtins.currentSystem,
   changing ? "as it was\n", # what the test of rebuilding changes
   lib ? ./nixpkgs/lib, # nixpkgs' library, or the stand-in
+  debian ? null, # a root file system with s6
 }:
 let
   program =
@@ -39,6 +40,7 @@ let
         changing
         examples
         ;
+      inherit debian;
       nixpkgsLib = import lib;
     };
 

@@ -1,17 +1,32 @@
 # Images from modules: `images` are built, `claims` are true, and `mistakes` stop the evaluation.
 {
+  debian,
   functionsWith,
   nixpkgsLib,
   packages,
   ...
 }:
 let
+  # Debian's programs are in the image, at their places.
+  linksTo =
+    folder:
+    packages.package "s6" (
+      "mkdir -p $out/bin; "
+      + nixpkgsLib.concatMapStrings (name: "ln -s ${folder}/${name} $out/bin/${name}; ") (
+        builtins.attrNames (if debian == null then { } else builtins.readDir (debian + folder))
+      )
+    );
   pkgs = {
     lib = nixpkgsLib;
-    inherit (packages) busybox;
-    # Evaluation only needs their names.
-    s6 = packages.package "s6-2.11.3.2" "mkdir $out";
-    execline = packages.package "execline-2.9.3.0" "mkdir $out";
+    busybox = packages.package "busybox" ''
+      mkdir -p $out/bin
+      cp ${packages.busybox}/bin/busybox $out/bin/
+      for name in $($out/bin/busybox --list); do
+        test $name = busybox || ln -s busybox $out/bin/$name
+      done
+    '';
+    s6 = linksTo "/usr/bin";
+    execline = linksTo "/usr/lib/execline/bin";
     coreutils = packages.package "coreutils" "mkdir -p $out/bin; echo > $out/bin/ls";
     bashInteractive = packages.package "bash" "mkdir -p $out/bin; echo > $out/bin/bash";
     hello = packages.greet // {
@@ -30,6 +45,7 @@ let
     ];
   scope = {
     inherit
+      debian
       functionsWith
       make
       named

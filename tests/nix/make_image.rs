@@ -5,19 +5,20 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::common::tool::run;
+use crate::common::tool::{Containers, INSTALLED, run};
 use crate::nix::images::podman;
 use crate::nix::layout::Layout;
 use crate::nix::versions::{Nix, for_each_nix};
 
 for_each_nix! {
     modules_decide_what_the_image_is, each_mistake_has_its_sentence, warnings_are_shown,
-    images_are_the_same_when_they_are_built_again,
+    images_are_the_same_when_they_are_built_again, services_run_in_their_order,
 }
 
 /// A command on the tests' expressions.
 fn on_expressions(nix: &Nix, program: &str) -> Command {
     let mut command = nix.on_expressions(program);
+    command.arg("--arg").arg("debian").arg(Path::new(INSTALLED).join("s6"));
     if let Some(lib) = env::var_os("NIXPKGS_LIB") {
         command.arg("--arg").arg("lib").arg(Path::new(&lib).join("lib"));
     }
@@ -125,4 +126,34 @@ fn a_service_is_the_first_process(layout: &Layout) {
         "1 /srv a 'b' \"c\" $HOME %n\n.\nuid=29631(web) gid=29631(web) groups=29631(web)\n\
          /srv 755 29631:29631\n/tmp 1777 0:0\n"
     );
+}
+
+fn services_run_in_their_order(nix: Nix) {
+    let layout = build(&nix, "services", &[]);
+    assert_eq!(build(&nix, "services", &["--check"]), layout);
+    let layout = Layout::checked(layout);
+    let name = layout.path().file_name().unwrap().to_str().unwrap();
+    let containers = Containers::new(layout.path().parent().unwrap());
+    let mut podman = containers.tool("podman");
+    podman.args(["run", "--rm", "--quiet", &format!("oci:{name}")]);
+    let output = podman.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let expected = [
+        "migrate",
+        "db runs",
+        "web runs",
+        r#"a 'b' "c" $HOME `d` %n \ e"#,
+        "its own",
+        "its own a b",
+        "root",
+        "/var/lib",
+        "/var/lib/web 755 29631:29631",
+        "/var/lib/web/state 644 29631:29631",
+        "fails",
+        "web stops",
+        "db stops",
+    ];
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{errors}");
+    assert_eq!(output.status.code(), Some(7), "{errors}");
 }

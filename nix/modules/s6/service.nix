@@ -7,6 +7,7 @@ let
     type: default: description:
     mkOption { inherit type default description; };
   argv = types.listOf types.str;
+  seconds = types.either types.int types.float;
   command = types.either types.str (types.either argv (types.attrsOf types.str));
   step = types.either types.str (types.either argv (types.attrsOf types.raw));
   steps = types.either types.lines (types.listOf step);
@@ -50,16 +51,14 @@ let
       command =
         option argv [ ]
           "A program with its arguments that ends with 0 when the service is ready.";
-      interval = option types.ints.positive 1 "The time between two calls of `command`, in seconds.";
-      timeout =
-        option types.ints.positive 60
-          "The time after which the service has failed to start, in seconds.";
+      interval = option seconds 0.2 "The time between two calls of `command`, in seconds.";
+      timeout = option seconds 60 "The time after which the service has failed to start, in seconds.";
     };
   };
   startLimit = types.submodule {
     options = {
       burst = option types.ints.positive 5 "The number of starts.";
-      interval = option types.ints.positive 10 "The time in which the starts count, in seconds.";
+      interval = option seconds 10 "The time in which the starts count, in seconds.";
     };
   };
 in
@@ -147,20 +146,18 @@ in
         "never"
         "When a daemon starts again. If it does not, its end is the end of the container, with the same exit code.";
     restartOnFailure = option types.bool false "Another way to write `restart = \"on-failure\"`.";
-    restartDelay =
-      option (types.either types.int types.float) 1
-        "The time before a daemon starts again, in seconds.";
+    restartDelay = option seconds 1 "The time before a daemon starts again, in seconds.";
     startLimit =
       option (types.nullOr startLimit) null
         "How often a daemon may start. With `null` there is no limit.";
     successExitStatus = option (types.listOf types.int) [ ] "Exit codes that count as 0.";
     stopSignal = option types.str "SIGTERM" "The signal that stops the service.";
     stopTimeout =
-      option types.ints.unsigned 10
-        "The time after which the service is killed, in seconds.";
+      option (types.nullOr seconds) 10
+        "The time after which the service is killed, in seconds. With `null`, only the runtime kills it.";
     limits =
       option (types.attrsOf types.str) { }
-        "Resource limits by their names, for example `nofile`: a soft limit, or `SOFT:HARD`.";
+        "Soft limits of resources by their names, for example `nofile`: a number, or `infinity`.";
     ambientCapabilities =
       option argv [ ]
         "The capabilities that the service keeps although its user is not root.";

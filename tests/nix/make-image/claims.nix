@@ -482,7 +482,7 @@ in
       ];
       readiness = {
         command = [ "/ready" ];
-        interval = 1;
+        interval = 0.2;
         timeout = 60;
       };
       restart = "on-failure";

@@ -1,5 +1,6 @@
 # Images that are built and run.
 {
+  debian,
   make,
   named,
   pkgs,
@@ -67,4 +68,81 @@ in
     };
     users.users.web = { };
   };
+
+  # Services of all types under s6. The last one fails, and so the container ends.
+  services = make (
+    { pkgs, ... }:
+    let
+      # It says when it is up and when it is stopped.
+      daemon = name: {
+        script = ''
+          trap 'echo ${name} stops; exit 0' TERM
+          echo ${name} runs
+          touch /tmp/${name}
+          while :; do sleep 0.1; done
+        '';
+        path = [ pkgs.busybox ];
+        readiness.command = [
+          "${pkgs.busybox}/bin/test"
+          "-e"
+          "/tmp/${name}"
+        ];
+      };
+    in
+    {
+      image.name = "services";
+      image.environment.CONTAINER = "its own";
+      users.users.web = { };
+      s6.services = {
+        migrate = {
+          type = "oneshot-pre";
+          script = "echo migrate; echo migrated > /var/lib/web/state";
+          user = "web";
+          directories = [ "/var/lib/web" ];
+        };
+        db = daemon "db";
+        web = daemon "web" // {
+          after = [ "db" ];
+          user = "web";
+        };
+        verbatim = {
+          type = "oneshot-post";
+          command = [
+            "${pkgs.busybox}/bin/sh"
+            "-c"
+            "printf '%s\n' \"$TEXT\" \"$CONTAINER\""
+          ];
+          environment.TEXT = "a 'b' \"c\" $HOME `d` %n \\ e";
+          after = [ "web" ];
+        };
+        prefixed = {
+          type = "oneshot-post";
+          execStart = "${pkgs.busybox}/bin/echo \"$CONTAINER\" 'a b'";
+          after = [ "verbatim" ];
+        };
+        state = {
+          type = "oneshot-post";
+          script = "id -un; pwd; stat -c '%n %a %u:%g' /var/lib/web /var/lib/web/state";
+          path = [ pkgs.busybox ];
+          workingDirectory = "/var/lib";
+          after = [ "prefixed" ];
+        };
+        # A daemon after a oneshot.
+        fails = {
+          script = "echo fails; exit 7";
+          after = [ "state" ];
+        };
+      };
+      files = [
+        {
+          source = builtins.path {
+            name = "debian";
+            path = debian;
+          };
+          destination = "/";
+          exclude = [ "usr/share/**" ];
+        }
+      ];
+    }
+  );
 }
