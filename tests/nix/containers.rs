@@ -16,20 +16,20 @@ use crate::nix::versions::{Nix, Version, for_each_nix};
 for_each_nix! { every_option_is_described_without_nixpkgs }
 
 fn every_option_is_described_without_nixpkgs(nix: Nix) {
-    let mut evaluate = nix.in_place("nix-instantiate");
-    evaluate.args([
-        "--eval",
-        "--strict",
-        "--json",
-        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix/options.nix"),
-    ]);
-    let options: Vec<Value> = serde_json::from_str(&run(&mut evaluate)).unwrap();
-    assert!(options.len() > 25, "{options:?}");
-    for option in options {
-        let text = |member: &str| option[member].as_str().unwrap_or_default().trim().to_owned();
-        assert!(text("description").ends_with('.') && !text("type").is_empty(), "{option}");
-        // The options that are required if the option around them is set.
-        assert!(!text("default").is_empty() || text("name") == "healthcheck.command", "{option}");
+    for (of_modules, least) in [("false", 25), ("true", 60)] {
+        let mut evaluate = nix.in_place("nix-instantiate");
+        evaluate.args(["--eval", "--strict", "--json", "--arg", "ofModules", of_modules]);
+        evaluate.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix/options.nix"));
+        let options: Vec<Value> = serde_json::from_str(&run(&mut evaluate)).unwrap();
+        assert!(options.len() > least, "{options:?}");
+        for option in options {
+            let text = |member: &str| option[member].as_str().unwrap_or_default().trim().to_owned();
+            assert!(text("description").ends_with('.') && !text("type").is_empty(), "{option}");
+            // The options that are required if the option around them is set.
+            let required = ["healthcheck.command", ".*.path", ".*.source"];
+            let is_required = required.iter().any(|end| text("name").ends_with(end));
+            assert!(!text("default").is_empty() || is_required, "{option}");
+        }
     }
 }
 

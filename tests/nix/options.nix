@@ -1,22 +1,63 @@
-# The options of a container, as the reference is rendered from them: without nixpkgs, with any Nix.
+# The options of a container, or those of the modules of `ociMakeImage`, as the reference is rendered from them: without
+# nixpkgs, with any Nix.
+{
+  ofModules ? false,
+}:
 let
+  # A type is a text, or a set of the options of a submodule, with the text.
+  textOf = type: if builtins.isString type then type else type.text;
+  around =
+    before: inside: of:
+    let
+      text = "${before} ${textOf of}";
+    in
+    if builtins.isString of then
+      text
+    else
+      of
+      // {
+        inherit text;
+        inside = inside ++ of.inside;
+      };
   types = {
     bool = "boolean";
+    float = "number";
+    int = "integer";
     ints = {
       positive = "positive integer";
       unsigned = "unsigned integer";
     };
+    lines = "text";
     package = "package";
     path = "absolute path";
     port = "port";
     raw = "value";
     str = "string";
-    attrsOf = of: "attribute set of ${of}";
-    either = one: other: "${one} or ${other}";
-    listOf = of: "list of ${of}";
-    nullOr = of: if builtins.isString of then "null or ${of}" else of;
-    submodule = module: module;
+    attrsOf = around "attribute set of" [ "‹name›" ];
+    listOf = around "list of" [ "*" ];
+    nullOr = around "null or" [ ];
+    enum = values: "one of ${builtins.concatStringsSep ", " (map builtins.toJSON values)}";
+    either =
+      one: other:
+      if one == "integer" && other == "number" then "number" else around "${textOf one} or" [ ] other;
+    oneOf = all: builtins.concatStringsSep ", " (map textOf all);
+    submodule =
+      module:
+      (
+        if builtins.isFunction module then
+          module {
+            name = "‹name›";
+            config = computed;
+          }
+        else
+          module
+      )
+      // {
+        text = "submodule";
+        inside = [ ];
+      };
   };
+  computed = throw "a default that is computed has a text";
   text = text: { inherit text; };
   show =
     value:
@@ -31,18 +72,47 @@ let
     else
       builtins.toJSON value;
   code = value: "`${value.text or (show value)}`";
-  options = import ../../nix/flake-module/options.nix {
-    lib = {
-      inherit types;
-      mkOption = option: { isOption = true; } // option;
-      literalExpression = text;
-      literalMD = prose: text prose // { isProse = true; };
-    };
-    name = "‹name›";
-    config = throw "a default that is computed has a text";
-    pkgs = throw "a default that is computed has a text";
-    system = throw "a default that is computed has a text";
+  lib = {
+    inherit types;
+    mkOption = option: { isOption = true; } // option;
+    literalExpression = text;
+    literalMD = prose: text prose // { isProse = true; };
   };
+  ofContainer = import ../../nix/flake-module/options.nix {
+    inherit lib;
+    name = "‹name›";
+    config = computed;
+    pkgs = computed;
+    system = computed;
+  };
+
+  merge =
+    one: other:
+    one
+    // builtins.mapAttrs (
+      name: value: if one ? ${name} && !(one.${name} ? isOption) then merge one.${name} value else value
+    ) other;
+  modules = builtins.foldl' merge { } (
+    map (
+      file:
+      (import file {
+        inherit lib;
+        config = computed;
+        options = computed;
+        pkgs = computed;
+        startServices = computed;
+        system = computed;
+      }).options
+    ) (import ../../nix/modules)
+  );
+  options =
+    if ofModules then
+      modules
+      // {
+        image = removeAttrs modules.image (builtins.attrNames ofContainer);
+      }
+    else
+      ofContainer;
 
   defaultOf =
     option:
@@ -57,6 +127,8 @@ let
     path: option:
     if !(option ? isOption) then
       builtins.concatMap (name: flat (path ++ [ name ]) option.${name}) (builtins.attrNames option)
+    else if !(option.visible or true) then
+      [ ]
     else
       [
         {
@@ -64,9 +136,11 @@ let
           inherit (option) description;
           default = defaultOf option;
           example = if option ? example then code option.example else null;
-          type = if option.type ? options then "submodule" else option.type;
+          type = textOf option.type;
         }
       ]
-      ++ (if option.type ? options then flat path option.type.options else [ ]);
+      ++ (
+        if builtins.isString option.type then [ ] else flat (path ++ option.type.inside) option.type.options
+      );
 in
 flat [ ] options

@@ -55,7 +55,9 @@ fn reference() -> String {
         arguments.is_empty(),
         "nix/default.nix does not list these by their files: {arguments:?}"
     );
-    page + "\n## With flake-parts\n"
+    page + "\n## Options of modules\n\nFurther options of `image` are those of containers, at the end of this page.\n\n"
+        + &list(options_of(true))
+        + "\n## With flake-parts\n"
         + &section("nix/flake-module.nix", "nix/flake-module.nix", &Arguments::new())
         + &options()
 }
@@ -120,17 +122,28 @@ fn check_arguments(file: &str, doc: &DocComment, code: &str, arguments: &Argumen
 
 /// The options of a container, from `nix/flake-module/options.nix`.
 fn options() -> String {
-    let nix = Nix::new(Version::System);
-    let mut command = nix.command("nix-instantiate");
-    let json = run(command.args(["--eval", "--strict", "--json", "tests/nix/options.nix"]));
-    let mut options: Vec<BTreeMap<String, Option<String>>> = serde_json::from_str(&json).unwrap();
+    let mut options = options_of(false);
     // Nix sorts options by name, and the file sorts them by subject.
     let file = read("nix/flake-module/options.nix");
     options.sort_by_key(|option| {
         let name = option["name"].as_ref().unwrap();
         file.find(&format!(" {} = mkOption", name.rsplit('.').next().unwrap())).unwrap()
     });
-    let mut list = "\n### `perSystem.oci.containers.NAME`\n\n".to_owned();
+    format!("\n### `perSystem.oci.containers.NAME`\n\n{}", list(options))
+}
+
+type ModuleOption = BTreeMap<String, Option<String>>;
+
+/// The options of `nix/modules/`, or of a container.
+fn options_of(modules: bool) -> Vec<ModuleOption> {
+    let nix = Nix::new(Version::System);
+    let mut command = nix.command("nix-instantiate");
+    command.args(["--eval", "--strict", "--json", "tests/nix/options.nix"]);
+    serde_json::from_str(&run(command.args(["--arg", "ofModules", &modules.to_string()]))).unwrap()
+}
+
+fn list(options: Vec<ModuleOption>) -> String {
+    let mut list = String::new();
     for option in options {
         let text = |member: &str| Some(one_line(option[member].as_ref()?));
         let [name, kind, description] =

@@ -37,6 +37,13 @@ let
       };
     } "mkdir -p $out/bin; cp ${program "say"}/bin/say $out/bin/${name}";
 
+  named =
+    name: prefix: names:
+    shell name { } ''
+      mkdir -p $out/bin
+      for name in ${names}; do ln -s ${busybox} $out/bin/${prefix}$name; done
+    '';
+
   platform = system: {
     inherit system;
     isLinux = builtins.match ".*-linux" system != null;
@@ -67,7 +74,13 @@ let
     hello = says "hello";
     kubectl = says "kubectl";
     curl = says "curl";
-    busybox = program "busybox";
+    busybox = shell "busybox" { } ''
+      mkdir -p $out/bin
+      cp ${busybox} $out/bin/
+      for name in $($out/bin/busybox --list); do
+        test $name = busybox || ln -s busybox $out/bin/$name
+      done
+    '';
     # By a script, since busybox is a shell only by another name.
     bash = shell "bash" { } ''
       mkdir -p $out/bin
@@ -75,8 +88,13 @@ let
       chmod +x $out/bin/bash
     '';
     bashInteractive = final.bash;
-    s6 = says "s6";
-    execline = says "execline";
+    # The programs that services need, by their names alone.
+    s6 =
+      named "s6" "s6-"
+        "applyuidgid envdir setsid softlimit socklog svc svok svscan svscanctl svstat svwait supervise";
+    execline =
+      named "execline" ""
+        "background backtick cd define emptyenv envfile execlineb exit export fdclose fdmove foreground forx if ifelse ifthenelse importas pipeline redirfd trap tryexec umask unexport wait";
     nixfmt-tree = says "nixfmt-tree";
     cargo = says "cargo";
     clippy = says "clippy";
