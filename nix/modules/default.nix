@@ -7,5 +7,7 @@
   ./files.nix
   ./image.nix
   ./s6.nix
+  ./system-services.nix
+  ./systemd.nix
   ./users.nix
 ]

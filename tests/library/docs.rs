@@ -14,6 +14,7 @@ const PAGES: &[&str] = &[
     "docs/security.md",
     "docs/split.md",
     "docs/supply-chain.md",
+    "docs/systemd-units.md",
     "docs/faults.md",
     "docs/modules.md",
     "docs/nix.md",

@@ -58,6 +58,7 @@ let
   mistakes = import ./make-image/mistakes.nix scope;
 in
 {
+  units = import ./units/images.nix scope;
   claims = import ./make-image/claims.nix scope;
   images = import ./make-image/images.nix scope;
   inherit mistakes;

@@ -16,7 +16,7 @@ for_each_nix! {
 }
 
 /// A command on the tests' expressions.
-fn on_expressions(nix: &Nix, program: &str) -> Command {
+pub fn on_expressions(nix: &Nix, program: &str) -> Command {
     let mut command = nix.on_expressions(program);
     command.arg("--arg").arg("debian").arg(Path::new(INSTALLED).join("s6"));
     if let Some(lib) = env::var_os("NIXPKGS_LIB") {

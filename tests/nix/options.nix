@@ -31,6 +31,7 @@ let
     package = "package";
     path = "absolute path";
     port = "port";
+    deferredModule = "module";
     raw = "value";
     str = "string";
     attrsOf = around "attribute set of" [ "‹name›" ];
@@ -41,6 +42,7 @@ let
       one: other:
       if one == "integer" && other == "number" then "number" else around "${textOf one} or" [ ] other;
     oneOf = all: builtins.concatStringsSep ", " (map textOf all);
+    submoduleWith = withoutEnd;
     submodule =
       module:
       (
@@ -57,6 +59,8 @@ let
         inside = [ ];
       };
   };
+  # Modular services contain modular services, without end.
+  withoutEnd = _: "modular service";
   computed = throw "a default that is computed has a text";
   text = text: { inherit text; };
   show =
@@ -74,6 +78,7 @@ let
   code = value: "`${value.text or (show value)}`";
   lib = {
     inherit types;
+    mkOptionType = { name, ... }: name;
     mkOption = option: { isOption = true; } // option;
     literalExpression = text;
     literalMD = prose: text prose // { isProse = true; };

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::common::tool::run;
 use crate::nix::versions::{Nix, for_each_nix};
 
+mod images;
 mod judges;
 mod mistakes;
 mod page;

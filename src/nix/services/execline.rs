@@ -19,12 +19,15 @@ pub(crate) struct Script<'a> {
     /// The name that stands for a value which is only known at the start. It is in no text of the
     /// script.
     key: &'a str,
+    /// The number of exit codes that it takes. A substitution is one for the whole rest of the script,
+    /// so that each needs its own name.
+    codes: usize,
 }
 
 impl<'a> Script<'a> {
     /// An empty script.
     pub(crate) fn new(tools: &'a Tools, key: &'a str) -> Self {
-        Self { tools, text: String::new(), key }
+        Self { tools, text: String::new(), key, codes: 0 }
     }
 
     /// Runs this program of `path`, which executes the rest.
@@ -93,9 +96,9 @@ impl<'a> Script<'a> {
     /// Takes the exit code of the command that ran first. If it is not 0, executes the program with
     /// the code instead of the rest.
     pub(crate) fn unless_success(&mut self, program: &str) -> Result<&mut Self> {
-        let code = format!("${{{}}}", self.key);
-        self.forget_code()?
-            .program("ifelse", [""; 0])?
+        self.forget_code()?;
+        let code = format!("${{{}}}", self.code());
+        self.program("ifelse", [""; 0])?
             .block(|script| script.program("test", [&code, "-ne", "0"]).map(drop))?
             .block(|script| {
                 script.line([program, &code]);
@@ -105,8 +108,14 @@ impl<'a> Script<'a> {
 
     /// Removes the exit code from the environment.
     pub(crate) fn forget_code(&mut self) -> Result<&mut Self> {
-        let key = self.key.to_owned();
+        self.codes += 1;
+        let key = self.code();
         self.program("importas", ["-u", &key, "?"])
+    }
+
+    /// The name of the exit code that was taken last.
+    fn code(&self) -> String {
+        format!("{}_code_{}", self.key, self.codes)
     }
 
     /// The script, which starts by itself.

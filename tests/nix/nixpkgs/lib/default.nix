@@ -3,6 +3,7 @@
 let
   lib = {
     inherit (import ./modules.nix { inherit lib; }) evalModules evalOption pushDown;
+    inherit (lib.types) mkOptionType;
     types = import ./types.nix { inherit lib; };
 
     mkOption = option: option // { _type = "option"; };

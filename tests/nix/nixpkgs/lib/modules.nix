@@ -41,6 +41,7 @@ let
             "imports"
             "key"
             "_file"
+            "_class"
           ];
         in
         builtins.concatMap collect (called.imports or [ ])

@@ -17,6 +17,14 @@ let
   huge = 9223372036854775807;
 in
 rec {
+  mkOptionType =
+    {
+      name,
+      check ? _: true,
+      merge,
+    }:
+    type name check (loc: values: merge loc (map (value: { inherit value; }) values));
+
   bool = type "boolean" builtins.isBool one;
   float = type "floating point number" builtins.isFloat one;
   int = type "signed integer" builtins.isInt one;
@@ -93,4 +101,14 @@ rec {
             ++ map (value: if builtins.isAttrs value then { config = value; } else value) values;
         }).config
       );
+  # A value is a module, and not the definitions in one.
+  submoduleWith =
+    { modules, ... }:
+    let
+      plain = submodule modules;
+    in
+    plain
+    // {
+      merge = loc: values: plain.merge loc (map (value: { ... }: value) values);
+    };
 }

@@ -1,0 +1,292 @@
+# Images with `systemd.services` and `system.services`: `claims` are true, `mistakes` stop the evaluation, and `run` runs.
+{
+  debian,
+  lib,
+  make,
+  named,
+  pkgs,
+  ...
+}:
+let
+  servicesOf =
+    image:
+    builtins.listToAttrs (map (service: lib.nameValuePair service.name service) image.init.services);
+  ofUnit =
+    unit:
+    (servicesOf (named {
+      s6.enable = true;
+      systemd.services.it = unit;
+      users.users.web = { };
+    })).it;
+  running = {
+    serviceConfig.ExecStart = "/bin/it";
+  };
+
+  units = named {
+    systemd.services = {
+      db = {
+        serviceConfig = {
+          Type = "notify";
+          ExecStart = "/bin/db";
+          DynamicUser = true;
+          StateDirectory = "db";
+          StateDirectoryMode = "0700";
+          PrivateTmp = true;
+        };
+        wantedBy = [ "data.target" ];
+      };
+      web = {
+        script = "exec web";
+        after = [ "data.target" ];
+        environment.URL = "http://%p";
+      };
+    };
+    systemd.targets.data = { };
+    systemd.tmpfiles.rules = [ "d /run/shared 0770 web web" ];
+    users.users.web = { };
+    s6.services.web.restart = "always";
+  };
+  modular = named {
+    system.services.web = {
+      process.argv = [
+        "/bin/web"
+        "a 'b' \"c\" $HOME 100% \\"
+      ];
+      notificationProtocol.systemd = true;
+      configData."web.conf".text = "port = 80\n";
+      warnings = [ "of the service" ];
+      services.worker = {
+        _class = "service";
+        process.argv = [
+          (pkgs.hello + "/bin/greet")
+        ];
+        notificationProtocol.s6 = true;
+        systemd.service = {
+          after = [ "web.service" ];
+          serviceConfig.StateDirectory = "worker";
+        };
+        systemd.services.setup = {
+          before = [ "web-worker.service" ];
+          serviceConfig = {
+            Type = "oneshot";
+            ExecStart = "/bin/setup";
+          };
+        };
+      };
+    };
+  };
+  ofModular = servicesOf modular;
+  mistake = image: sentence: { inherit image sentence; };
+in
+rec {
+  sentences = builtins.mapAttrs (_: mistake: mistake.sentence) mistakes;
+  claims = {
+    order =
+      map (service: service.name) units.init.services == [
+        "tmpfiles"
+        "db"
+        "web"
+      ];
+    dynamic-user-has-a-stable-number =
+      (servicesOf units).db.user.uid == (named { users.users.db = { }; }).config.users.ids.uidOf "" "db";
+    directories-have-their-owner =
+      units.config.build.directories."/var/lib/db" == {
+        mode = "0700";
+        inherit ((servicesOf units).db.user) uid gid;
+      };
+    rules-are-directories = units.config.build.directories."/run/shared".mode == "0770";
+    readiness = (servicesOf units).db.readiness == { sdNotify = true; };
+    s6-services-are-stronger = (servicesOf units).web.restart == "always";
+    scripts-have-programs = lib.hasPrefix "${pkgs.busybox}/bin:" (servicesOf units)
+    .web.environment.PATH;
+    specifiers = (servicesOf units).web.environment.URL == "http://web";
+    warnings =
+      units.config.warnings == [
+        "systemd.services.db: left out: PrivateTmp (the container's runtime restricts processes)"
+      ];
+    one-unit-is-the-first-process =
+      let
+        image = named { systemd.services.it.serviceConfig.ExecStart = "/bin/it 'a b'"; };
+      in
+      image.init == null
+      &&
+        image.config.image.entrypoint == [
+          "/bin/it"
+          "a b"
+        ];
+    lists-of-modules-are-one-list =
+      (ofUnit (
+        lib.mkMerge [
+          running
+          { serviceConfig.ExecStartPre = [ "/bin/one" ]; }
+          { serviceConfig.ExecStartPre = lib.mkAfter "/bin/two"; }
+        ]
+      )).preStart == map
+        (line: {
+          command = {
+            inherit line;
+            unit = "it.service";
+          };
+          ignoreFailure = false;
+          asRoot = false;
+          condition = false;
+        })
+        [
+          "/bin/one"
+          "/bin/two"
+        ];
+    mkForce-replaces =
+      (ofUnit (
+        lib.mkMerge [
+          running
+          { serviceConfig.ExecStart = lib.mkForce "/bin/other"; }
+        ]
+      )).command.line == "/bin/other";
+    disabled-units-are-absent =
+      (named {
+        systemd.services.it = running // {
+          enable = false;
+        };
+      }).init == null;
+
+    modular-services =
+      map (service: service.name) modular.init.services == [
+        "web-worker-setup"
+        "web"
+        "web-worker"
+      ];
+    modular-arguments =
+      ofModular.web.command.line == "\"/bin/web\" \"a 'b' \\\"c\\\" $$HOME 100% \\\\\"";
+    modular-readiness = ofModular.web.readiness == { sdNotify = true; };
+    modular-descriptor = ofModular.web-worker.readiness == { fd = 3; };
+    modular-systemd-half = builtins.any (
+      directory: directory.path == "/var/lib/worker"
+    ) ofModular.web-worker.directories;
+    modular-files = builtins.any (
+      file: file.destination == "/etc/system-services/web/web.conf" && file.text == "port = 80\n"
+    ) modular.config.build.files;
+    modular-warnings = modular.config.warnings == [ "system.services.web: of the service" ];
+  };
+
+  mistakes = {
+    root-directory = mistake (named {
+      systemd.services.it.serviceConfig = {
+        ExecStart = "/bin/it";
+        RootDirectory = "/srv";
+      };
+    }) "oci-layout: systemd.services.it: RootDirectory is not supported in a container";
+    cycle =
+      mistake
+        (named {
+          systemd.services = {
+            a = running // {
+              after = [ "t.target" ];
+            };
+            b = running // {
+              wantedBy = [ "t.target" ];
+              after = [ "a.service" ];
+            };
+          };
+          systemd.targets.t = { };
+        })
+        "oci-layout: s6.services: each of these waits for the next: a, b, a; remove one of them from after or before";
+    no-user = mistake (named {
+      systemd.services.it.serviceConfig = {
+        ExecStart = "/bin/it";
+        User = "nobody-declared";
+      };
+    }) "there is no user nobody-declared; add it to users.users";
+    timer = mistake (named {
+      systemd.timers.it.timerConfig.OnCalendar = "daily";
+    }) "systemd.timers.it: a container has no timers; let the cluster start a container at that time";
+    different-values = mistake (named {
+      systemd.services.it = lib.mkMerge [
+        running
+        { serviceConfig.ExecStart = "/bin/other"; }
+      ];
+    }) "oci-layout: systemd.services.it.serviceConfig.ExecStart has the values \"/bin/";
+    modular-assertion = mistake (named {
+      system.services.it = {
+        process.argv = [ "/bin/it" ];
+        services.part = {
+          process.argv = [ "/bin/part" ];
+          assertions = [
+            {
+              assertion = false;
+              message = "it cannot be";
+            }
+          ];
+        };
+      };
+    }) "- system.services.it-part: it cannot be";
+  };
+
+  # Steps, order, variables and rules, in a container. The last service ends it.
+  run = make (
+    { pkgs, ... }: {
+      image.name = "units";
+      users.users.web = { };
+      systemd.tmpfiles.rules = [
+        "d /srv/%% 0750 web web"
+        "f '/srv/a b' 0640 web - - it's \"text\""
+        "L /srv/link - - - - a b"
+      ];
+      systemd.services = {
+        db = {
+          preStart = "echo pre";
+          script = "trap 'echo stops; exit 0' TERM; echo db; while :; do sleep 0.1; done";
+          postStop = "echo never";
+        };
+        setup = {
+          after = [ "db.service" ];
+          path = [ pkgs.hello ];
+          environment.TEXT = "a \"b\" 'c' $HOME\n%%d \\";
+          serviceConfig = {
+            Type = "oneshot";
+            User = "web";
+            StateDirectory = "web";
+            WorkingDirectory = "%S/web";
+            Environment = "\"WORDS=two words\"";
+            ExecStartPre = [
+              "-${pkgs.busybox}/bin/false"
+              "+${pkgs.busybox}/bin/id -un"
+            ];
+            ExecStart = [
+              "${pkgs.busybox}/bin/echo \${WORDS} $WORDS %n $$"
+              "${pkgs.busybox}/bin/sh -c 'echo \"$$TEXT\"; pwd; id -un; echo $$STATE_DIRECTORY; greet'"
+            ];
+          };
+        };
+        skipped = {
+          after = [ "db.service" ];
+          unitConfig.ConditionPathExists = "!/srv";
+          serviceConfig = {
+            Type = "oneshot";
+            ExecStart = "${pkgs.busybox}/bin/echo skipped";
+          };
+        };
+        last = {
+          after = [
+            "setup.service"
+            "skipped.service"
+          ];
+          script = ''
+            stat -c '%n %a %U %G' /srv/% "/srv/a b"
+            cat /srv/link
+            exit 7
+          '';
+        };
+      };
+      files = [
+        {
+          source = builtins.path {
+            name = "debian";
+            path = debian;
+          };
+          destination = "/";
+          exclude = [ "usr/share/**" ];
+        }
+      ];
+    }
+  );
+}

@@ -1,0 +1,73 @@
+//! Images with `systemd.services` and `system.services`. NIXPKGS_LIB names nixpkgs or its `lib`, as
+//! for the other images from modules.
+
+use std::collections::BTreeMap;
+use std::process::{Output, Stdio};
+
+use serde::Deserialize;
+
+use crate::common::tool::{Containers, run};
+use crate::nix::layout::Layout;
+use crate::nix::make_image::on_expressions;
+use crate::nix::versions::{Nix, for_each_nix};
+
+for_each_nix! {
+    units_of_modules_are_services, mistakes_in_units_of_modules_have_their_sentence, units_run
+}
+
+fn evaluated<T: for<'de> Deserialize<'de>>(nix: &Nix, attribute: &str) -> T {
+    let mut command = on_expressions(nix, "nix-instantiate");
+    command.args(["--eval", "--strict", "--json", "--read-write-mode", "--attr"]);
+    let value = run(command.arg(format!("makeImage.units.{attribute}")));
+    serde_json::from_str(&value).unwrap()
+}
+
+fn units_of_modules_are_services(nix: Nix) {
+    let claims: BTreeMap<String, bool> = evaluated(&nix, "claims");
+    assert!(claims.len() >= 19, "{claims:?}");
+    let wrong: Vec<_> = claims.iter().filter(|(_, holds)| !**holds).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn mistakes_in_units_of_modules_have_their_sentence(nix: Nix) {
+    let sentences: BTreeMap<String, String> = evaluated(&nix, "sentences");
+    assert!(sentences.len() > 5);
+    for (name, sentence) in sentences {
+        let mut command = on_expressions(&nix, "nix-instantiate");
+        command.args(["--attr", &format!("makeImage.units.mistakes.{name}.image")]);
+        let Output { status, stderr, .. } = command.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&stderr);
+        assert!(!status.success(), "{name} was not refused");
+        assert!(said.contains(&sentence), "{name}: missing: {sentence}\n{said}");
+    }
+}
+
+fn units_run(nix: Nix) {
+    let mut command = on_expressions(&nix, "nix-build");
+    command.args(["--no-out-link", "--quiet", "--attr", "makeImage.units.run"]);
+    let layout = Layout::checked(nix.physical(run(&mut command).trim()));
+    let name = layout.path().file_name().unwrap().to_str().unwrap();
+    let containers = Containers::new(layout.path().parent().unwrap());
+    let mut podman = containers.tool("podman");
+    podman.args(["run", "--rm", "--quiet", &format!("oci:{name}")]);
+    let output = podman.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let expected = [
+        "pre",
+        "db",
+        "root",
+        "two words two words setup.service $",
+        "a \"b\" 'c' $HOME",
+        "%d \\",
+        "/var/lib/web",
+        "web",
+        "/var/lib/web",
+        "hello",
+        "/srv/% 750 web web",
+        "/srv/a b 640 web root",
+        "it's \"text\"stops",
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{errors}");
+    assert_eq!(output.status.code(), Some(7), "{errors}");
+}
