@@ -10,6 +10,8 @@
 
   - [modules] A list of modules: sets, functions from `config`, `lib`, `pkgs` and `options` to sets, and files with either.
   - [specialArgs] Further arguments of modules, also for `imports`. Default: `{ }`.
+  - [nixos] nixpkgs as a path, usually `pkgs.path`, for modules of NixOS: the image contains what `modules` add to an empty
+    NixOS, without systemd. With `null`, there are only the modules of this library. Default: `null`.
 
   # Examples
 
@@ -33,8 +35,25 @@
 {
   modules,
   specialArgs ? { },
+  nixos ? null,
 }:
 let
+  # With NixOS, the modules are its modules, and the image takes over what they add.
+  nixosModules = [
+    ./modules/nixos.nix
+    {
+      _module.args.nixosSystems = import ./modules/nixos/evaluate.nix {
+        lib = nixpkgsLib;
+        system = hostSystem;
+        inherit
+          modules
+          nixos
+          pkgs
+          specialArgs
+          ;
+      };
+    }
+  ];
   evaluated =
     if nixpkgsLib == null then
       throw "oci-layout: ociMakeImage needs the module system of nixpkgs; pass pkgs or lib to the functions, as in nix/default.nix"
@@ -52,7 +71,7 @@ let
               };
             }
           ]
-          ++ modules;
+          ++ (if nixos == null then modules else nixosModules);
       };
   inherit (evaluated) config options;
   inherit (config) build image users;

@@ -27,8 +27,8 @@
 let
   lib = import ./internal/lib.nix;
   values = import ./units/values.nix { inherit lib; };
-  words = import ./units/words.nix { };
-  specifiers = import ./units/specifiers.nix { };
+  words = import ./units/words.nix { inherit lib; };
+  specifiers = import ./units/specifiers.nix { inherit lib; };
   quantities = import ./units/quantities.nix { };
   classify = import ./units/classify.nix { directives = import ./units/directives.nix { }; };
   lifecycle = import ./units/lifecycle.nix { inherit quantities values; };
@@ -42,9 +42,23 @@ let
       quantities
       values
       ;
-    commands = import ./units/commands.nix { inherit shell values words; };
-    directories = import ./units/directories.nix { inherit toFile values words; };
-    environment = import ./units/environment.nix { inherit values words; };
+    commands = import ./units/commands.nix {
+      inherit
+        lib
+        shell
+        values
+        words
+        ;
+    };
+    directories = import ./units/directories.nix {
+      inherit
+        lib
+        toFile
+        values
+        words
+        ;
+    };
+    environment = import ./units/environment.nix { inherit lib values words; };
     specifiersOf = specifiers.ofService;
   };
 

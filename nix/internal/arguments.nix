@@ -255,6 +255,7 @@ let
     ociMakeImage = {
       types = {
         modules = list;
+        nixos = any;
         specialArgs = set;
       };
       hints = each "set image.name, image.tag and so on in a module: modules = [ { image.name = …; } ]" [

@@ -1,6 +1,8 @@
 # The functions of nixpkgs' `lib` that this library uses, under the names that they have there. nixpkgs is optional here.
 rec {
   toList = value: if builtins.isList value then value else [ value ];
+  # `builtins.match` and `builtins.split` forget which store paths a string refers to.
+  addContextFrom = source: target: builtins.substring 0 0 source + target;
   optional = condition: value: if condition then [ value ] else [ ];
   optionals = condition: values: if condition then values else [ ];
   optionalAttrs = condition: attributes: if condition then attributes else { };

@@ -6,7 +6,7 @@
 let
   inherit (lib) mkOption types;
   base = import ./system-services/service.nix { inherit lib; };
-  words = import ../units/words.nix { };
+  words = import ../units/words.nix { lib = import ../internal/lib.nix; };
 
   # Each service with its full name, and then the ones inside of it.
   flatten =

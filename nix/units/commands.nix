@@ -1,5 +1,6 @@
 # Command lines, as in `ExecStart`: the prefixes become attributes, and the rest stays one line, which the program splits.
 {
+  lib,
   shell,
   values,
   words,
@@ -44,7 +45,7 @@ let
       parts = builtins.match "[ \t\n]*([-@:+!|]*)(.*)" text;
       prefixes = builtins.head parts;
       has = prefix: builtins.length (builtins.split "[${prefix}]" prefixes) > 1;
-      expanded = specifiers.expandLine place' (builtins.elemAt parts 1);
+      expanded = lib.addContextFrom text (specifiers.expandLine place' (builtins.elemAt parts 1));
       verbatim = if has ":" then builtins.replaceStrings [ "$" ] [ "$$" ] expanded else expanded;
     in
     if has "|" then
@@ -53,7 +54,9 @@ let
       throw "oci-layout: ${place'} has no program: ${text}"
     else
       {
-        command = commandOf (if has "@" then renamed place' verbatim else verbatim);
+        command = commandOf (
+          if has "@" then lib.addContextFrom text (renamed place' verbatim) else verbatim
+        );
         ignoreFailure = has "-";
         asRoot = has "+!";
       };

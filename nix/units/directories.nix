@@ -1,5 +1,6 @@
 # Directories that a service owns, and its credentials.
 {
+  lib,
   toFile,
   values,
   words,
@@ -90,7 +91,7 @@ let
     else
       {
         name = builtins.head parts;
-        value = builtins.elemAt parts 1;
+        value = lib.addContextFrom text (builtins.elemAt parts 1);
       };
   fileOf = name: source: {
     inherit source;

@@ -1,5 +1,9 @@
 # The variables of a service, and the packages on its `PATH`.
-{ values, words }:
+{
+  lib,
+  values,
+  words,
+}:
 {
   place,
   specifiers,
@@ -19,7 +23,7 @@ let
     else
       {
         name = builtins.head parts;
-        value = builtins.elemAt parts 1;
+        value = lib.addContextFrom word (builtins.elemAt parts 1);
       };
   assigned = builtins.listToAttrs (
     # The last value of a name counts, and `listToAttrs` takes the first.

@@ -109,7 +109,9 @@ let
     if parts == null || builtins.head parts != "" then
       throw "oci-layout: ${place}: ${directive}=${text} is not supported; write a path, or ! and a path"
     else
-      command.test tests.${directive} (builtins.elemAt parts 1 == "!") (builtins.elemAt parts 2);
+      command.test tests.${directive} (builtins.elemAt parts 1 == "!") (
+        lib.addContextFrom text (builtins.elemAt parts 2)
+      );
   conditions = builtins.concatMap (
     directive: map (condition directive) (values.listOf (unitConfig.${directive} or null))
   ) (builtins.attrNames tests);
@@ -134,7 +136,7 @@ let
     if builtins.elemAt directoryParts 1 == "~" then
       homeOf (if account == null then "root" else account)
     else
-      builtins.elemAt directoryParts 1;
+      lib.addContextFrom directory (builtins.elemAt directoryParts 1);
 
   limits = builtins.listToAttrs (
     builtins.concatMap (

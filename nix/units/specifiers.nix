@@ -1,5 +1,5 @@
 # Specifiers, as `%n`. As in systemd, all letters and digits after `%` are specifiers, and other characters are none.
-{ }:
+{ lib }:
 let
   directories = {
     "%" = "%";
@@ -26,9 +26,11 @@ let
         else
           "%${letter}";
     in
-    builtins.concatStringsSep "" (
-      map (part: if builtins.isString part then part else replaced (builtins.head part)) (
-        builtins.split "%(.?)" text
+    lib.addContextFrom text (
+      builtins.concatStringsSep "" (
+        map (part: if builtins.isString part then part else replaced (builtins.head part)) (
+          builtins.split "%(.?)" text
+        )
       )
     );
 in

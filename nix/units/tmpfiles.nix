@@ -51,7 +51,11 @@ let
           mode = at 7;
           user = at 11;
           group = at 15;
-          argument = builtins.elemAt parts 23;
+          argument =
+            if builtins.elemAt parts 23 == null then
+              null
+            else
+              lib.addContextFrom line (builtins.elemAt parts 23);
         }
       ];
   ofSettings = builtins.concatMap (

@@ -1,6 +1,6 @@
 # Words, quotes and escapes, by the rules that systemd has for most of its directives (systemd.syntax(7), "Quoting").
 # Command lines are not split here: the program does so when it writes the start script.
-{ }:
+{ lib }:
 let
   hex = {
     a = 10;
@@ -70,16 +70,18 @@ in
   # The text with its escapes replaced.
   unescape =
     place: text:
-    builtins.concatStringsSep "" (
-      map (
-        part:
-        if builtins.isString part then
-          part
-        else if builtins.head part == null then
-          throw "oci-layout: ${place} ends with a backslash; write two"
-        else
-          unescaped place (builtins.head part)
-      ) (builtins.split "\\\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)?" text)
+    lib.addContextFrom text (
+      builtins.concatStringsSep "" (
+        map (
+          part:
+          if builtins.isString part then
+            part
+          else if builtins.head part == null then
+            throw "oci-layout: ${place} ends with a backslash; write two"
+          else
+            unescaped place (builtins.head part)
+        ) (builtins.split "\\\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)?" text)
+      )
     );
 
   # The words of a text. Quotes may begin and end inside of a word.
@@ -129,7 +131,7 @@ in
     if end.quote != null then
       throw "oci-layout: ${place}: the quote ${end.quote} is not closed in: ${text}"
     else
-      end.words ++ (if end.word == null then [ ] else [ end.word ]);
+      map (lib.addContextFrom text) (end.words ++ (if end.word == null then [ ] else [ end.word ]));
 
   # A word of a command line that stands for exactly this text.
   quote =

@@ -59,6 +59,7 @@ let
 in
 {
   units = import ./units/images.nix scope;
+  nixos = import ./units/nixos.nix scope;
   claims = import ./make-image/claims.nix scope;
   images = import ./make-image/images.nix scope;
   inherit mistakes;

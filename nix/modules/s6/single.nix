@@ -29,16 +29,19 @@ let
 
   # A command line in which quotes surround whole words, and nothing is expanded.
   word = "(\"[^\"\\\\$%]*\"|'[^'\\\\$%]*'|[^ \t\n\"'\\\\$%;]+)";
+  # Matches forget which store paths a string refers to.
   words =
     line:
-    map (
-      part:
-      let
-        text = builtins.head part;
-        length = builtins.stringLength text;
-      in
-      if builtins.match "[\"'].*" text == null then text else builtins.substring 1 (length - 2) text
-    ) (builtins.filter builtins.isList (builtins.split word line));
+    map (word: builtins.substring 0 0 line + word) (
+      map (
+        part:
+        let
+          text = builtins.head part;
+          length = builtins.stringLength text;
+        in
+        if builtins.match "[\"'].*" text == null then text else builtins.substring 1 (length - 2) text
+      ) (builtins.filter builtins.isList (builtins.split word line))
+    );
   command =
     if service.command == null || builtins.isList service.command then
       service.command

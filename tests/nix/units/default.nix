@@ -2,8 +2,10 @@
 let
   directives = import ../../../nix/units/directives.nix { };
   classify = import ../../../nix/units/classify.nix { inherit directives; };
-  words = import ../../../nix/units/words.nix { };
-  specifiers = import ../../../nix/units/specifiers.nix { };
+  words = import ../../../nix/units/words.nix { lib = import ../../../nix/internal/lib.nix; };
+  specifiers = import ../../../nix/units/specifiers.nix {
+    lib = import ../../../nix/internal/lib.nix;
+  };
   quantities = import ../../../nix/units/quantities.nix { };
   lower = import ./lower.nix;
 

@@ -114,6 +114,40 @@ rec {
           "/bin/it"
           "a b"
         ];
+    # Without it, the image would lack the program.
+    the-first-process-refers-to-its-program = builtins.hasContext (
+      builtins.head
+        (named { systemd.services.it.serviceConfig.ExecStart = "${pkgs.hello}/bin/greet"; })
+        .config.image.entrypoint
+    );
+    values-refer-to-their-packages =
+      let
+        hello = "${pkgs.hello}/bin/greet";
+        it = ofUnit {
+          serviceConfig = {
+            ExecStart = "@${hello} name";
+            ExecStartPre = ":-${hello}";
+            Environment = "A=${hello}";
+            EnvironmentFile = hello;
+            WorkingDirectory = "-${hello}";
+            LoadCredential = "a:${hello}";
+          };
+          unitConfig.ConditionPathExists = hello;
+        };
+        rules = named {
+          systemd.tmpfiles.rules = [ "L /etc/link - - - - ${hello}" ];
+        };
+      in
+      lib.all builtins.hasContext [
+        it.command.line
+        (lib.last it.preStart).command.line
+        (lib.last (builtins.head it.preStart).command)
+        it.environment.A
+        (builtins.head it.environmentFiles).path
+        it.workingDirectory
+        (builtins.head it.files).source
+        (lib.last (builtins.head rules.init.services).command)
+      ];
     lists-of-modules-are-one-list =
       (ofUnit (
         lib.mkMerge [

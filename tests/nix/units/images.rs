@@ -12,7 +12,7 @@ use crate::nix::make_image::on_expressions;
 use crate::nix::versions::{Nix, for_each_nix};
 
 for_each_nix! {
-    units_of_modules_are_services, mistakes_in_units_of_modules_have_their_sentence, units_run
+    units_of_modules_are_services, modules_of_nixos_add_to_images, mistakes_in_units_of_modules_have_their_sentence, units_run
 }
 
 fn evaluated<T: for<'de> Deserialize<'de>>(nix: &Nix, attribute: &str) -> T {
@@ -25,6 +25,23 @@ fn evaluated<T: for<'de> Deserialize<'de>>(nix: &Nix, attribute: &str) -> T {
 fn units_of_modules_are_services(nix: Nix) {
     let claims: BTreeMap<String, bool> = evaluated(&nix, "claims");
     assert!(claims.len() >= 19, "{claims:?}");
+    let wrong: Vec<_> = claims.iter().filter(|(_, holds)| !**holds).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The stand-in in `tests/nix/nixpkgs/nixos` has units in the shape of NixOS.
+fn modules_of_nixos_add_to_images(nix: Nix) {
+    let mut command = on_expressions(&nix, "nix-instantiate");
+    command.args([
+        "--eval",
+        "--strict",
+        "--json",
+        "--read-write-mode",
+        "--attr",
+        "makeImage.nixos",
+    ]);
+    let claims: BTreeMap<String, bool> = serde_json::from_str(&run(&mut command)).unwrap();
+    assert!(claims.len() >= 20, "{claims:?}");
     let wrong: Vec<_> = claims.iter().filter(|(_, holds)| !**holds).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

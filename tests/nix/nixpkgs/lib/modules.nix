@@ -22,7 +22,7 @@ let
               inherit lib;
               inherit (result) config options;
             }
-            // builtins.mapAttrs (name: _: specialArgs.${name} or result.config._module.args.${name}) (
+            // builtins.mapAttrs (name: _: specialArgs.${name} or tree.config._module.args.${name}) (
               removeAttrs (builtins.functionArgs module) [
                 "config"
                 "lib"

@@ -1,0 +1,87 @@
+# Options and values that a NixOS without any module of a user has.
+{ lib, pkgs, ... }:
+let
+  inherit (lib) mkOption types;
+  option = type: default: mkOption { inherit type default; };
+  set = options: types.attrsOf (types.submodule options);
+in
+{
+  options = {
+    assertions = option (types.listOf types.raw) [ ];
+    warnings = option (types.listOf types.str) [ ];
+    boot.isContainer = option types.bool false;
+    nixpkgs.pkgs = option types.raw null;
+    system.stateVersion = option types.str "";
+    # NixOS has other images.
+    image.modules = option (types.attrsOf types.raw) { };
+    environment.systemPackages = option (types.listOf types.package) [ ];
+    environment.etc = option (set (
+      { name, ... }: {
+        options = {
+          enable = option types.bool true;
+          target = option types.str name;
+          text = option (types.nullOr types.lines) null;
+          source = option (types.nullOr types.path) null;
+          mode = option types.str "symlink";
+          user = option types.str "+0";
+          group = option types.str "+0";
+        };
+      }
+    )) { };
+    users.users = option (set (
+      { name, ... }: {
+        options = {
+          name = option types.str name;
+          uid = option (types.nullOr types.int) null;
+          group = option types.str "";
+          extraGroups = option (types.listOf types.str) [ ];
+          description = option types.str "";
+          home = option types.path "/var/empty";
+          createHome = option types.bool false;
+          homeMode = option types.str "700";
+          isSystemUser = option types.bool false;
+          isNormalUser = option types.bool false;
+          shell = option types.raw (pkgs.shadow // { shellPath = "/bin/nologin"; });
+          hashedPassword = option (types.nullOr types.str) null;
+          initialHashedPassword = option (types.nullOr types.str) null;
+          password = option (types.nullOr types.str) null;
+          initialPassword = option (types.nullOr types.str) null;
+          hashedPasswordFile = option (types.nullOr types.str) null;
+        };
+      }
+    )) { };
+    users.groups = option (set {
+      options = {
+        gid = option (types.nullOr types.int) null;
+        members = option (types.listOf types.str) [ ];
+      };
+    }) { };
+  };
+
+  config = {
+    environment.systemPackages = [ pkgs.systemd ];
+    environment.etc = {
+      "os-release".text = "ID=nixos\n";
+      "nsswitch.conf".text = "hosts: mymachines systemd files dns\n";
+      "ssl/certs/ca-certificates.crt".source = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
+    };
+    users.users = {
+      root = {
+        uid = 0;
+        group = "root";
+      };
+      messagebus = {
+        uid = 4;
+        group = "messagebus";
+      };
+    };
+    users.groups = {
+      root.gid = 0;
+      messagebus.gid = 4;
+    };
+    warnings = [ "of every system" ];
+    systemd.services.systemd-journald.serviceConfig.ExecStart = "${pkgs.systemd}/bin/journald";
+    systemd.tmpfiles.rules = [ "z /var/log 0755 root root" ];
+    systemd.timers.clean = { };
+  };
+}
