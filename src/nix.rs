@@ -16,6 +16,7 @@
 //! | `image_layout` | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged`, `sparse` | a layout |
 //! | `files` | `files`, a list of `{ destination, text, executable }`, `{ destination, symlink }` and `{ destination, directory }` | these files |
 //! | `services` | `services`, a list in the order of starts; `path`, packages | the scripts that start and supervise them |
+//! | `test_image` | `base`, `script`, `user`, `shell`, `unshare`, `path` | an empty file, if the script succeeds |
 //! | `verify` | `layout`, `deep`, `strict` | an empty file, if the layout has no error |
 //! | `pull` | `reference`, `platform`, `tag`, `plainHttp` | a layout of an image in a registry |
 //! | `pull_blob` | `reference`, `digest`, `size`, `mediaType`, `plainHttp` | the bytes of a blob in a registry |
@@ -53,6 +54,7 @@ pub(crate) mod layers;
 pub(crate) mod output;
 pub(crate) mod pull;
 pub(crate) mod services;
+pub(crate) mod test_image;
 
 #[cfg(feature = "registry")]
 pub use crate::nix::pull::{pull, pull_blob};
@@ -65,4 +67,5 @@ pub use crate::nix::{
     layers::{closure_layers, layer_tar},
     pull::blobs_to_layout,
     services::services,
+    test_image::test_image,
 };

@@ -267,6 +267,18 @@ let
     };
     ociFiles.types.files = listOf "a list of files" files.inPackage;
     ociVerify.hints.image = "layout";
+    ociTestImage = {
+      types = {
+        image = base;
+        script = text;
+        user = int;
+        packages = list;
+      };
+      hints = {
+        layout = "image";
+        testscript = "script";
+      };
+    };
   };
   pull = {
     imagetag = "write the tag in imageName, as in \"docker.io/library/alpine:3.20\"";

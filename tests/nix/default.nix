@@ -28,6 +28,7 @@ let
   packages = import ./packages.nix {
     busybox = program "busybox";
     say = program "say";
+    util-linux = program "util-linux";
   };
   scope =
     oci

@@ -27,6 +27,7 @@ let
     '';
     s6 = linksTo "/usr/bin";
     execline = linksTo "/usr/lib/execline/bin";
+    util-linux = packages.unshare;
     coreutils = packages.package "coreutils" "mkdir -p $out/bin; echo > $out/bin/ls";
     bashInteractive = packages.package "bash" "mkdir -p $out/bin; echo > $out/bin/bash";
     hello = packages.greet // {
@@ -56,13 +57,15 @@ let
     lib = nixpkgsLib;
   };
   mistakes = import ./make-image/mistakes.nix scope;
+  images = import ./make-image/images.nix scope;
 in
 {
   units = import ./units/images.nix scope;
   nixos = import ./units/nixos.nix scope;
   claims = import ./make-image/claims.nix scope;
-  images = import ./make-image/images.nix scope;
+  inherit images;
   inherit mistakes;
+  tests = import ./make-image/tests.nix (scope // { inherit images; });
   # `mistakes` cannot be evaluated as a whole.
   sentences = builtins.mapAttrs (_: mistake: mistake.sentence) mistakes;
   warned = named {

@@ -13,6 +13,7 @@ use crate::nix::versions::{Nix, for_each_nix};
 for_each_nix! {
     modules_decide_what_the_image_is, each_mistake_has_its_sentence, warnings_are_shown,
     images_are_the_same_when_they_are_built_again, services_run_in_their_order,
+    images_are_tested_in_the_sandbox,
 }
 
 /// A command on the tests' expressions.
@@ -145,7 +146,6 @@ fn services_run_in_their_order(nix: Nix) {
         r#"a 'b' "c" $HOME `d` %n \ e"#,
         "its own",
         "its own a b",
-        "root",
         "/var/lib",
         "/var/lib/web 755 29631:29631",
         "/var/lib/web/state 644 29631:29631",
@@ -156,4 +156,19 @@ fn services_run_in_their_order(nix: Nix) {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{errors}");
     assert_eq!(output.status.code(), Some(7), "{errors}");
+}
+
+fn images_are_tested_in_the_sandbox(nix: Nix) {
+    let mut command = on_expressions(&nix, "nix-build");
+    run(command.args(["--no-out-link", "--attr", "makeImage.tests.good"]));
+    let sentences = run(&mut evaluation(&nix, "tests.sentences"));
+    let sentences: BTreeMap<String, String> = serde_json::from_str(&sentences).unwrap();
+    assert!(!sentences.is_empty());
+    for (name, sentence) in sentences {
+        let mut command = on_expressions(&nix, "nix-build");
+        let test = format!("makeImage.tests.bad.{name}.test");
+        let output = command.args(["--no-out-link", "--attr", &test]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(&sentence), "{name}: {said}");
+    }
 }

@@ -1,5 +1,9 @@
 # Packages built without nixpkgs, by a static busybox. Programs that run in an image are static too.
-{ busybox, say }:
+{
+  busybox,
+  say,
+  util-linux,
+}:
 let
   package =
     name: script:
@@ -17,6 +21,14 @@ let
 in
 rec {
   inherit busybox package;
+
+  # A program of this machine, with its libraries.
+  unshare = package "util-linux" ''
+    mkdir -p $out/bin
+    printf '#!%s sh\nexec %s/lib/ld-linux-x86-64.so.2 --library-path %s/lib %s/lib/unshare "$@"\n' \
+      ${busybox}/bin/busybox ${util-linux} ${util-linux} ${util-linux} > $out/bin/unshare
+    chmod +x $out/bin/unshare
+  '';
 
   nginx = program "nginx";
   bash = package "bash" "cp ${say}/bin/say $out";

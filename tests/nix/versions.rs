@@ -168,7 +168,7 @@ impl Drop for Nix {
 }
 
 /// A folder with `oci-layout`, `busybox` and `say`, each with its program in `bin`. All are static,
-/// because the sandbox has no libraries.
+/// because the sandbox has no libraries. `util-linux` has its libraries beside it.
 pub static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nix-programs");
     let package = env!("CARGO_MANIFEST_DIR");
@@ -205,6 +205,7 @@ pub static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
         .next_back();
     put(&program.expect("cargo names the program that it made"), &folder.join("oci-layout/bin"));
     put(&busybox(), &folder.join("busybox/bin"));
+    put_with_libraries("unshare", &folder.join("util-linux/lib"));
 
     let scratch = TempDir::new().unwrap();
     let say = scratch.path().join("say");
@@ -224,6 +225,14 @@ pub static PROGRAMS: LazyLock<PathBuf> = LazyLock::new(|| {
     put(&say, &folder.join("say/bin"));
     folder
 });
+
+/// A program of this machine, which is not static, with its libraries beside it.
+fn put_with_libraries(name: &str, folder: &Path) {
+    let program = run(Command::new("sh").args(["-c", "command -v \"$0\"", name]));
+    let libraries = run(Command::new("ldd").arg(program.trim()));
+    let paths = libraries.split_whitespace().filter(|word| word.starts_with('/'));
+    paths.chain([program.trim()]).for_each(|path| put(Path::new(path), folder));
+}
 
 /// Replaced atomically, because tests of another process may be reading it.
 fn put(program: &Path, folder: &Path) {

@@ -43,6 +43,8 @@ enum Step {
     Files,
     /// Build the scripts that start services
     Services,
+    /// Run a script that starts containers of an image
+    TestImage,
     /// Verify a layout
     Verify,
     /// Fetch an image from a registry
@@ -78,6 +80,7 @@ impl Nix {
             Step::ImageLayout => nix::image_layout(&attributes, pool),
             Step::Files => nix::files(&attributes),
             Step::Services => nix::services(&attributes),
+            Step::TestImage => nix::test_image(&attributes, pool),
             Step::Verify => nix::verify(&attributes, pool),
             #[cfg(feature = "registry")]
             Step::Pull => nix::pull(&attributes, registries::client()?, pool),

@@ -122,7 +122,7 @@ in
         };
         state = {
           type = "oneshot-post";
-          script = "id -un; pwd; stat -c '%n %a %u:%g' /var/lib/web /var/lib/web/state";
+          script = "pwd; stat -c '%n %a %u:%g' /var/lib/web /var/lib/web/state";
           path = [ pkgs.busybox ];
           workingDirectory = "/var/lib";
           after = [ "prefixed" ];

@@ -71,6 +71,14 @@ let
     installShellFiles = "a hook, which the stand-in for buildRustPackage below has anyway";
     lib = import ./lib;
 
+    # A program of this machine, with its libraries.
+    util-linux = shell "util-linux" { } ''
+      mkdir -p $out/bin
+      printf '#!%s sh\nexec %s/lib/ld-linux-x86-64.so.2 --library-path %s/lib %s/lib/unshare "$@"\n' \
+        ${busybox} ${program "util-linux"} ${program "util-linux"} ${program "util-linux"} > $out/bin/unshare
+      chmod +x $out/bin/unshare
+    '';
+
     hello = says "hello";
     kubectl = says "kubectl";
     curl = says "curl";

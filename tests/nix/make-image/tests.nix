@@ -1,0 +1,94 @@
+# Tests of images in the sandbox: `good` ones succeed, and each of `bad` fails with the sentence.
+{
+  images,
+  named,
+  oci,
+  pkgs,
+  ...
+}:
+let
+  test = image: script: oci.ociTestImage { inherit image script; };
+  sh =
+    script:
+    named {
+      image.entrypoint = [
+        "${pkgs.busybox}/bin/busybox"
+        "sh"
+        "-c"
+        script
+      ];
+    };
+  server = named {
+    image.isRoot = true;
+    s6.services.web.command = [
+      "${pkgs.busybox}/bin/busybox"
+      "sh"
+      "-c"
+      "trap 'exit 3' TERM; ${pkgs.busybox}/bin/busybox httpd -p 80 -h /srv; while :; do ${pkgs.busybox}/bin/busybox sleep 0.1; done"
+    ];
+    files = [
+      {
+        destination = "/srv/index.html";
+        text = "a page\n";
+      }
+    ];
+  };
+  failing = script: sentence: {
+    inherit sentence;
+    test = test server script;
+  };
+in
+rec {
+  sentences = builtins.mapAttrs (_: test: test.sentence) bad;
+  good = {
+    # A port answers, and a signal ends the program.
+    port = test server ''
+      start
+      eventually wget -q -O page http://127.0.0.1:80/
+      test "$(cat page)" = "a page"
+      code=0
+      stop || code=$?
+      test "$code" = 3
+    '';
+
+    # Arguments, the exit code, and a file.
+    program = test (sh "echo $0 $1; id -u; echo x > /tmp/it; exit 5") ''
+      code=0
+      start a b
+      finish || code=$?
+      test "$code" = 5
+      test "$(cat "$root/tmp/it")" = x
+      test "$(cat log)" = "a b
+      65532"
+    '';
+
+    # Nothing of the builder is in the container.
+    clean = test (sh "env | ${pkgs.busybox}/bin/grep -v '^PATH=\\|^PWD=\\|^SHLVL=' || echo none; echo $$; ls /build 2>&1") ''
+      start
+      finish || true
+      head -n 2 log > two
+      printf 'none\n1\n' | cmp - two
+    '';
+
+    # All services, with the user of the test.
+    services = oci.ociTestImage {
+      image = images.services;
+      script = ''
+        start
+        code=0
+        finish || code=$?
+        test "$code" = 7
+        grep -q 'migrate' log
+        test "$(tail -n 1 log)" = "db stops"
+      '';
+    };
+  };
+
+  bad = {
+    fails = failing "start; false" "the test failed";
+    ends = {
+      sentence = "the container ended before this succeeded: false";
+      test = test (sh "exit 3") "start; eventually false";
+    };
+  };
+}
