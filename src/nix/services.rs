@@ -96,7 +96,7 @@ pub fn services(attributes: &Attributes) -> Result<()> {
 /// The entry point of the image.
 fn entry_point(context: &Context<'_>, services: usize) -> Result<String> {
     let dir = format!("${{{}}}", context.key);
-    let mut script = Script::new(context.tools, context.key);
+    let mut script = Script::new(context.tools, context.lib, context.key);
     script
         .program("backtick", ["-i", "-E", context.key])?
         .block(|script| {
@@ -176,4 +176,122 @@ fn text(path: &Path, text: &str) -> Result<()> {
 fn program(path: &Path, script: &str) -> Result<()> {
     text(path, script)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(Error::write(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::basics::report::Report;
+
+    /// Writes services with a package of empty programs. The files, by their paths in the output.
+    fn write(services: Value) -> Result<BTreeMap<PathBuf, String>> {
+        let dir = TempDir::new().unwrap();
+        let bin = dir.path().join("package/bin");
+        fs::create_dir_all(&bin).unwrap();
+        let programs = "sh execlineb awk cat chmod chown cp date id ln mkdir mkfifo mv rm s6-socklog s6-svc \
+            s6-svscanctl s6-svstat s6-svwait s6-envdir s6-setsid s6-svscan sleep stat timeout wc echo \
+            backtick redirfd background unexport foreground importas ifelse fdmove fdclose test cd exit \
+            export umask s6-softlimit ifthenelse s6-applyuidgid multisubstitute";
+        for name in programs.split_whitespace() {
+            fs::write(bin.join(name), "").unwrap();
+        }
+        let out = dir.path().join("out");
+        let attributes = json!({ "outputs": { "out": out }, "path": [dir.path().join("package")],
+            "services": services });
+        super::services(&Attributes::from_value(attributes)?)?;
+        let files = walkdir::WalkDir::new(&out).into_iter().map(|entry| entry.unwrap().into_path());
+        let root = dir.path().to_str().unwrap();
+        Ok(files
+            .filter(|file| file.is_file())
+            .map(|file| {
+                let text = fs::read_to_string(&file).unwrap().replace(root, "");
+                (file.strip_prefix(&out).unwrap().to_owned(), text)
+            })
+            .collect())
+    }
+
+    #[test]
+    fn the_output_depends_on_the_services_alone() {
+        let services = json!([{ "name": "web", "kind": "long-run", "command": ["/bin/web", "a b"],
+            "environment": { "B": "$x", "A": "" }, "stopSignal": "SIGQUIT", "stopTimeout": 1.5 }]);
+        let files = write(services.clone()).unwrap();
+        assert_eq!(files, write(services).unwrap());
+        let file = |path: &str| files[Path::new(path)].as_str();
+        assert_eq!(
+            file("services/web/run"),
+            "#!/package/bin/execlineb -P\n\
+             /package/bin/s6-envdir -f -L ../../environment\n\
+             /package/bin/export A \"\"\n\
+             /package/bin/export B \"$x\"\n\
+             /package/bin/foreground\n{\n/package/bin/fdmove 1 3\n/package/bin/echo\n}\n\
+             /package/bin/importas -u start_services_code_1 \"?\"\n\
+             /package/bin/fdclose 3\n\
+             /package/bin/cd /\n\
+             /bin/web \"a b\"\n"
+        );
+        assert_eq!(file("services/web/down-signal"), "SIGQUIT\n");
+        assert_eq!(file("services/web/timeout-kill"), "1500\n");
+    }
+
+    #[test]
+    fn errors_name_the_service_and_the_member() {
+        let rows = [
+            (json!({ "kind": "sometimes" }), "service \"web\", kind: unknown variant"),
+            (json!({ "color": 1 }), "service \"web\", color: unknown field"),
+            (json!({ "command": [] }), "service \"web\", command: it has no arguments"),
+            (json!({ "command": "x" }), "service \"web\", command: expected a list of texts"),
+            (
+                json!({ "command": { "line": "a ; b", "unit": "web.service" } }),
+                "service \"web\", command: the command \"a ; b\" of web.service is wrong",
+            ),
+            (
+                json!({ "environment": { "A=B": "" } }),
+                "service \"web\", environment: \"A=B\" cannot be",
+            ),
+            (json!({ "environment": { "A": "\0" } }), "service \"web\": a text contains a NUL"),
+            (json!({ "umask": "9" }), "service \"web\", umask: \"9\" is not octal"),
+            (
+                json!({ "workingDirectory": "x" }),
+                "service \"web\", workingDirectory: \"x\" is not absolute",
+            ),
+            (
+                json!({ "workingDirectory": "~" }),
+                "service \"web\", workingDirectory: the service has no user",
+            ),
+            (json!({ "readiness": {} }), "service \"web\", readiness: expected exactly one of"),
+            (json!({ "readiness": { "fd": 2 } }), "service \"web\", readiness: expected an fd"),
+            (json!({ "stopSignal": "TERM" }), "service \"web\", stopSignal: expected one of"),
+            (json!({ "stopTimeout": -1 }), "service \"web\", stopTimeout: expected seconds"),
+            (
+                json!({ "limits": { "nice": "1" } }),
+                "service \"web\", limits: \"nice\" is not one of",
+            ),
+            (
+                json!({ "limits": { "core": "x" } }),
+                "service \"web\", limits: core: \"x\" is not a number",
+            ),
+            (json!({ "name": "a/b" }), "service \"a/b\", name: it names a directory"),
+            (json!({ "name": ".a" }), "service \".a\", name: it names a directory"),
+            (
+                json!({ "user": { "uid": 1, "gid": 1 }, "ambientCapabilities": ["CAP_CHOWN"] }),
+                "path: none of the packages has bin/setpriv: add pkgs.util-linux",
+            ),
+        ];
+        for (members, expected) in rows {
+            let mut service = json!({ "name": "web", "kind": "long-run", "command": ["/bin/web"] });
+            service.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            let error = write(json!([service])).map(drop).unwrap_err();
+            let error = Report(&error).to_string();
+            assert!(error.contains(expected), "{members}: {error}");
+        }
+        let twice = json!({ "name": "web", "kind": "oneshot-pre", "command": ["/bin/web"] });
+        let error = write(json!([twice, twice])).map(drop).unwrap_err().to_string();
+        assert!(error.contains("service \"web\", name: another service has this name"), "{error}");
+        assert!(write(json!([])).is_err());
+    }
 }

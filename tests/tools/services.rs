@@ -2,7 +2,10 @@
 
 mod container;
 mod ends;
+mod environment;
 mod start;
+mod supervision;
+mod surroundings;
 
 use container::{Services, compressed_size, sh};
 

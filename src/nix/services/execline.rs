@@ -15,6 +15,8 @@ use crate::{
 /// A script under construction.
 pub(crate) struct Script<'a> {
     tools: &'a Tools,
+    /// The folder of the scripts that do not depend on services.
+    lib: &'a str,
     text: String,
     /// The name that stands for a value which is only known at the start. It is in no text of the
     /// script.
@@ -26,8 +28,8 @@ pub(crate) struct Script<'a> {
 
 impl<'a> Script<'a> {
     /// An empty script.
-    pub(crate) fn new(tools: &'a Tools, key: &'a str) -> Self {
-        Self { tools, text: String::new(), key, codes: 0 }
+    pub(crate) fn new(tools: &'a Tools, lib: &'a str, key: &'a str) -> Self {
+        Self { tools, lib, text: String::new(), key, codes: 0 }
     }
 
     /// Runs this program of `path`, which executes the rest.
@@ -67,16 +69,25 @@ impl<'a> Script<'a> {
         for word in words {
             arguments.push(self.argument(word, &mut variables));
         }
+        for (number, variable) in variables.iter().enumerate() {
+            if let Variable::Split(name) = variable {
+                let (split, key) = (format!("{}/split", self.lib), self.numbered(number));
+                self.program("backtick", [key])?.block(|script| {
+                    script.line([&split, name]);
+                    Ok(())
+                })?;
+            }
+        }
         if !variables.is_empty() {
             self.program("multisubstitute", [""; 0])?.block(|script| {
                 for (number, variable) in variables.iter().enumerate() {
                     let key = script.numbered(number);
-                    let (name, options) = match variable {
-                        Variable::Whole(name) => (name, &["-D", ""][..]),
-                        Variable::Split(name) => (name, &["-D", "", "-s", "-C"][..]),
+                    match variable {
+                        Variable::Whole(name) => script.line(["importas", "-D", "", &key, name]),
+                        Variable::Split(_) => {
+                            script.line(["importas", "-u", "-D", "", "-s", "-d", "\n", &key, &key])
+                        }
                     };
-                    let arguments = options.iter().copied().chain([key.as_str(), name]);
-                    script.line(["importas"].into_iter().chain(arguments));
                 }
                 Ok(())
             })?;

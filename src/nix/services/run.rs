@@ -20,7 +20,7 @@ pub(crate) struct Context<'a> {
 
 impl Context<'_> {
     fn script(&self) -> Script<'_> {
-        Script::new(self.tools, self.key)
+        Script::new(self.tools, self.lib, self.key)
     }
 
     fn lib(&self, name: &str) -> String {
@@ -113,6 +113,7 @@ impl Context<'_> {
     /// The script of the logger, if the service has one.
     pub(crate) fn log(&self, service: &Service) -> Result<Option<String>> {
         let mut script = self.script();
+        let environment = ["-f", "-L", "../../../environment"];
         let prefix = service.prefix.as_ref();
         let add = |script: &mut Script<'_>, prefix: &str| {
             let program = "{ print ENVIRON[\"PREFIX\"] $0; fflush() }";
@@ -122,13 +123,14 @@ impl Context<'_> {
             (None, None) => return Ok(None),
             (Some(prefix), None) => add(&mut script, prefix)?,
             (None, Some(logger)) => {
-                script.line(logger);
+                script.program("s6-envdir", environment)?.line(logger);
             }
             (Some(prefix), Some(logger)) => {
                 script
                     .program("pipeline", [""; 0])?
                     .block(|script| add(script, prefix))?
                     .program("unexport", ["!"])?
+                    .program("s6-envdir", environment)?
                     .line(logger);
             }
         }
@@ -137,6 +139,7 @@ impl Context<'_> {
 
     /// What holds for all commands of a service.
     fn surroundings(&self, script: &mut Script<'_>, service: &Service) -> Result<()> {
+        script.program("s6-envdir", ["-f", "-L", "../../environment"])?;
         if let Some(umask) = &service.umask {
             script.program("umask", [umask])?;
         }

@@ -12,12 +12,13 @@ use crate::{
 };
 
 /// Scripts in the folder `lib` of the output, which no service changes.
-pub(crate) const LIB: [(&str, &str); 6] = [
+pub(crate) const LIB: [(&str, &str); 7] = [
     ("prepare", include_str!("lib/prepare.sh")),
     ("exit", include_str!("lib/exit.sh")),
     ("skip", include_str!("lib/skip.sh")),
     ("after-restart", include_str!("lib/after-restart.sh")),
     ("listen", include_str!("lib/listen.sh")),
+    ("split", include_str!("lib/split.sh")),
     ("read-environment", include_str!("lib/read-environment.sh")),
 ];
 
@@ -32,7 +33,7 @@ pub(crate) const SVSCAN: [(&str, &str); 2] = [
 pub(crate) const STOP_SIGNALS: [&str; 5] = ["SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"];
 
 /// The programs that the scripts call by their names.
-const CALLED: [&str; 23] = [
+const CALLED: [&str; 22] = [
     "awk",
     "cat",
     "chmod",
@@ -47,7 +48,6 @@ const CALLED: [&str; 23] = [
     "rm",
     "s6-socklog",
     "s6-svc",
-    "s6-svok",
     "s6-svscanctl",
     "s6-svstat",
     "s6-svwait",
@@ -71,10 +71,11 @@ fn polled(service: &Service) -> String {
 
 /// Writes shell scripts.
 pub(crate) struct Shell {
-    /// The line that names the shell, and the search path. A service's command has the container's.
+    /// The line that names the shell, and the search path of the script.
     head: String,
     out: String,
-    timeout: String,
+    shell: String,
+    execlineb: String,
 }
 
 impl Shell {
@@ -88,13 +89,17 @@ impl Shell {
         Ok(Self {
             head: format!("#!{shell}\ncontainer_path=$PATH\nPATH={path}\n"),
             out: quote::shell(out),
-            timeout: quote::shell(&tools.path("timeout")?),
+            execlineb: quote::shell(&tools.path("execlineb")?),
+            shell,
         })
     }
 
     /// A whole script.
     pub(crate) fn script(&self, text: &str) -> String {
-        let text = text.replace("@out@", &self.out).replace("@timeout@", &self.timeout);
+        let places =
+            [("@out@", &self.out), ("@execlineb@", &self.execlineb), ("@sh@", &self.shell)];
+        let text =
+            places.iter().fold(text.to_owned(), |text, (name, path)| text.replace(name, path));
         format!("{}{text}", self.head)
     }
 

@@ -10,9 +10,10 @@ use super::{Services, sh};
 fn services_start_in_order_and_stop_in_reverse() {
     let daemon = |name: &str| {
         let script = format!(
-            "trap 'echo {name} stops; exit 0' TERM; echo {name}; while :; do sleep 0.05; done"
+            "trap 'echo {name} stops; exit 0' TERM; echo {name}; echo >&3; while :; do sleep 0.05; done"
         );
-        json!({ "name": name, "kind": "long-run", "command": sh(&script), "stopTimeout": 20 })
+        json!({ "name": name, "kind": "long-run", "command": sh(&script), "readiness": { "fd": 3 },
+            "stopTimeout": 20 })
     };
     let services = Services::new(json!([
         { "name": "before", "kind": "oneshot-pre", "command": sh("echo before") },

@@ -3,6 +3,6 @@
 if [ -e restarted ]; then
     {
         exec 3>&-
-        s6-svwait -U . 2>/dev/null && PATH=$container_path exec ./post-start
+        s6-svwait -U . 2>/dev/null && exec ./post-start
     } &
 fi

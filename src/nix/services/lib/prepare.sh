@@ -36,4 +36,8 @@ done
 if [ "$(id -u)" = 0 ]; then
     : >"$dir/root"
 fi
+# Some builds of execlineb put a folder before PATH. Each script restores the PATH of the container from here.
+probe=$(PATH=probe @execlineb@ -P -c '@sh@ -c "echo $PATH"')
+mkdir "$dir/environment"
+printf '%s\n' "${container_path#"${probe%probe}"}" >"$dir/environment/PATH"
 printf '%s\n' "$dir"

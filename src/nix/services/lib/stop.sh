@@ -17,11 +17,10 @@ stop() {
             cd "$service" || exit
             MAINPID=$pid
             export MAINPID
-            PATH=$container_path
             if [ "$2" = 0 ]; then
                 exec ./stop
             fi
-            exec @timeout@ "$2" ./stop
+            exec timeout "$2" ./stop
         ) || :
     fi
     s6-svc -d "$service" 2>/dev/null && s6-svwait -D "$service" 2>/dev/null

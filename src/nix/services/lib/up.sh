@@ -68,20 +68,29 @@ file() {
     fi
 }
 
+# Whether the service is over, before or instead of being ready. Another script may end the container because of it, and
+# then nothing more starts.
+is_over() {
+    if [ -e "$service/failed" ] && [ -z "${S6_DONT_TERMINATE_ON_ERROR+set}" ]; then
+        exit 0
+    fi
+    [ -e "$service/failed" ] || [ -e "$service/skipped" ]
+}
+
 # begin NAME: starts it.
 begin() {
     service=$dir/scan/$1
-    until s6-svok "$service"; do
+    : >"$service/started"
+    # It fails until s6-supervise listens, which s6-svok reports too early.
+    until s6-svc -u "$service" 2>/dev/null; do
         sleep 0.02
     done
-    : >"$service/started"
-    s6-svc -u "$service"
 }
 
 # oneshot NAME: starts it, and waits for its end.
 oneshot() {
     begin "$1"
-    until [ -e "$service/done" ] || [ -e "$service/failed" ] || [ -e "$service/skipped" ]; do
+    until [ -e "$service/done" ] || is_over; do
         sleep 0.02
     done
     after "$1"
@@ -91,7 +100,7 @@ oneshot() {
 longrun() {
     begin "$1"
     until s6-svwait -U -t 200 "$service" 2>/dev/null; do
-        if [ -e "$service/failed" ] || [ -e "$service/skipped" ]; then
+        if is_over; then
             return 0
         fi
     done
@@ -105,8 +114,8 @@ longrun() {
 # poll NAME INTERVAL TIMEOUT: waits until its check succeeds.
 poll() {
     deadline=$(($(date +%s) + $3))
-    until (cd "$service" && PATH=$container_path exec @timeout@ "$3" ./check) >/dev/null 2>&1; do
-        if [ -e "$service/failed" ] || [ -e "$service/skipped" ]; then
+    until (cd "$service" && exec timeout "$3" ./check) >/dev/null 2>&1; do
+        if is_over; then
             return 0
         fi
         if [ "$(date +%s)" -ge "$deadline" ]; then
@@ -119,8 +128,8 @@ poll() {
 
 # after NAME: runs the commands that follow its start.
 after() {
-    if [ -e "$service/post-start" ] && [ ! -e "$service/failed" ] && [ ! -e "$service/skipped" ]; then
-        (cd "$service" && PATH=$container_path exec ./post-start)
+    if [ -e "$service/post-start" ] && ! is_over; then
+        (cd "$service" && exec ./post-start)
         code=$?
         if [ $code != 0 ]; then
             fail "$1" $code "a command after its start failed with $code"
