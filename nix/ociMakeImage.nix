@@ -115,7 +115,7 @@ let
     inherit (image) name;
     tag = builtins.head image.tags;
     contents = {
-      inherit (build) files;
+      inherit (build) files hasNixDatabase;
       directories = builtins.mapAttrs owned build.directories;
     };
   };

@@ -109,22 +109,32 @@ let
   };
   variables = lib.mapAttrsToList (variable: value: "${variable}=${value}");
 
-  image = oci.ociBuildImage {
-    inherit
-      name
-      tag
-      config
-      lazy
-      ;
-    inherit (container) fromImage;
-    layers = dependencies ++ program;
-    files = builtins.attrValues directories ++ lib.optionals hasContents contents.files;
-    copyToRoot = lib.optional (!hasBase && !hasContents) nss;
-    # The customisation, and the closure of what only `config` refers to. With modules, that is most of the image.
-    maxLayers =
-      builtins.length (dependencies ++ program)
-      + (if hasContents && container.optimizeLayers then 20 else 2);
+  # The store belongs to the user of the container.
+  database = lib.optionalAttrs (hasContents && contents.hasNixDatabase) {
+    initializeNixDatabase = true;
+    nixUid = uid;
+    nixGid = gid;
   };
+
+  image = oci.ociBuildImage (
+    database
+    // {
+      inherit
+        name
+        tag
+        config
+        lazy
+        ;
+      inherit (container) fromImage;
+      layers = dependencies ++ program;
+      files = builtins.attrValues directories ++ lib.optionals hasContents contents.files;
+      copyToRoot = lib.optional (!hasBase && !hasContents) nss;
+      # The customisation, the database, and the closure of what only `config` refers to. With modules, that is most of the image.
+      maxLayers =
+        builtins.length (dependencies ++ program)
+        + (if hasContents && container.optimizeLayers then 20 else 3);
+    }
+  );
 
   # `debug.sh` needs the first two.
   debugPackages = lib.unique (
@@ -140,28 +150,31 @@ let
     closure = map lib.getBin debugPackages;
     without = image.layers;
   };
-  debugImage = oci.ociBuildImage {
-    inherit name lazy;
-    tag = if tag == null then null else "${tag}-debug";
-    inherit (container) fromImage;
-    layers = image.layers ++ [ tools ];
-    maxLayers = builtins.length image.layers + 2;
-    config = config // {
-      Entrypoint = [
-        "${lib.getBin pkgs.bash}/bin/bash"
-        "-c"
-        (builtins.readFile ./debug.sh)
-        "debug"
-      ]
-      ++ container.entrypoint;
-      Env = variables (
-        container.environment
-        // {
-          PATH = "${container.environment.PATH}:${lib.makeBinPath debugPackages}";
-        }
-      );
-    };
-  };
+  debugImage = oci.ociBuildImage (
+    database
+    // {
+      inherit name lazy;
+      tag = if tag == null then null else "${tag}-debug";
+      inherit (container) fromImage;
+      layers = image.layers ++ [ tools ];
+      maxLayers = builtins.length image.layers + 3;
+      config = config // {
+        Entrypoint = [
+          "${lib.getBin pkgs.bash}/bin/bash"
+          "-c"
+          (builtins.readFile ./debug.sh)
+          "debug"
+        ]
+        ++ container.entrypoint;
+        Env = variables (
+          container.environment
+          // {
+            PATH = "${container.environment.PATH}:${lib.makeBinPath debugPackages}";
+          }
+        );
+      };
+    }
+  );
 
   checked =
     lib.throwIf (!isRoot && (uid == 0 || user == "root"))

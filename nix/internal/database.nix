@@ -40,6 +40,8 @@ ociLayerTar {
   files = [
     (directory "/nix")
     (directory "/nix/store")
+    # Logs of builds get a folder here.
+    (directory "/nix/var")
     {
       source = database;
       destination = "/nix/var/nix";

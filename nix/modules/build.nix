@@ -16,6 +16,9 @@ in
     directories = internal (types.attrsOf types.raw) { } (
       "Directories of the image by their paths: `mode`, `uid` and `gid`. A path has one owner, however many modules name it."
     );
+    hasNixDatabase =
+      internal types.bool false
+        "Whether the image contains the database of the Nix store.";
     init = internal types.raw null "The package with the program that starts the services, or `null`.";
   };
 }

@@ -6,6 +6,7 @@
   ./etc.nix
   ./files.nix
   ./image.nix
+  ./nix.nix
   ./s6.nix
   ./system-services.nix
   ./systemd.nix
