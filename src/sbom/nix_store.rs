@@ -1,8 +1,8 @@
 //! Paths of a Nix store, and the database that knows their references.
 
 use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
 };
 
 use rusqlite::{Connection, limits::Limit};
@@ -40,39 +40,29 @@ fn name_and_version(whole: &str) -> (&str, &str) {
 }
 
 /// Adds what a database says to the packages. It may come from a stranger: values have at most a
-/// megabyte, and the number of steps is limited, whatever its tables compute. The error is a
-/// message.
+/// megabyte, only what belongs to a package is kept, and the number of steps is limited, whatever
+/// the tables compute. The error is a message.
 pub(crate) fn add_database(bytes: &[u8], packages: &mut [Package]) -> Result<(), String> {
-    let (paths, references) = rows(bytes).map_err(|error| error.to_string())?;
-    let at: BTreeMap<PathBuf, usize> =
-        packages.iter().enumerate().map(|(at, package)| (package.path.clone(), at)).collect();
-    let mut by_id = BTreeMap::new();
-    for (id, path, hash) in paths {
-        if let Some(&at) = at.get(Path::new(&path)) {
-            packages[at].nar_hash = hash.strip_prefix("sha256:").map(str::to_owned);
-            by_id.insert(id, at);
-        }
+    let at: BTreeMap<&Path, usize> =
+        packages.iter().enumerate().map(|(at, package)| (&*package.path, at)).collect();
+    let (hashes, references) = rows(bytes, &at).map_err(|error| error.to_string())?;
+    for (at, hash) in hashes {
+        packages[at].nar_hash = hash.strip_prefix("sha256:").map(str::to_owned);
     }
-    for (from, to) in references {
-        if let (Some(&from), Some(&to)) = (by_id.get(&from), by_id.get(&to))
-            && from != to
-        {
-            let purl = packages[to].purl.clone();
-            packages[from].references.push(purl);
-        }
+    let purls: Vec<String> = packages.iter().map(|package| package.purl.clone()).collect();
+    for (from, to) in references.into_iter().filter(|(from, to)| from != to) {
+        packages[from].references.push(purls[to].clone());
     }
-    for package in packages {
-        package.references.sort();
-        package.references.dedup();
-    }
+    packages.iter_mut().for_each(|package| package.references.sort());
     Ok(())
 }
 
-type Rows = (Vec<(i64, String, String)>, Vec<(i64, i64)>);
+/// The hashes of packages and the references between them, by the numbers of the packages.
+type Rows = (BTreeMap<usize, String>, BTreeSet<(usize, usize)>);
 
-fn rows(bytes: &[u8]) -> rusqlite::Result<Rows> {
-    /// Far more than a million paths take.
-    const MOST_STEPS: u32 = 200_000;
+fn rows(bytes: &[u8], at: &BTreeMap<&Path, usize>) -> rusqlite::Result<Rows> {
+    /// In thousands. The databases of a million paths take fewer.
+    const MOST_STEPS: u32 = 100_000;
     let mut connection = Connection::open_in_memory()?;
     connection.deserialize_read_exact("main", bytes, bytes.len(), true)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, 1 << 20)?;
@@ -82,15 +72,30 @@ fn rows(bytes: &[u8]) -> rusqlite::Result<Rows> {
         steps > MOST_STEPS
     };
     connection.progress_handler(1000, Some(ends))?;
+
+    let (mut ids, mut hashes) = (BTreeMap::new(), BTreeMap::new());
     let mut paths = connection.prepare("select id, path, hash from ValidPaths")?;
-    let paths = paths
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<rusqlite::Result<_>>();
-    let mut references = connection.prepare("select referrer, reference from Refs")?;
-    let references = references
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>();
-    Ok((paths?, references?))
+    let mut rows = paths.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(&at) = at.get(Path::new(row.get_ref(1)?.as_str()?)) {
+            hashes.insert(at, row.get(2)?);
+            ids.insert(row.get::<_, i64>(0)?, at);
+            // A path has one row.
+            if ids.len() > hashes.len() {
+                return Err(rusqlite::Error::InvalidQuery);
+            }
+        }
+    }
+    let mut references = BTreeSet::new();
+    let mut pairs = connection.prepare("select referrer, reference from Refs")?;
+    let mut rows = pairs.query([])?;
+    while let Some(row) = rows.next()? {
+        let (from, to) = (row.get::<_, i64>(0)?, row.get::<_, i64>(1)?);
+        if let (Some(&from), Some(&to)) = (ids.get(&from), ids.get(&to)) {
+            references.insert((from, to));
+        }
+    }
+    Ok((hashes, references))
 }
 
 #[cfg(test)]
@@ -109,6 +114,28 @@ mod tests {
             ("a-", "a-", ""),
         ] {
             assert_eq!(name_and_version(whole), (name, version), "{whole}");
+        }
+    }
+
+    /// Tables that compute their rows for ever, or make large ones.
+    #[test]
+    fn a_hostile_database_is_given_up() {
+        let path = Path::new("/nix/store/3n58xw4373jp0ljirf06d8077j15pc4j-a-1");
+        let numbers = "with recursive n(i) as (select 1 union all select i + 1 from n)";
+        for (view, expected) in [
+            (format!("{numbers} select i id, 'x' path, 'h' hash from n"), "interrupt"),
+            (format!("{numbers} select i id, '{}' path, 'h' hash from n", path.display()), "Query"),
+            ("select 1 id, zeroblob(500000000) path, 'h' hash".to_owned(), "too big"),
+            ("select 1 id, 2 path, 3 hash".to_owned(), "Invalid"),
+            ("select 1".to_owned(), "no such column"),
+        ] {
+            let mut connection = Connection::open_in_memory().unwrap();
+            let tables = format!("create view ValidPaths as {view}; create table Refs (a, b);");
+            connection.execute_batch(&tables).unwrap();
+            let bytes = connection.serialize("main").unwrap().to_vec();
+            let mut packages = [package(path, 0).unwrap()];
+            let error = add_database(&bytes, &mut packages).unwrap_err();
+            assert!(error.contains(expected), "{view}: {error}");
         }
     }
 }

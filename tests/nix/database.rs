@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::tool::{Containers, INSTALLED, run, tool};
@@ -147,6 +148,40 @@ fn nix_accepts_the_store_of_an_image(nix: Nix) {
             run(root.nix(&nix, "nix-store").args(query)),
             run(nix.command("nix-store").args(query))
         );
+    }
+
+    // So does a bill of materials.
+    let mut sbom = tool(PROGRAMS.join("oci-layout/bin/oci-layout").to_str().unwrap());
+    let sbom: Value = serde_json::from_str(&run(sbom.arg("sbom").arg(layout.path()))).unwrap();
+    let components = sbom["components"].as_array().unwrap();
+    let path = |component: &Value| component["properties"][0]["value"].as_str().unwrap().to_owned();
+    let listed: BTreeSet<String> = components
+        .iter()
+        .map(|it| path(it).strip_prefix("/nix/store/").unwrap().to_owned())
+        .collect();
+    assert_eq!(listed, paths);
+    for component in components {
+        let of_nix = |query: &str| {
+            let query = ["--query", query, &path(component)];
+            run(root.nix(&nix, "nix-store").args(query))
+        };
+        let depends = |dependency: &&Value| dependency["ref"] == component["bom-ref"];
+        let of_bill = sbom["dependencies"].as_array().unwrap().iter().find(depends).unwrap();
+        let purls: BTreeSet<&str> = of_bill["dependsOn"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|it| it.as_str().unwrap())
+            .collect();
+        let to =
+            |purl: &&str| components.iter().find(|it| it["bom-ref"] == **purl).map(path).unwrap();
+        let references: BTreeSet<String> = purls.iter().map(to).collect();
+        let expected = of_nix("--references");
+        // A path that refers to itself does not depend on itself.
+        let expected: BTreeSet<String> =
+            expected.lines().map(str::to_owned).filter(|it| *it != path(component)).collect();
+        assert_eq!(references, expected);
+        assert_eq!(component["properties"][2]["name"], "oci-layout:narHash");
     }
 
     // The user adds a path, and a garbage collection removes that path alone.
