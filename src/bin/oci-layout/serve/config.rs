@@ -148,6 +148,7 @@ mod tests {
     fn options_take_precedence_over_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("registry.toml");
+        std::fs::create_dir(folder.path().join("a")).unwrap();
         let text = "listen = ':1'\nhosts = ['a']\ndrain = '1m'\n[packages]\nsource = 'path:a'\n\
                     max-layers = 5\nallow-builds = true\n[limits]\nnix-timeout = '1m'\n\
                     closure-size = '1MiB'\n[eviction]\nkeep = '1d'\nmax-size = '2GiB'\n";
@@ -168,7 +169,7 @@ mod tests {
             "--drain",
             "3",
             "--packages",
-            "path:/b",
+            "path:/usr",
             "--max-layers",
             "6",
             "--nix-timeout",
@@ -187,7 +188,7 @@ mod tests {
             ("/listen", "0.0.0.0:2"),
             ("/hosts/1", "b"),
             ("/drain", "3s"),
-            ("/packages/source", "path:/b"),
+            ("/packages/source", "path:/usr"),
             ("/packages/state", "s"),
             ("/limits/nix-timeout", "7s"),
             ("/limits/closure-size", "1MiB"),
