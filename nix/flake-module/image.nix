@@ -61,7 +61,11 @@ let
   directories =
     lib.optionalAttrs (!hasBase && !isRoot && !hasContents) { "/home/${user}" = owned "/home/${user}"; }
     // lib.genAttrs (
-      container.volumes ++ lib.remove "/" (lib.remove null [ container.workingDir ])
+      # A directory of the store belongs to its package.
+      container.volumes
+      ++ builtins.filter (path: path != null && path != "/" && !(lib.hasPrefix "/nix/store/" path)) [
+        container.workingDir
+      ]
     ) owned
     // lib.optionalAttrs (!hasBase) {
       "/tmp" = {

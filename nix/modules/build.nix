@@ -9,11 +9,31 @@ let
       internal = true;
       visible = false;
     };
+  # Several modules may name a path, if they agree on what they say of it.
+  directory = lib.mkOptionType {
+    name = "directory";
+    merge =
+      loc: definitions:
+      builtins.foldl' (
+        one:
+        { value, ... }:
+        let
+          other = builtins.filter (name: one ? ${name} && one.${name} != value.${name}) (
+            builtins.attrNames value
+          );
+          name = builtins.head other;
+        in
+        if other == [ ] then
+          one // value
+        else
+          throw "oci-layout: ociMakeImage: the directory ${lib.last loc} has two values of ${name}: ${toString one.${name}} and ${toString value.${name}}; give it the same in all services, units and users"
+      ) { } definitions;
+  };
 in
 {
   options.build = {
     files = internal (types.listOf types.raw) [ ] "Files of the image, as in `ociBuildImage`.";
-    directories = internal (types.attrsOf types.raw) { } (
+    directories = internal (types.attrsOf directory) { } (
       "Directories of the image by their paths: `mode`, `uid` and `gid`. A path has one owner, however many modules name it."
     );
     hasNixDatabase =

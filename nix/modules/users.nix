@@ -160,11 +160,14 @@ in
         }
         // lib.mapAttrs' (
           name: user:
-          lib.nameValuePair user.home {
-            mode = user.homeMode;
-            uid = ids.uidOf "users.users.${name}" name;
-            gid = ids.gidOfUser name;
-          }
+          # A service that needs the directory says more.
+          lib.nameValuePair user.home (
+            lib.mkDefault {
+              mode = user.homeMode;
+              uid = ids.uidOf "users.users.${name}" name;
+              gid = ids.gidOfUser name;
+            }
+          )
         ) (lib.filterAttrs (_: user: user.createHome) cfg.users);
     };
   };

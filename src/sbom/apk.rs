@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::sbom::{
     fields::{field, paragraphs},
-    package::{OperatingSystem, Package, PackageKind, purl},
+    package::{MOST_PACKAGES, OperatingSystem, Package, PackageKind, purl},
 };
 
 /// The installed packages.
@@ -36,5 +36,5 @@ pub(crate) fn packages(
             nar_hash: None,
         })
     };
-    paragraphs(text).filter_map(package).collect()
+    paragraphs(text).filter_map(package).take(MOST_PACKAGES).collect()
 }

@@ -10,7 +10,7 @@ use crate::{
     rootfs::{FileKind, ImageFiles},
     sbom::{
         apk, dpkg, nix_store, npm, os_release,
-        package::{OperatingSystem, Package},
+        package::{MOST_PACKAGES, OperatingSystem, Package},
         python,
     },
 };
@@ -21,6 +21,9 @@ pub(crate) struct Catalog {
     pub(crate) packages: Vec<Package>,
     pub(crate) unread: Vec<(PathBuf, String)>,
 }
+
+/// What all descriptions together may have.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// What a file describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +68,7 @@ impl Source {
         match self {
             Self::Dpkg | Self::Apk => 64 << 20,
             Self::Python | Self::Npm => 4 << 20,
-            Self::NixDatabase => 1 << 30,
+            Self::NixDatabase => 256 << 20,
         }
     }
 }
@@ -87,8 +90,17 @@ impl Catalog {
         let is_wanted = |path: &crate::tarfile::path::LayerPath, size: u64| {
             Source::of(&path.to_path()).is_some_and(|source| size <= source.limit())
         };
+        let mut read = 0;
         files.read_files(is_wanted, |path, layer, bytes| {
             let Some(source) = Source::of(path) else { return Ok(()) };
+            // A file with many names counts for each of them.
+            read += bytes.len() as u64;
+            if read > MOST_BYTES && source != Source::NixDatabase || packages.len() > MOST_PACKAGES
+            {
+                let reason = "the descriptions before it are as many as a bill may have";
+                unread.push((path.to_owned(), reason.to_owned()));
+                return Ok(());
+            }
             if source == Source::NixDatabase {
                 database = Some((path.to_owned(), bytes.to_owned()));
                 return Ok(());

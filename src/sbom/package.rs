@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use packageurl::PackageUrl;
 
+/// How many packages a bill may have. Those of an attacker are as short as a line.
+pub(crate) const MOST_PACKAGES: usize = 500_000;
+
 /// A package of an image.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]

@@ -231,15 +231,20 @@ impl Containerd {
     #[track_caller]
     pub fn run(&self, image: &str, args: &[&str]) -> String {
         let (fifos, runc) = (self.dir.path().join("fifos"), self.dir.path().join("runc"));
+        // ctr may lose the end of what a short program writes into its fifo.
+        let output = self.dir.path().join("output");
+        let _ = fs::remove_file(&output);
+        let log = format!("file://{}", output.display());
         let scratch =
             ["--fifo-dir", fifos.to_str().unwrap(), "--runc-root", runc.to_str().unwrap()];
         self.ctr(
-            ["run", "--rm", "--snapshotter", "native"]
+            ["run", "--rm", "--snapshotter", "native", "--log-uri", &log]
                 .iter()
                 .chain(&scratch)
                 .chain(&[image, "judge"])
                 .chain(args),
-        )
+        );
+        fs::read_to_string(&output).unwrap()
     }
 
     /// The client with these arguments.

@@ -6,6 +6,11 @@ use std::collections::HashSet;
 use oci_layout::registry::{Client, Reference};
 use oci_layout::{Digest, Image, ImageLayout, Result, document::Descriptor};
 
+use crate::errors;
+
+/// How many artifacts of an image are followed. A registry could invent them without end.
+pub(crate) const MAX_REFERRERS: usize = 10_000;
+
 /// Where an image and its referrers are.
 pub(crate) enum Place<'a> {
     Layout(&'a ImageLayout),
@@ -50,6 +55,11 @@ impl Place<'_> {
         let mut seen: HashSet<Digest> = waiting.iter().copied().collect();
         let mut attached = Vec::new();
         while let Some(digest) = waiting.pop() {
+            if attached.len() > MAX_REFERRERS {
+                let reason =
+                    format!("more than {MAX_REFERRERS} artifacts are attached to it: detach some");
+                return Err(errors::invalid(format!("image {}", image.digest()), reason));
+            }
             for referrer in self.referrers(digest)? {
                 if seen.insert(referrer.digest) {
                     attached.push(self.image(referrer.digest)?);

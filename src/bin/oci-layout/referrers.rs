@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use crate::attached::{by_digest, push_attached};
 use crate::{
     args::{self, LayoutTag},
-    attached::Place,
+    attached::{MAX_REFERRERS, Place},
     edit::open_layout,
     errors,
     image_arg::{ImageArg, WholeImage},
@@ -29,6 +29,9 @@ use crate::{
     trust::Trust,
     write_args::WriteArgs,
 };
+
+/// The longest chain of artifacts that is followed. A registry could invent one without end.
+const MAX_DEPTH: usize = 32;
 
 /// The largest file that is attached. It is in memory.
 const MAX_FILE: u64 = 1 << 30;
@@ -155,8 +158,9 @@ struct Attached {
 impl Discover {
     pub(crate) fn run(self, trust: &Trust) -> Result<()> {
         let subject = root(&self.image, trust)?.0;
-        let mut attached =
-            in_place(&self.image, trust, |place| tree(place, subject.digest, &mut HashSet::new()))?;
+        let mut attached = in_place(&self.image, trust, |place| {
+            tree(place, subject.digest, 0, &mut HashSet::new())
+        })?;
         if let Some(wanted) = &self.artifact_type {
             attached.retain(|artifact| artifact.descriptor.artifact_type.as_ref() == Some(wanted));
         }
@@ -168,12 +172,24 @@ impl Discover {
 }
 
 /// The referrers of a manifest. An artifact that was seen is not listed again.
-fn tree(place: &Place<'_>, digest: Digest, seen: &mut HashSet<Digest>) -> Result<Vec<Attached>> {
+fn tree(
+    place: &Place<'_>,
+    digest: Digest,
+    depth: usize,
+    seen: &mut HashSet<Digest>,
+) -> Result<Vec<Attached>> {
     seen.insert(digest);
     let mut attached = Vec::new();
+    if depth > MAX_DEPTH || seen.len() > MAX_REFERRERS {
+        let reason = format!(
+            "more than {MAX_REFERRERS} artifacts, or a chain of more than {MAX_DEPTH}, are attached \
+             to the image: detach some"
+        );
+        return Err(errors::invalid(format!("artifact {digest}"), reason));
+    }
     for descriptor in place.referrers(digest)? {
         if !seen.contains(&descriptor.digest) {
-            let referrers = tree(place, descriptor.digest, seen)?;
+            let referrers = tree(place, descriptor.digest, depth + 1, seen)?;
             attached.push(Attached { descriptor, referrers });
         }
     }

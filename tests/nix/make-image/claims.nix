@@ -492,6 +492,36 @@ in
         "it"
       ];
     };
+  services-share-directories =
+    (named {
+      s6.services = builtins.listToAttrs (
+        map
+          (name: {
+            inherit name;
+            value = daemon // {
+              user = "web";
+              directories = [ "/var/lib/web" ];
+            };
+          })
+          [
+            "one"
+            "two"
+          ]
+      );
+      users.users.web = {
+        createHome = true;
+        home = "/var/lib/web";
+      };
+    }).config.build.directories."/var/lib/web".mode == "0755";
+  another-group-needs-s6 =
+    (named {
+      s6.services.it = daemon // {
+        user = "web";
+        group = "media";
+      };
+      users.users.web = { };
+      users.groups.media = { };
+    }).init != null;
   directories-are-in-the-image =
     (named {
       s6.services.it = daemon // {

@@ -37,6 +37,18 @@ in
       }
     ];
   }) "the modules of the image ask for what cannot be:\n- one\n- three";
+  two-owners = mistake (named {
+    s6.services.one = daemon // {
+      user = "a";
+      directories = [ "/srv" ];
+    };
+    s6.services.two = daemon // {
+      user = "b";
+      directories = [ "/srv" ];
+    };
+    users.users.a = { };
+    users.users.b = { };
+  }) "the directory /srv has two values of gid";
   unknown-option = mistake (named { imag.name = "x"; }) "The option `imag' does not exist.";
   platforms =
     mistake (named { image.platforms = [ "riscv64-linux" ]; })

@@ -8,8 +8,9 @@ if [ -e listener-pid ]; then
     kill -KILL "$(cat listener-pid)" 2>/dev/null
     rm -f listener-pid
 fi
+# Nothing starts again while the container stops.
 if [ -e ../../stopping ]; then
-    exit 0
+    exit 125
 fi
 if [ -e skipped ]; then
     exit 125
@@ -42,6 +43,9 @@ if [ "$again" ]; then
         sleep 0.1
         delay=$((delay - 1))
     done
+    if [ -e ../../stopping ]; then
+        exit 125
+    fi
     exit 0
 fi
 
