@@ -149,10 +149,12 @@ let
           value = f name;
         }) names
       );
+    hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
     makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
     mapAttrsToList = f: set: map (name: f name set.${name}) (builtins.attrNames set);
     optional = condition: value: if condition then [ value ] else [ ];
     optionalAttrs = condition: value: if condition then value else { };
+    optionals = condition: values: if condition then values else [ ];
     remove = value: builtins.filter (other: other != value);
     throwIf = condition: message: if condition then throw message else value: value;
     unique = builtins.foldl' (
@@ -166,6 +168,7 @@ let
       coreutils = greet;
     };
     name = "contained";
+    option = "oci.containers.contained";
     container = {
       package = greet;
       dependencies = [ jq ];

@@ -93,6 +93,8 @@ impl Root {
         as_user.arg(command.get_program());
         as_user.env_clear().env("PATH", env::var_os("PATH").unwrap());
         as_user.env("NIX_CONF_DIR", self.dir.path()).env("HOME", self.dir.path().join("home"));
+        // Nix asks for the name of a user whom the system may not know.
+        as_user.env("USER", "owner");
         as_user.args(["--store"]).arg(self.path());
         as_user
     }
