@@ -1,14 +1,11 @@
 //! Deletes tags and manifests.
 
-use std::sync::Arc;
-
 use reqwest::Method;
 
 use crate::{
     basics::{error::Result, registry_error::RegistryErrorKind},
     registry::{
-        byte_counter::ByteCounter, client::Client, failure::Failure, http::Http, message::Access,
-        reference::Reference, session::Session,
+        client::Client, failure::Failure, message::Access, reference::Reference, session::Session,
     },
 };
 
@@ -23,10 +20,7 @@ impl Client {
     /// or not at all. [`Error::Invalid`](crate::Error::Invalid) and
     /// [`Error::Read`](crate::Error::Read) for credentials.
     pub fn delete(&self, reference: &Reference) -> Result<()> {
-        let http = Arc::new(Http::new(self, reference)?);
-        let counter = Arc::new(ByteCounter::new(None));
-        let scopes = vec![format!("repository:{}:pull,push,delete", reference.repository)];
-        let session = Session::over(&http, &counter, self, reference, Access::Delete, scopes)?;
+        let session = Session::open_for(self, reference, Access::Delete)?;
         let (what, name) = match (reference.digest, &reference.tag) {
             (Some(digest), _) => (format!("manifest {digest}"), digest.to_string()),
             (None, tag) => {

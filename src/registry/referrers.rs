@@ -1,7 +1,5 @@
 //! The referrers of a manifest: the artifacts that are attached to an image.
 
-use std::sync::Arc;
-
 use reqwest::{
     Method, StatusCode,
     header::{ACCEPT, CONTENT_TYPE},
@@ -20,8 +18,8 @@ use crate::{
         manifest::Index,
     },
     registry::{
-        byte_counter::ByteCounter, client::Client, failure::Refusal, http::Http, message::Access,
-        pages::pages, reference::Reference, referrer::Referrer, session::Session,
+        client::Client, failure::Refusal, message::Access, pages::pages, reference::Reference,
+        referrer::Referrer, session::Session,
     },
 };
 
@@ -61,10 +59,7 @@ impl Client {
         };
         self.delete(reference)?;
         let repository = Reference { tag: None, digest: None, ..reference.clone() };
-        let http = Arc::new(Http::new(self, &repository)?);
-        let counter = Arc::new(ByteCounter::new(None));
-        let scopes = vec![format!("repository:{}:pull,push", repository.repository)];
-        let session = Session::over(&http, &counter, self, &repository, Access::Push, scopes)?;
+        let session = Session::open_for(self, &repository, Access::Push)?;
         let Some(mut list) = tagged(&session, subject)? else { return Ok(()) };
         let before = list.manifests.len();
         list.manifests.retain(|entry| entry.digest != digest);

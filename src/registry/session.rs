@@ -61,10 +61,24 @@ pub(crate) struct Session {
 impl Session {
     /// Connects to a registry, to pull from it.
     pub(crate) fn open(settings: &Client, reference: &Reference) -> Result<Self> {
+        Self::open_for(settings, reference, Access::Pull)
+    }
+
+    /// Connects to a registry, with the rights that this access needs.
+    pub(crate) fn open_for(
+        settings: &Client,
+        reference: &Reference,
+        access: Access,
+    ) -> Result<Self> {
         let http = Arc::new(Http::new(settings, reference)?);
         let counter = Arc::new(ByteCounter::new(settings.progress.clone()));
-        let scope = format!("repository:{}:pull", reference.repository);
-        Self::over(&http, &counter, settings, reference, Access::Pull, vec![scope])
+        let rights = match access {
+            Access::Pull => "pull",
+            Access::Push => "pull,push",
+            Access::Delete => "pull,push,delete",
+        };
+        let scope = format!("repository:{}:{rights}", reference.repository);
+        Self::over(&http, &counter, settings, reference, access, vec![scope])
     }
 
     /// Opens a session over existing connections, with these scopes.
