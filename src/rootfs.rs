@@ -2,12 +2,11 @@
 
 pub(crate) mod contents;
 pub(crate) mod diff;
+pub(crate) mod each_entry;
 pub(crate) mod entry;
 pub(crate) mod image_files;
 pub(crate) mod layer_diff;
 pub(crate) mod layer_stream;
-#[cfg(feature = "cli")]
-pub(crate) mod read_files;
 pub(crate) mod search;
 pub(crate) mod split_files;
 pub(crate) mod squash;

@@ -60,8 +60,8 @@ impl Sbom {
 /// Reads the packages of an image from its files: the databases of dpkg and apk, metadata of Python
 /// and npm packages, and paths of the Nix store with their database.
 ///
-/// Each layer is read twice: once for its list of files, and once for those files that describe
-/// packages, each of which is bounded in memory.
+/// Each layer is read for its list of files, and once more if it has files that describe packages or
+/// the distribution. What they take in memory is bounded.
 ///
 /// ```
 /// use oci_layout::{

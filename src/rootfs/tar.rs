@@ -8,11 +8,7 @@ use crate::{
         layer_files::{File, Kind},
         merge::Placed,
     },
-    rootfs::{
-        contents::copy_contents,
-        image_files::ImageFiles,
-        layer_stream::{Fault, read_layer},
-    },
+    rootfs::{contents::copy_contents, image_files::ImageFiles, layer_stream::Fault},
     tarfile::{
         header::{END_OF_ARCHIVE, Fields, HeaderKind, header, padding},
         path::LayerPath,
@@ -45,26 +41,8 @@ impl ImageFiles {
         is_wanted: impl Fn(&LayerPath) -> bool,
     ) -> Result<()> {
         let mut tar = Tar(out);
-        for (layer, files) in self.layers.iter().zip(self.files_of_layers(&is_wanted)) {
-            // Later layers replace or remove all files of some layers.
-            let mut files = &files[..];
-            if files.is_empty() {
-                continue;
-            }
-            read_layer(&**layer, |layer| {
-                while let Some((first, _)) = files.first()
-                    && let Some(entry) = layer.next_entry()?
-                {
-                    if entry.offset == *first {
-                        let names = files.partition_point(|(offset, _)| offset == first);
-                        tar.add(&files[..names], layer, &entry)?;
-                        files = &files[names..];
-                    }
-                }
-                // The digest was verified when the layer was read first.
-                Ok(false)
-            })?;
-        }
+        let is_file = |placed: &Placed| !placed.file.is_dir() && is_wanted(&placed.path);
+        self.each_entry(is_file, |names, layer, entry| tar.add(names, layer, entry))?;
         for placed in self.merge.iter().rev() {
             // No layer says anything of a root without an entry.
             let is_made = !placed.path.is_root() || placed.file.offset().is_some();
@@ -74,19 +52,6 @@ impl ImageFiles {
         }
         tar.write(&[0; END_OF_ARCHIVE as usize])
     }
-
-    /// For each layer, its files in the order of their entries, and of their names.
-    fn files_of_layers(&self, is_wanted: &dyn Fn(&LayerPath) -> bool) -> Vec<Vec<(u64, &Placed)>> {
-        let mut files = vec![Vec::new(); self.layers.len()];
-        for placed in self.merge.iter().filter(|placed| is_wanted(&placed.path)) {
-            if let Some((layer, offset)) = placed.place().filter(|_| !placed.file.is_dir()) {
-                files[layer].push((offset, placed));
-            }
-        }
-        // Names are in order, and stay so.
-        files.iter_mut().for_each(|files| files.sort_by_key(|(offset, _)| *offset));
-        files
-    }
 }
 
 struct Tar<'a>(&'a mut dyn Write);
@@ -95,11 +60,11 @@ impl Tar<'_> {
     /// Adds a file under all of its names.
     fn add<R: Read>(
         &mut self,
-        names: &[(u64, &Placed)],
+        names: &[&Placed],
         layer: &mut TarReader<R>,
         entry: &TarEntry,
     ) -> Result<(), Fault> {
-        let Some(((_, placed), links)) = names.split_first() else { return Ok(()) };
+        let Some((placed, links)) = names.split_first() else { return Ok(()) };
         let kind = match &placed.file.kind {
             Kind::File(_) => HeaderKind::File,
             Kind::Directory => HeaderKind::Directory,
@@ -113,7 +78,7 @@ impl Tar<'_> {
             copy_contents(layer, entry, self.0)?;
             self.write(&vec![0; padding(size) as usize])?;
         }
-        for (_, link) in links {
+        for link in links {
             self.add_header(link, HeaderKind::HardLink(&placed.path))?;
         }
         Ok(())

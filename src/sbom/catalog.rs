@@ -1,16 +1,14 @@
 //! Which files of an image describe packages.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use crate::{
     basics::Result,
-    rootfs::{FileKind, ImageFiles},
+    layer::{layer_files::Kind, merge::Placed},
+    rootfs::{FileKind, ImageFiles, contents::copy_contents},
     sbom::{
         apk, dpkg, nix_store, npm, os_release,
-        package::{MOST_PACKAGES, OperatingSystem, Package},
+        package::{Description, MOST_PACKAGES, OperatingSystem, Package},
         python,
     },
 };
@@ -63,6 +61,25 @@ impl Source {
         (name == "package.json" && above == "node_modules").then_some(Self::Npm)
     }
 
+    /// The packages that the file describes. The error is a message.
+    fn packages(
+        self,
+        file: Description<'_>,
+        system: Option<&OperatingSystem>,
+    ) -> Result<Vec<Package>, String> {
+        match self {
+            Self::Dpkg => Ok(dpkg::packages(file, system)),
+            Self::Apk => Ok(apk::packages(file, system)),
+            Self::Python => match python::package(file) {
+                Some(package) => Ok(vec![package]),
+                None => Err("it has no name and version".to_owned()),
+            },
+            Self::Npm => Ok(npm::package(file)?.into_iter().collect()),
+            // It adds to other packages.
+            Self::NixDatabase => Ok(Vec::new()),
+        }
+    }
+
     /// The largest file of this kind that is read.
     fn limit(self) -> u64 {
         match self {
@@ -80,47 +97,47 @@ impl Catalog {
         let system = operating_system.as_ref();
         let mut packages = store_paths(files);
         let mut database = None;
-        for (path, file) in files.iter() {
-            if let Some(source) = Source::of(&path)
-                && file.size() > source.limit()
-            {
-                unread.push((path, format!("it has more than {} bytes", source.limit())));
+        let mut too_large = Vec::new();
+        let is_wanted = |placed: &Placed| {
+            let Kind::File(size) = placed.file.kind else { return false };
+            let path = placed.path.to_path();
+            let Some(source) = Source::of(&path) else { return false };
+            let is_small = size <= source.limit();
+            if !is_small {
+                too_large.push((path, format!("it has more than {} bytes", source.limit())));
             }
-        }
-        let is_wanted = |path: &crate::tarfile::path::LayerPath, size: u64| {
-            Source::of(&path.to_path()).is_some_and(|source| size <= source.limit())
+            is_small
         };
         let mut read = 0;
-        files.read_files(is_wanted, |path, layer, bytes| {
-            let Some(source) = Source::of(path) else { return Ok(()) };
-            // A file with many names counts for each of them.
-            read += bytes.len() as u64;
-            if read > MOST_BYTES && source != Source::NixDatabase || packages.len() > MOST_PACKAGES
-            {
-                let reason = "the descriptions before it are as many as a bill may have";
-                unread.push((path.to_owned(), reason.to_owned()));
-                return Ok(());
-            }
-            if source == Source::NixDatabase {
-                database = Some((path.to_owned(), bytes.to_owned()));
-                return Ok(());
-            }
-            let text = String::from_utf8_lossy(bytes);
-            match source {
-                Source::Dpkg => packages.extend(dpkg::packages(path, layer, &text, system)),
-                Source::Apk => packages.extend(apk::packages(path, layer, &text, system)),
-                Source::Python => match python::package(path, layer, &text) {
-                    Some(package) => packages.push(package),
-                    None => unread.push((path.to_owned(), "it has no name and version".to_owned())),
-                },
-                Source::Npm => match npm::package(path, layer, &text) {
-                    Ok(package) => packages.extend(package),
-                    Err(reason) => unread.push((path.to_owned(), reason)),
-                },
-                Source::NixDatabase => {}
+        files.each_entry(is_wanted, |names, tar, entry| {
+            let mut bytes = Vec::new();
+            copy_contents(tar, entry, &mut bytes)?;
+            let text = String::from_utf8_lossy(&bytes);
+            for placed in names {
+                let path = placed.path.to_path();
+                let Some((source, (layer, _))) = Source::of(&path).zip(placed.place()) else {
+                    continue;
+                };
+                if source == Source::NixDatabase {
+                    database = Some((path, bytes.clone()));
+                    continue;
+                }
+                // A file with many names counts for each of them.
+                read += entry.size;
+                if read > MOST_BYTES || packages.len() > MOST_PACKAGES {
+                    let reason = "the descriptions before it are as many as a bill may have";
+                    unread.push((path, reason.to_owned()));
+                    continue;
+                }
+                let file = Description { path: &path, layer, text: &text };
+                match source.packages(file, system) {
+                    Ok(found) => packages.extend(found),
+                    Err(reason) => unread.push((path, reason)),
+                }
             }
             Ok(())
         })?;
+        unread.append(&mut too_large);
         if let Some((path, bytes)) = database
             && let Err(reason) = nix_store::add_database(&bytes, &mut packages)
         {
@@ -136,10 +153,9 @@ impl Catalog {
 /// The store paths, which are directories or files. The name of each says what it is.
 fn store_paths(files: &ImageFiles) -> Vec<Package> {
     let store = Path::new("/nix/store");
-    let mut seen = BTreeSet::new();
     files
         .iter()
-        .filter(|(path, _)| path.parent() == Some(store) && seen.insert(path.clone()))
+        .filter(|(path, _)| path.parent() == Some(store))
         .filter_map(|(path, file)| nix_store::package(&path, file.layer))
         .collect()
 }

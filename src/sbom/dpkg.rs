@@ -1,19 +1,14 @@
 //! The database of dpkg: [deb-control](https://manpages.debian.org/deb-control.5).
 
-use std::path::Path;
-
 use crate::sbom::{
     fields::{field, paragraphs},
-    package::{MOST_PACKAGES, OperatingSystem, Package, PackageKind, purl},
+    package::{Description, MOST_PACKAGES, OperatingSystem, Package, PackageKind, purl},
 };
 
 /// The installed packages of a file `status`, or of a file in `status.d`.
-pub(crate) fn packages(
-    path: &Path,
-    layer: usize,
-    text: &str,
-    system: Option<&OperatingSystem>,
-) -> Vec<Package> {
+pub(crate) fn packages(file: Description<'_>, system: Option<&OperatingSystem>) -> Vec<Package> {
+    let distro = system.map(OperatingSystem::distro);
+    let vendor = system.map_or("debian", |system| &system.id);
     let package = |fields: Vec<(&str, &str)>| {
         let (name, version) = (field(&fields, "Package")?, field(&fields, "Version")?);
         // Files in `status.d` have no status. Packages that were removed keep their entry.
@@ -33,24 +28,14 @@ pub(crate) fn packages(
             (_, true) => Some(source.to_owned()),
             _ => Some(format!("{source}@{of_source}")),
         };
-        let distro = system.map(OperatingSystem::distro);
         let qualifiers = [
             ("arch", field(&fields, "Architecture")),
             ("distro", distro.as_deref()),
             ("upstream", upstream.as_deref()),
         ];
-        let vendor = system.map_or("debian", |system| &system.id);
-        Some(Package {
-            purl: purl(PackageKind::Deb, Some(vendor), name, version, &qualifiers)?,
-            kind: PackageKind::Deb,
-            name: name.to_owned(),
-            version: version.to_owned(),
-            licence: None,
-            path: path.to_owned(),
-            layer,
-            references: Vec::new(),
-            nar_hash: None,
-        })
+        let purl = purl(PackageKind::Deb, Some(vendor), name, version, &qualifiers)?;
+        let place = (file.path, file.layer);
+        Some(Package::new(PackageKind::Deb, purl, (name, version), place))
     };
-    paragraphs(text).filter_map(package).take(MOST_PACKAGES).collect()
+    paragraphs(file.text).filter_map(package).take(MOST_PACKAGES).collect()
 }

@@ -16,17 +16,8 @@ pub(crate) fn package(path: &Path, layer: usize) -> Option<Package> {
         return None;
     }
     let (name, version) = name_and_version(whole);
-    Some(Package {
-        purl: purl(PackageKind::Nix, None, name, version, &[("hash", Some(hash))])?,
-        kind: PackageKind::Nix,
-        name: name.to_owned(),
-        version: version.to_owned(),
-        licence: None,
-        path: path.to_owned(),
-        layer,
-        references: Vec::new(),
-        nar_hash: None,
-    })
+    let purl = purl(PackageKind::Nix, None, name, version, &[("hash", Some(hash))])?;
+    Some(Package::new(PackageKind::Nix, purl, (name, version), (path, layer)))
 }
 
 /// As Nix splits a name: the version begins after the first dash that no letter follows.

@@ -1,6 +1,6 @@
 //! A package, and its package URL.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use packageurl::PackageUrl;
 
@@ -29,6 +29,43 @@ pub struct Package {
     pub references: Vec<String>,
     /// The SHA-256 of its Nix archive, in base 16, where that is known.
     pub nar_hash: Option<String>,
+}
+
+/// A file that describes packages.
+#[derive(Clone, Copy)]
+pub(crate) struct Description<'a> {
+    pub(crate) path: &'a Path,
+    /// The layer of the file; the lowest is 0.
+    pub(crate) layer: usize,
+    pub(crate) text: &'a str,
+}
+
+impl Package {
+    /// A package of which nothing else is known.
+    pub(crate) fn new(
+        kind: PackageKind,
+        purl: String,
+        (name, version): (&str, &str),
+        (path, layer): (&Path, usize),
+    ) -> Self {
+        Self {
+            purl,
+            kind,
+            name: name.to_owned(),
+            version: version.to_owned(),
+            licence: None,
+            path: path.to_owned(),
+            layer,
+            references: Vec::new(),
+            nar_hash: None,
+        }
+    }
+
+    /// The package with the licence that it states.
+    pub(crate) fn licensed(mut self, licence: Option<&str>) -> Self {
+        self.licence = licence.filter(|licence| !licence.is_empty()).map(str::to_owned);
+        self
+    }
 }
 
 /// What manages a package.

@@ -1,31 +1,21 @@
 //! The metadata of an installed Python package: [core
 //! metadata](https://packaging.python.org/en/latest/specifications/core-metadata/).
 
-use std::path::Path;
-
 use crate::sbom::{
     fields::{field, paragraphs},
-    package::{Package, PackageKind, purl},
+    package::{Description, Package, PackageKind, purl},
 };
 
 /// The package of a file `METADATA` or `PKG-INFO`.
-pub(crate) fn package(path: &Path, layer: usize, text: &str) -> Option<Package> {
-    let fields = paragraphs(text).next()?;
+pub(crate) fn package(file: Description<'_>) -> Option<Package> {
+    let fields = paragraphs(file.text).next()?;
     let (name, version) = (field(&fields, "Name")?, field(&fields, "Version")?);
-    // The reason for two fields: the older one may be a whole text.
+    // The older of the two fields may be a whole text.
     let licence = field(&fields, "License-Expression")
         .or_else(|| field(&fields, "License").filter(|licence| licence.len() < 100));
-    Some(Package {
-        purl: purl(PackageKind::PyPi, None, &normalized(name), version, &[])?,
-        kind: PackageKind::PyPi,
-        name: name.to_owned(),
-        version: version.to_owned(),
-        licence: licence.map(str::to_owned),
-        path: path.to_owned(),
-        layer,
-        references: Vec::new(),
-        nar_hash: None,
-    })
+    let purl = purl(PackageKind::PyPi, None, &normalized(name), version, &[])?;
+    let place = (file.path, file.layer);
+    Some(Package::new(PackageKind::PyPi, purl, (name, version), place).licensed(licence))
 }
 
 /// The [normalized](https://packaging.python.org/en/latest/specifications/name-normalization/) name.
