@@ -50,9 +50,7 @@ pub(crate) fn of_layers(
         let layer = others.get(&layer).ok_or_else(|| {
             Error::invalid("layers", format!("{layer} is not in others: add its contents"))
         })?;
-        let at_source: BTreeSet<_> = layer.at_source.iter().cloned().collect();
-        let paths = layer.paths(graph, &others, &mut known)?;
-        all.extend(paths.difference(&at_source).cloned());
+        all.extend(layer.closures(graph, &others, &mut known)?);
     }
     Ok(all)
 }
@@ -78,6 +76,19 @@ impl Contents {
         others: &'a BTreeMap<String, Contents>,
         known: &mut BTreeMap<&'a str, BTreeSet<PathBuf>>,
     ) -> Result<BTreeSet<PathBuf>> {
+        let mut paths = self.closures(graph, others, known)?;
+        paths.extend(self.at_source.iter().cloned());
+        Ok(paths)
+    }
+
+    /// Returns the paths that are there with everything that they refer to, here or in the layers of
+    /// `without`.
+    fn closures<'a>(
+        &self,
+        graph: &ReferenceGraph,
+        others: &'a BTreeMap<String, Contents>,
+        known: &mut BTreeMap<&'a str, BTreeSet<PathBuf>>,
+    ) -> Result<BTreeSet<PathBuf>> {
         let mut roots: BTreeSet<PathBuf> = self.closure.iter().cloned().collect();
         // A path that refers to itself is one of its own references and counts as such.
         for path in self.copy_to_root.iter().chain(&self.references_of) {
@@ -98,7 +109,6 @@ impl Contents {
             }
             paths.retain(|path| !known[key.as_str()].contains(path));
         }
-        paths.extend(self.at_source.iter().cloned());
         Ok(paths)
     }
 }

@@ -13,7 +13,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    basics::error::{Error, Result},
+    basics::{
+        digest::Digest,
+        error::{Error, Result},
+    },
     closure::graph::{ReferenceGraph, subject},
     nix::{attributes::Attributes, contents},
 };
@@ -59,11 +62,11 @@ const TABLES: &str = "
 /// layer holds; [`Error::Write`].
 pub fn database(attributes: &Attributes) -> Result<()> {
     let list: Value = attributes.get::<Option<_>>("graph")?.unwrap_or_else(|| Value::Array(vec![]));
-    let graph = ReferenceGraph::from_value(list.clone())?;
+    let mut registered = Vec::<PathInfo>::deserialize(&list)
+        .map_err(|error| Error::invalid("reference graph", error.to_string()))?;
+    let graph = ReferenceGraph::from_value(list)?;
     let held = contents::of_layers(attributes, &graph)?;
     check_closed(&graph, &held)?;
-    let mut registered: Vec<PathInfo> = serde_json::from_value(list)
-        .map_err(|error| Error::invalid("reference graph", error.to_string()))?;
     registered.retain(|info| held.contains(&info.path));
     registered.sort_by(|one, other| one.path.cmp(&other.path));
 
@@ -167,7 +170,7 @@ fn base16(hash: &str, path: &Path) -> Result<String> {
     let bytes: [u8; 32] = bytes.ok_or_else(|| {
         Error::invalid(subject(path), format!("its narHash, {hash:?}, is not a SHA-256"))
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(Digest::from_bytes(bytes).hex())
 }
 
 /// Nix's base 32 is a number with the least significant digit last, of bytes with the least
