@@ -16,7 +16,7 @@ let
     unit = "${name}.service";
   };
 
-  # `exec` of execline gives a program another `argv[0]`.
+  # The line without the name after the program, which is `argv[0]` instead.
   renamed =
     place: line:
     let
@@ -26,16 +26,19 @@ let
       throw "oci-layout: ${place}: the prefix @ needs a program without quotes and a name after it: ${line}"
     else
       let
-        rest = builtins.match "(\"[^\"\\\\]*\"|'[^'\\\\]*'|[^ \t\"'\\\\]+)([ \t].*)?" (
+        rest = builtins.match "(\"([^\"\\\\]*)\"|'([^'\\\\]*)'|[^ \t\"'\\\\]+)([ \t].*)?" (
           builtins.elemAt parts 1
         );
+        at = builtins.elemAt rest;
+        or' = value: other: if value == null then other else value;
       in
       if rest == null then
         throw "oci-layout: ${place}: the name after the prefix @ contains an escape; write it without: ${line}"
       else
-        "exec -a ${builtins.head rest} ${builtins.head parts}${
-          if builtins.elemAt rest 1 == null then "" else builtins.elemAt rest 1
-        }";
+        commandOf (lib.addContextFrom line "${builtins.head parts}${or' (at 3) ""}")
+        // {
+          argv0 = lib.addContextFrom line (or' (at 1) (or' (at 2) (at 0)));
+        };
 
   lineOf =
     directive: value:
@@ -54,9 +57,7 @@ let
       throw "oci-layout: ${place'} has no program: ${text}"
     else
       {
-        command = commandOf (
-          if has "@" then lib.addContextFrom text (renamed place' verbatim) else verbatim
-        );
+        command = if has "@" then renamed place' verbatim else commandOf verbatim;
         ignoreFailure = has "-";
         asRoot = has "+!";
       };

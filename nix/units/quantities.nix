@@ -121,7 +121,6 @@ let
     "DATA"
     "FSIZE"
     "MEMLOCK"
-    "MSGQUEUE"
     "RSS"
     "STACK"
   ];
@@ -137,8 +136,6 @@ let
     else if name == "CPU" then
       # Whole seconds, rounded up.
       toString ((microseconds place text + second - 1) / second)
-    else if name == "RTTIME" then
-      toString (microseconds place text)
     else
       throw "oci-layout: ${place}: \"${text}\" is not supported; write a number, or \"SOFT:HARD\"";
 in

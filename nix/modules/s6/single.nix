@@ -1,6 +1,6 @@
 # The command of the only service, as an image's entry point, if the service can be the first process of a container.
 # Otherwise `null`.
-{ lib }:
+{ lib, gidOfUser }:
 services:
 let
   service = builtins.head services;
@@ -25,7 +25,13 @@ let
     && builtins.intersectAttrs plain service == plain
     # The container has no descriptor to report on. The other ways of reporting only matter to later services.
     && (service.readiness == null || !(service.readiness ? fd))
-    && (service.user == null || service.user.groups == [ ]);
+    # The image gives its user the group of that user. The number of an unknown user is the better error.
+    && (
+      service.user == null
+      ||
+        service.user.groups == [ ]
+        && builtins.seq service.user.uid (service.user.gid == gidOfUser service.user.name)
+    );
 
   # A command line in which quotes surround whole words, and nothing is expanded.
   word = "(\"[^\"\\\\$%]*\"|'[^'\\\\$%]*'|[^ \t\n\"'\\\\$%;]+)";
@@ -45,6 +51,8 @@ let
   command =
     if service.command == null || builtins.isList service.command then
       service.command
+    else if service.command ? argv0 then
+      null
     else if builtins.match "[ \t\n]*${word}([ \t\n]+${word})*[ \t\n]*" service.command.line != null then
       words service.command.line
     else

@@ -73,16 +73,10 @@ in
     "LimitCPU"
     "LimitDATA"
     "LimitFSIZE"
-    "LimitLOCKS"
     "LimitMEMLOCK"
-    "LimitMSGQUEUE"
-    "LimitNICE"
     "LimitNOFILE"
     "LimitNPROC"
     "LimitRSS"
-    "LimitRTPRIO"
-    "LimitRTTIME"
-    "LimitSIGPENDING"
     "LimitSTACK"
   ])
   (row "mapped" "output goes to that of the container; `null`, files and other values are dropped" [
@@ -211,6 +205,14 @@ in
     "RootImagePolicy"
     "RootVerity"
     "TemporaryFileSystem"
+  ])
+  (row "refused" "s6 does not set it; set it for the container, as `podman run --ulimit` does" [
+    "LimitLOCKS"
+    "LimitMSGQUEUE"
+    "LimitNICE"
+    "LimitRTPRIO"
+    "LimitRTTIME"
+    "LimitSIGPENDING"
   ])
   (row "refused" "only systemd can decrypt it; use LoadCredential and mount the file" [
     "ImportCredential"

@@ -253,6 +253,9 @@ impl Context<'_> {
         } else {
             script.program("cd", [directory])?;
         }
+        if let Command::Line { argv0: Some(name), .. } = command {
+            script.program("exec", ["-a", name])?;
+        }
         script.command(&service.words(member, command)?)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
@@ -21,43 +21,43 @@ pub(crate) struct Service {
     pub(crate) kind: Kind,
     pub(crate) command: Command,
     /// Before each start of the command, and parts of it: what fails here fails the service.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) pre_start: Vec<Step>,
     /// After each start of the command, when it is ready.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) post_start: Vec<Step>,
     /// Before the stop signal, with `MAINPID`.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) stop: Vec<Step>,
     pub(crate) user: Option<User>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) environment_files: Vec<EnvironmentFile>,
     pub(crate) working_directory: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) working_directory_optional: bool,
     pub(crate) umask: Option<String>,
     pub(crate) logger: Option<Vec<String>>,
     pub(crate) prefix: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) directories: Vec<Directory>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) files: Vec<File>,
     pub(crate) readiness: Option<Readiness>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) restart: Restart,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) restart_delay: f64,
     pub(crate) start_limit: Option<StartLimit>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) success_exit_status: Vec<u8>,
     pub(crate) stop_signal: Option<String>,
     /// In seconds. `null` waits for ever.
     pub(crate) stop_timeout: Option<f64>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) limits: BTreeMap<String, String>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) ambient_capabilities: Vec<String>,
 }
 
@@ -79,8 +79,8 @@ pub(crate) enum Kind {
 pub(crate) enum Command {
     /// Verbatim.
     Arguments(Vec<String>),
-    /// Of this unit, for errors.
-    Line { line: String, unit: String },
+    /// Of this unit, for errors. The program sees `argv0` as its name.
+    Line { line: String, unit: String, argv0: Option<String> },
 }
 
 /// A command beside the main one.
@@ -88,12 +88,12 @@ pub(crate) enum Command {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Step {
     pub(crate) command: Command,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) ignore_failure: bool,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) as_root: bool,
     /// Exit codes from 1 to 254 skip the service.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) condition: bool,
 }
 
@@ -103,7 +103,7 @@ pub(crate) struct Step {
 pub(crate) struct User {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) groups: Vec<u32>,
     pub(crate) name: Option<String>,
     pub(crate) home: Option<String>,
@@ -114,7 +114,7 @@ pub(crate) struct User {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct EnvironmentFile {
     pub(crate) path: String,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) optional: bool,
 }
 
@@ -124,9 +124,9 @@ pub(crate) struct EnvironmentFile {
 pub(crate) struct Directory {
     pub(crate) path: String,
     pub(crate) mode: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) uid: u32,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) gid: u32,
 }
 
@@ -137,9 +137,9 @@ pub(crate) struct File {
     pub(crate) source: String,
     pub(crate) path: String,
     pub(crate) mode: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) uid: u32,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) gid: u32,
 }
 
@@ -148,7 +148,7 @@ pub(crate) struct File {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Readiness {
     pub(crate) fd: Option<u32>,
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default)]
     pub(crate) sd_notify: bool,
     pub(crate) command: Option<Command>,
     /// Seconds between two polls.
@@ -175,12 +175,6 @@ pub(crate) struct StartLimit {
     pub(crate) interval: f64,
 }
 
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
 impl Service {
     /// Reads a service. `place` is its number, for errors.
     pub(crate) fn read(place: usize, value: Value) -> Result<Self> {
@@ -192,7 +186,7 @@ impl Service {
         if value.to_string().contains("\\u0000") {
             return Err(Error::invalid(what, "a text contains a NUL character: remove it"));
         }
-        let service: Self = json::from_value(&what, value)?;
+        let service: Self = json::from_value(&what, without_nulls(value))?;
         service.check()?;
         Ok(service)
     }
@@ -209,7 +203,7 @@ impl Service {
                 Err(self.refuse(member, "it has no arguments: name a program"))
             }
             Command::Arguments(arguments) => Ok(arguments.iter().map(Word::text).collect()),
-            Command::Line { line, unit } => command_line::words(line).map_err(|reason| {
+            Command::Line { line, unit, .. } => command_line::words(line).map_err(|reason| {
                 self.refuse(member, format!("the command {line:?} of {unit} is wrong: {reason}"))
             }),
         }
@@ -299,6 +293,18 @@ impl Service {
             );
         }
         Ok(())
+    }
+}
+
+/// Nix writes every member, and `null` where one is not set.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let given = members.into_iter().filter(|(_, value)| !value.is_null());
+            given.map(|(name, value)| (name, without_nulls(value))).collect()
+        }
+        Value::Array(values) => values.into_iter().map(without_nulls).collect(),
+        value => value,
     }
 }
 

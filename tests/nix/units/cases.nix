@@ -181,7 +181,10 @@ in
     warnings = [ ];
   };
   prefixes = service { ExecStart = "-+@/bin/busybox 'my name' ntpd %% 100%%"; } {
-    command.line = "exec -a 'my name' /bin/busybox ntpd % 100%";
+    command = {
+      line = "/bin/busybox ntpd % 100%";
+      argv0 = "my name";
+    };
     user = null;
     successExitStatus = builtins.genList (code: code + 1) 255;
   };
@@ -362,16 +365,10 @@ in
         LimitCPU = "90s";
         LimitDATA = "1K:infinity";
         LimitFSIZE = 5;
-        LimitLOCKS = 1;
         LimitMEMLOCK = "64M";
-        LimitMSGQUEUE = "1K";
-        LimitNICE = 20;
         LimitNOFILE = "1024:65536";
         LimitNPROC = 10;
         LimitRSS = "infinity";
-        LimitRTPRIO = 1;
-        LimitRTTIME = "1ms";
-        LimitSIGPENDING = 2;
         LimitSTACK = "8M";
         AmbientCapabilities = "CAP_NET_BIND_SERVICE CAP_KILL";
       }
@@ -382,16 +379,10 @@ in
           cpu = "90";
           data = "1024:infinity";
           fsize = "5";
-          locks = "1";
           memlock = "67108864";
-          msgqueue = "1024";
-          nice = "20";
           nofile = "1024:65536";
           nproc = "10";
           rss = "infinity";
-          rtprio = "1";
-          rttime = "1000";
-          sigpending = "2";
           stack = "8388608";
         };
         ambientCapabilities = [

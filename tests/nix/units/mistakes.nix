@@ -25,6 +25,7 @@ in
     unitConfig.Afer = "b.service";
   });
   rootDirectory = service { RootDirectory = "/srv"; };
+  limitOfContainer = service { LimitRTPRIO = 99; };
   bindPaths = service { BindPaths = [ "/a" ]; };
   sockets = service { Sockets = "a.socket"; };
   encrypted = service { LoadCredentialEncrypted = "a"; };

@@ -170,3 +170,14 @@ fn users_directories_and_limits() {
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("2000 2000 2000 web web /home/web /home/web 0027 99\n"), "{said}");
 }
+
+/// busybox decides by its name what to do.
+#[test]
+fn a_program_has_another_name() {
+    let line = "/bin/busybox -c 'echo $1' ignored \"a b\"";
+    let command = json!({ "line": line, "unit": "it.service", "argv0": "sh" });
+    let services = Services::new(json!([
+        { "name": "it", "kind": "oneshot-pre", "command": command },
+    ]));
+    assert_eq!(services.run(&[]), (Some(0), "a b\n".into()));
+}
