@@ -85,3 +85,20 @@ fn a_container_restarts() {
     }
     assert_eq!(container.stop().0, 0);
 }
+
+/// The service that stops first takes a while, and the other one ends meanwhile.
+#[test]
+fn nothing_starts_again_while_the_container_stops() {
+    let mut ends = daemon("ends", "echo ends; until [ -e /tmp/gone ]; do sleep 0.05; done");
+    ends["restart"] = "always".into();
+    let slow = daemon("slow", &format!("trap 'touch /tmp/gone; sleep 2; exit 0' TERM; {FOREVER}"));
+    let services = Services::new(json!([
+        ends,
+        slow,
+        { "name": "last", "kind": "oneshot-post", "command": ["/bin/echo", "last"] },
+    ]));
+    let container = services.start(&[]);
+    container.wait_for("last");
+    assert_eq!(container.stop().0, 0);
+    assert_eq!(container.logs(), "ends\nlast\n");
+}

@@ -9,10 +9,7 @@ if [ -e listener-pid ]; then
     rm -f listener-pid
 fi
 # Nothing starts again while the container stops.
-if [ -e ../../stopping ]; then
-    exit 125
-fi
-if [ -e skipped ]; then
+if [ -e ../../stopping ] || [ -e skipped ]; then
     exit 125
 fi
 case " 0 $success " in
@@ -43,9 +40,7 @@ if [ "$again" ]; then
         sleep 0.1
         delay=$((delay - 1))
     done
-    if [ -e ../../stopping ]; then
-        exit 125
-    fi
+    [ ! -e ../../stopping ] || exit 125
     exit 0
 fi
 
