@@ -15,18 +15,18 @@ let
     merge =
       loc: definitions:
       builtins.foldl' (
-        one:
+        known:
         { value, ... }:
         let
-          other = builtins.filter (name: one ? ${name} && one.${name} != value.${name}) (
-            builtins.attrNames value
-          );
-          name = builtins.head other;
+          differing = builtins.filter (
+            attribute: known ? ${attribute} && known.${attribute} != value.${attribute}
+          ) (builtins.attrNames value);
+          first = builtins.head differing;
         in
-        if other == [ ] then
-          one // value
+        if differing == [ ] then
+          known // value
         else
-          throw "oci-layout: ociMakeImage: the directory ${lib.last loc} has two values of ${name}: ${toString one.${name}} and ${toString value.${name}}; give it the same in all services, units and users"
+          throw "oci-layout: ociMakeImage: the directory ${lib.last loc} has two values of ${first}: ${toString known.${first}} and ${toString value.${first}}; give it the same in all services, units and users"
       ) { } definitions;
   };
 in

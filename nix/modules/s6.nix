@@ -23,17 +23,10 @@ let
   };
   services = map (name: lower name enabled.${name}) names;
 
-  # The image gives its user the group of that user.
-  hasOwnGroup =
-    first.user == null
-    ||
-      enabled.${first.name}.user != null
-      # The number of an unknown user is the better error.
-      && builtins.seq first.user.uid (
-        first.user.gid == config.users.declaredIds.gidOfUser enabled.${first.name}.user
-      );
-  single =
-    if services != [ ] && hasOwnGroup then import ./s6/single.nix { inherit lib; } services else null;
+  single = import ./s6/single.nix {
+    inherit lib;
+    inherit (config.users.declaredIds) gidOfUser;
+  } services;
   usesS6 = if cfg.enable == null then services != [ ] && single == null else cfg.enable;
   isFirst = services != [ ] && !usesS6;
   first = builtins.head services;
