@@ -52,7 +52,9 @@ let
         option argv [ ]
           "A program with its arguments that ends with 0 when the service is ready.";
       interval = option seconds 0.2 "The time between two calls of `command`, in seconds.";
-      timeout = option seconds 60 "The time after which the service has failed to start, in seconds.";
+      timeout =
+        option seconds 60
+          "The time after which the service has failed to start if `command` does not succeed, in seconds.";
     };
   };
   startLimit = types.submodule {
@@ -149,7 +151,7 @@ in
     restartDelay = option seconds 1 "The time before a daemon starts again, in seconds.";
     startLimit =
       option (types.nullOr startLimit) null
-        "How often a daemon may start. With `null` there is no limit.";
+        "How often a daemon may start. `null` sets no limit.";
     successExitStatus = option (types.listOf types.int) [ ] "Exit codes that count as 0.";
     stopSignal = option types.str "SIGTERM" "The signal that stops the service.";
     stopTimeout =
