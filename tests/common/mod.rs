@@ -2,6 +2,8 @@
 //! processes of the test.
 #![allow(dead_code, unused_imports, reason = "each binary uses a part of it")]
 
+#[cfg(feature = "on-demand")]
+pub mod bucket;
 pub mod docker;
 pub mod hello;
 #[cfg(feature = "on-demand")]
@@ -10,8 +12,6 @@ pub mod python;
 pub mod random;
 pub mod raw_tar;
 pub mod rich;
-#[cfg(feature = "on-demand")]
-pub mod s3;
 pub mod tool;
 pub mod values;
 

@@ -10,9 +10,9 @@ use oci_layout::{
 use serde_json::{Value, json};
 
 use crate::common::{
+    bucket::{Bucket, Provider},
     hello::busybox,
     packages::Packages,
-    s3::S3,
     tool::{Containerd, Containers, crane, umoci},
 };
 
@@ -118,13 +118,23 @@ fn two_registries_serve_one_image() {
 
 #[test]
 #[ignore = "it wants moto_server, which no distribution provides: tests/run runs it if it is on PATH"]
-fn a_bucket_holds_the_state() {
+fn a_bucket_of_s3_holds_the_state() {
+    a_bucket_holds_the_state(Provider::S3);
+}
+
+#[test]
+#[ignore = "it wants azurite-blob, which no distribution provides: tests/run runs it if it is on PATH"]
+fn a_bucket_of_azure_holds_the_state() {
+    a_bucket_holds_the_state(Provider::Azure);
+}
+
+fn a_bucket_holds_the_state(provider: Provider) {
     let scratch = tempfile::tempdir().unwrap();
-    let s3 = S3::start();
+    let bucket = Bucket::of(provider);
     let packages = packages(&scratch.path().join("store"));
     let registry = |folder: &str| {
         let options = PackageImagesOptions::new(scratch.path().join(folder));
-        packages.images_with(options.storage(s3.storage()))
+        packages.images_with(options.storage(bucket.storage()))
     };
     let image = make(&registry("one"), "busybox");
     packages.calls();
@@ -144,7 +154,7 @@ fn a_bucket_holds_the_state() {
         let packages = Packages::usual(scratch.path().join("store"));
         packages.add("hello", version, &[("bin/hello", b"hello")], &["libc"]);
         let options = PackageImagesOptions::new(scratch.path().join(version));
-        packages.images_with(options.storage(s3.storage()))
+        packages.images_with(options.storage(bucket.storage()))
     });
     let made = thread::scope(|scope| {
         let made = two.each_ref().map(|images| scope.spawn(|| make(images, "hello").digest()));

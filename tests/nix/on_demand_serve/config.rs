@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     common::{
-        s3::S3,
+        bucket::{Bucket, Provider},
         tool::{crane, run},
     },
     nix::versions::{Nix, Version, for_each_nix},
@@ -174,22 +174,27 @@ fn two_servers_share_a_storage(nix: Nix) {
 
 #[test]
 #[ignore = "it wants moto_server, which no distribution provides: tests/run runs it if it is on PATH"]
-fn two_servers_share_a_bucket() {
+fn two_servers_share_a_bucket_of_s3() {
+    two_servers_share_a_bucket(Provider::S3);
+}
+
+#[test]
+#[ignore = "it wants azurite-blob, which no distribution provides: tests/run runs it if it is on PATH"]
+fn two_servers_share_a_bucket_of_azure() {
+    two_servers_share_a_bucket(Provider::Azure);
+}
+
+fn two_servers_share_a_bucket(provider: Provider) {
     let nix = Nix::new(Version::System);
     let _set = set(&nix);
-    let s3 = S3::start();
+    let bucket = Bucket::of(provider);
     let start = |state: &str| {
         let text = FILE.replace("state = \"state\"", &format!("state = \"{state}\""));
-        let storage = format!(
-            "[storage]\nbucket = \"s3://bucket/a/folder\"\nregion = \"us-east-1\"\n\
-             endpoint = \"http://127.0.0.1:{}\"\nallow-http = true\n",
-            s3.port
-        );
-        let file = write(&nix, "registry.toml", &(text + &storage));
+        let file = write(&nix, "registry.toml", &(text + &bucket.config()));
         let mut command = program(&nix);
-        // The file takes precedence over the region.
-        command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "hunter2");
-        command.env("AWS_DEFAULT_REGION", "elsewhere");
+        command.envs(bucket.environment());
+        // The file takes precedence over the region and the account.
+        command.env("AWS_DEFAULT_REGION", "elsewhere").env("AZURE_STORAGE_ACCOUNT_NAME", "nobody");
         Registry::of(command.arg("--config").arg(file))
     };
     let manifest = start("state-of-one").manifest("one/tools");
@@ -198,7 +203,9 @@ fn two_servers_share_a_bucket() {
     assert_eq!(two.manifest("tools/uno").body, manifest.body);
     assert_eq!(take_calls(&nix), [""; 0], "it was in the bucket");
     two.pull_blobs("one/tools", &manifest);
-    assert!(!two.log().contains("hunter2"));
+    let log = two.log();
+    let mut secrets = bucket.environment().into_iter().filter(|(name, _)| name.ends_with("KEY"));
+    assert!(secrets.all(|(_, secret)| !log.contains(secret)), "{log}");
 }
 
 fn large_images_are_forgotten(nix: Nix) {
