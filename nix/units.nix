@@ -69,15 +69,26 @@ let
     let
       parts = builtins.match "([^@]*@).+" name;
       template = if parts == null then { } else services.${builtins.head parts} or { };
-      both = attribute: template.${attribute} or { } // unit.${attribute} or { };
     in
-    template
-    // unit
-    // {
-      serviceConfig = both "serviceConfig";
-      unitConfig = both "unitConfig";
-      environment = both "environment";
-    };
+    {
+      serviceConfig = { };
+    }
+    // template
+    // builtins.mapAttrs (attribute: added (template.${attribute} or null)) unit;
+  # As in systemd, where an instance is read after its template: lists grow, and other values replace those of the
+  # template if they say something.
+  added =
+    old: new:
+    if old == null then
+      new
+    else if builtins.isList old && builtins.isList new then
+      old ++ new
+    else if builtins.isAttrs old && builtins.isAttrs new then
+      old // new
+    else if new == null || new == "" then
+      old
+    else
+      new;
   units = builtins.mapAttrs ofTemplate (
     lib.filterAttrs (name: _: builtins.match ".*@" name == null) enabled
   );
@@ -135,7 +146,11 @@ let
   );
 in
 {
-  services = ofRules // builtins.mapAttrs (_: { service, ... }: service) lowered;
+  services =
+    if ofRules ? tmpfiles && units ? tmpfiles then
+      throw "oci-layout: systemd.services.tmpfiles has the name of the service for systemd.tmpfiles; rename it"
+    else
+      ofRules // builtins.mapAttrs (_: { service, ... }: service) lowered;
   # Accounts that units bring along.
   users = values.unique dynamicUsers;
   warnings =

@@ -31,7 +31,7 @@ let
         type = types.str;
         default = "symlink";
         description = ''
-          The octal digits of the file's mode. With `symlink`, a `source` becomes a symbolic link into the store, and a
+          The octal digits of the file's mode. With `symlink` or `direct-symlink`, a `source` becomes a symbolic link into the store, and a
           `text` a file with the mode 0644.
         '';
         example = "0440";
@@ -59,7 +59,8 @@ let
     };
   };
 
-  isLink = file: file.mode == "symlink";
+  # NixOS links `symlink` by a folder of all files, and `direct-symlink` without.
+  isLink = file: file.mode == "symlink" || file.mode == "direct-symlink";
   # The whole prefix is NixOS' way to name users by numbers.
   number =
     idOf: place: name: otherwise:

@@ -106,7 +106,10 @@ in
           builtins.listToAttrs (
             map (directory: {
               name = directory.path;
-              value = removeAttrs directory [ "path" ];
+              value = removeAttrs directory [
+                "path"
+                "recursive"
+              ];
             }) service.directories
           )
         ) services

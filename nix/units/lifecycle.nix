@@ -24,10 +24,19 @@ let
     else
       "oneshot"
   );
+  notifies = {
+    sdNotify = true;
+    timeout =
+      let
+        inSeconds = quantities.seconds "${place}: TimeoutStartSec" startTimeout;
+      in
+      # As in systemd, 0 is no limit.
+      if inSeconds == 0 then null else inSeconds;
+  };
   types = {
     exec = { };
-    notify.sdNotify = true;
-    notify-reload.sdNotify = true;
+    notify = notifies;
+    notify-reload = notifies;
     oneshot = { };
     simple = { };
   };
@@ -145,6 +154,11 @@ let
     ] 10
   );
   hasLimit = restart != "never" && interval != 0 && toString burst != "0";
+  startTimeout = first [
+    (get "TimeoutStartSec")
+    (get "TimeoutSec")
+    # The default of systemd.
+  ] 90;
   stopTimeout = first [
     (get "TimeoutStopSec")
     (get "TimeoutSec")
@@ -181,6 +195,17 @@ in
           {
             name = "KillMode=${killMode}";
             text = "it is KillMode=mixed";
+          }
+        ]
+    )
+    ++ (
+      if get "TimeoutStartSec" == null || readiness ? sdNotify then
+        [ ]
+      else
+        [
+          {
+            name = "TimeoutStartSec";
+            text = "only services that notify have a limit";
           }
         ]
     );

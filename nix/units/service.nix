@@ -252,8 +252,9 @@ in
         ++ early;
       postStart = steps "postStart" "ExecStartPost" ++ lib.optionals stopsAtOnce stops;
       stop = lib.optionals (!stopsAtOnce) stops;
-      user = if main != [ ] && last.asRoot then null else account;
-      group = if main != [ ] && last.asRoot then null else group;
+      user = account;
+      inherit group;
+      asRoot = main != [ ] && last.asRoot;
       supplementaryGroups = values.blankSeparated (serviceConfig.SupplementaryGroups or null);
       environment = variables.environment // owned.environment;
       environmentFile = variables.files;

@@ -209,6 +209,7 @@ lib.optionalAttrs (ofKind "directory" != [ ] || commands != [ ]) {
     directories = map (rule: {
       inherit (rule) path user group;
       mode = if rule.mode == null then "0755" else rule.mode;
+      recursive = false;
     }) (ofKind "directory");
   };
 }

@@ -259,11 +259,11 @@ mod tests {
                 json!({ "workingDirectory": "x" }),
                 "service \"web\", workingDirectory: \"x\" is not absolute",
             ),
-            (
-                json!({ "workingDirectory": "~" }),
-                "service \"web\", workingDirectory: the service has no user",
-            ),
             (json!({ "readiness": {} }), "service \"web\", readiness: expected exactly one of"),
+            (
+                json!({ "name": "w".repeat(71), "readiness": { "sdNotify": true } }),
+                "readiness: the path of its socket would be too long",
+            ),
             (json!({ "readiness": { "fd": 2 } }), "service \"web\", readiness: expected an fd"),
             (json!({ "stopSignal": "TERM" }), "service \"web\", stopSignal: expected one of"),
             (json!({ "stopTimeout": -1 }), "service \"web\", stopTimeout: expected seconds"),

@@ -55,6 +55,7 @@ let
       ids.gidOfUser service.user;
   groups =
     lib.optionals (service.user != null) (ids.groupsOf service.user) ++ service.supplementaryGroups;
+  home = ids.homeOf (if service.user == null then "root" else service.user);
   owner = of: {
     uid = if of.user == null then uid else ids.uidOf place of.user;
     gid =
@@ -98,7 +99,7 @@ in
         inherit uid gid;
         groups = lib.unique (map (ids.gidOf place) groups);
         name = if service.user == null then "root" else service.user;
-        home = ids.homeOf (if service.user == null then "root" else service.user);
+        inherit home;
       };
   environment = builtins.mapAttrs (_: value: "${toString value}") variables;
   environmentFiles = map fileOf (
@@ -106,6 +107,7 @@ in
   );
   inherit (service)
     ambientCapabilities
+    asRoot
     limits
     prefix
     restart
@@ -115,9 +117,9 @@ in
     stopTimeout
     successExitStatus
     umask
-    workingDirectory
     workingDirectoryOptional
     ;
+  workingDirectory = if service.workingDirectory == "~" then home else service.workingDirectory;
   logger =
     if builtins.isString service.execLogger then
       builtins.filter (word: word != "") (lib.splitString " " service.execLogger)
@@ -133,12 +135,13 @@ in
             mode = "0755";
             user = null;
             group = null;
+            recursive = true;
           }
         else
           directory;
     in
     {
-      inherit (entry) path mode;
+      inherit (entry) path mode recursive;
     }
     // owner entry
   ) service.directories;
@@ -153,9 +156,9 @@ in
     if service.readiness == null then
       null
     else if service.readiness.fd != null then
-      { inherit (service.readiness) fd; }
+      { inherit (service.readiness) fd timeout; }
     else if service.readiness.sdNotify then
-      { sdNotify = true; }
+      { inherit (service.readiness) sdNotify timeout; }
     else
       { inherit (service.readiness) command interval timeout; };
 }

@@ -27,6 +27,9 @@ let
         description = "The path in the container.";
       };
       mode = option types.str "0755" "The octal digits of the mode.";
+      recursive =
+        option types.bool true
+          "Whether a start that changes the owner also changes it of all that the directory contains.";
     };
   };
   file = types.submodule {
@@ -53,8 +56,8 @@ let
           "A program with its arguments that ends with 0 when the service is ready.";
       interval = option seconds 0.2 "The time between two calls of `command`, in seconds.";
       timeout =
-        option seconds 60
-          "The time after which the service has failed to start if `command` does not succeed, in seconds.";
+        option (types.nullOr seconds) 60
+          "The time after which a service that is not ready has failed, in seconds. With `null` it has any time.";
     };
   };
   startLimit = types.submodule {
@@ -84,6 +87,9 @@ in
       variables of systemd's `ExecStart`.
     '';
     execStart = option (types.nullOr command) null "Another name for `command`.";
+    asRoot =
+      option types.bool false
+        "Whether `command` runs as root. The commands around it run as `user`, who owns `directories` and `files`.";
     script =
       option (types.nullOr types.lines) null
         "A script for `s6.shell`, instead of `command`. The first command that fails ends it.";
@@ -121,7 +127,9 @@ in
     path =
       option (types.listOf types.package) [ ]
         "Packages whose programs come before the others on the service's `PATH`.";
-    workingDirectory = option (types.nullOr types.str) null "The working directory.";
+    workingDirectory =
+      option (types.nullOr types.str) null
+        "The working directory. `~` is the home of `user`.";
     workingDirectoryOptional =
       option types.bool false
         "Whether the service starts in `/` if there is no such directory.";

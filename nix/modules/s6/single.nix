@@ -5,6 +5,7 @@ services:
 let
   service = builtins.head services;
   plain = {
+    asRoot = false;
     preStart = [ ];
     postStart = [ ];
     stop = [ ];

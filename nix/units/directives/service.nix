@@ -17,10 +17,11 @@ in
   (row "mapped" "`postStart`" [ "ExecStartPost" ])
   (row "mapped" "`stop`; of a oneshot without `RemainAfterExit`, `postStart`" [ "ExecStop" ])
   (row "mapped" "`stopSignal`" [ "KillSignal" ])
-  (row "mapped" "`stopTimeout`" [
-    "TimeoutSec"
-    "TimeoutStopSec"
+  (row "mapped" "`stopTimeout`" [ "TimeoutStopSec" ])
+  (row "mapped" "`readiness.timeout` of a `Type` that notifies; of others, left out with a warning" [
+    "TimeoutStartSec"
   ])
+  (row "mapped" "both time-outs" [ "TimeoutSec" ])
   (row "mapped" "the signal goes to the main process, and what remains is killed after the time-out" [
     "KillMode"
   ])
@@ -111,7 +112,6 @@ in
     "RuntimeRandomizedExtraSec"
     "TimeoutAbortSec"
     "TimeoutStartFailureMode"
-    "TimeoutStartSec"
     "TimeoutStopFailureMode"
     "WatchdogSec"
   ])

@@ -87,7 +87,7 @@ impl Context<'_> {
                 })?
                 .forget_code()?;
         }
-        self.command(&mut script, service, "command", &service.command, false)?;
+        self.command(&mut script, service, "command", &service.command, service.as_root)?;
         script.finish()
     }
 
@@ -235,15 +235,7 @@ impl Context<'_> {
                 })?
                 .block(|_| Ok(()))?;
         }
-        let home = || service.user.as_ref().and_then(|user| user.home.as_deref());
-        let directory = match service.working_directory.as_deref() {
-            None => "/",
-            Some("~") => home().ok_or_else(|| {
-                service
-                    .refuse("workingDirectory", "the service has no user with a home: write a path")
-            })?,
-            Some(directory) => directory,
-        };
+        let directory = service.working_directory.as_deref().unwrap_or("/");
         if service.working_directory_optional {
             script
                 .program("ifthenelse", ["-s"])?

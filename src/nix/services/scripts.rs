@@ -58,14 +58,15 @@ const CALLED: [&str; 22] = [
     "echo",
 ];
 
-/// The arguments that say how often and how long the check of a service is tried.
-fn polled(service: &Service) -> String {
-    match &service.readiness {
-        Some(Readiness { command: Some(_), interval, timeout, .. }) => {
-            let (interval, timeout) = (interval.unwrap_or(0.2), timeout.unwrap_or(60.0));
-            format!(" {} {}", interval.max(0.01), timeout.ceil().max(1.0) as u64)
-        }
-        _ => String::new(),
+/// The arguments that say how long a service may take to be ready, and how often its check is tried.
+fn readiness(service: &Service) -> String {
+    let Some(Readiness { command, interval, timeout, .. }) = &service.readiness else {
+        return String::new();
+    };
+    let timeout = timeout.map_or(0, |seconds| seconds.ceil().max(1.0) as u64);
+    match command {
+        Some(_) => format!(" {timeout} {}", interval.unwrap_or(0.2).max(0.01)),
+        None => format!(" {timeout}"),
     }
 }
 
@@ -108,9 +109,10 @@ impl Shell {
         let mut script = self.script(include_str!("lib/up.sh"));
         for service in services {
             let name = quote::shell(&service.name);
-            for Directory { path, mode, uid, gid } in &service.directories {
+            for Directory { path, mode, uid, gid, recursive } in &service.directories {
                 let (path, mode) = (quote::shell(path), mode.as_deref().unwrap_or("0755"));
-                let _ = writeln!(script, "directory {name} {path} {mode} {uid} {gid}");
+                let option = if *recursive { " -R" } else { "" };
+                let _ = writeln!(script, "directory {name} {path} {mode} {uid} {gid}{option}");
             }
             for File { source, path, mode, uid, gid } in &service.files {
                 let (source, path) = (quote::shell(source), quote::shell(path));
@@ -121,7 +123,7 @@ impl Shell {
         for service in services {
             let name = quote::shell(&service.name);
             let _ = match service.kind {
-                Kind::LongRun => writeln!(script, "longrun {name}{}", polled(service)),
+                Kind::LongRun => writeln!(script, "longrun {name}{}", readiness(service)),
                 Kind::OneshotPre | Kind::OneshotPost => writeln!(script, "oneshot {name}"),
             };
         }

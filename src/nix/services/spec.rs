@@ -20,6 +20,9 @@ pub(crate) struct Service {
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) command: Command,
+    /// Whether the command runs as root, and only what is around it as the user.
+    #[serde(default)]
+    pub(crate) as_root: bool,
     /// Before each start of the command, and parts of it: what fails here fails the service.
     #[serde(default)]
     pub(crate) pre_start: Vec<Step>,
@@ -128,6 +131,9 @@ pub(crate) struct Directory {
     pub(crate) uid: u32,
     #[serde(default)]
     pub(crate) gid: u32,
+    /// Whether a change of the owner includes what the directory contains.
+    #[serde(default)]
+    pub(crate) recursive: bool,
 }
 
 /// A file that is copied before the services start.
@@ -153,7 +159,7 @@ pub(crate) struct Readiness {
     pub(crate) command: Option<Command>,
     /// Seconds between two polls.
     pub(crate) interval: Option<f64>,
-    /// Seconds until the service has failed.
+    /// Seconds until the service has failed. `null` sets no limit.
     pub(crate) timeout: Option<f64>,
 }
 
@@ -236,8 +242,7 @@ impl Service {
             .chain(self.environment_files.iter().map(|file| ("environmentFiles", &file.path)))
             .chain(self.working_directory.iter().map(|path| ("workingDirectory", path)));
         for (member, path) in paths {
-            let is_home = member == "workingDirectory" && path == "~";
-            if !path.starts_with('/') && !is_home {
+            if !path.starts_with('/') {
                 return Err(
                     self.refuse(member, format!("{path:?} is not absolute: write it from /"))
                 );
@@ -279,6 +284,13 @@ impl Service {
                 return Err(
                     self.refuse("readiness", "expected exactly one of fd, sdNotify and command")
                 );
+            }
+            if *sd_notify && self.name.len() > 70 {
+                return Err(self.refuse(
+                    "readiness",
+                    "the path of its socket would be too long: give it a name of at most 70 \
+                     characters",
+                ));
             }
             if fd.is_some_and(|fd| !(3..1000).contains(&fd)) {
                 return Err(self.refuse("readiness", "expected an fd from 3 to 999"));

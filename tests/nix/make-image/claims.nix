@@ -201,6 +201,14 @@ in
         Volumes = { };
         WorkingDir = "/srv";
       };
+  homes-are-found =
+    (configOf (named {
+      s6.services.web = daemon // {
+        user = "web";
+        workingDirectory = "~";
+      };
+      users.users.web.home = "/home/of/web";
+    })).WorkingDir == "/home/of/web";
   without-a-user-it-is-root =
     (configOf (named {
       s6.services.web = daemon;
@@ -326,6 +334,7 @@ in
       name = "it";
       kind = "long-run";
       command = [ "/bin/daemon" ];
+      asRoot = false;
       preStart = [ ];
       postStart = [ ];
       stop = [ ];
@@ -377,6 +386,7 @@ in
             path = "/srv";
             mode = "0750";
             user = "root";
+            recursive = false;
           }
         ];
         files = [
@@ -461,6 +471,7 @@ in
           // {
             path = "/var/lib/web";
             mode = "0755";
+            recursive = true;
           }
         )
         {
@@ -468,6 +479,7 @@ in
           gid = 0;
           path = "/srv";
           mode = "0750";
+          recursive = false;
         }
       ];
       files = [
@@ -568,6 +580,10 @@ in
             environment.etc = {
               "a/text".text = "a";
               link.source = "${pkgs.hello}/bin";
+              direct = {
+                source = "${pkgs.hello}/bin";
+                mode = "direct-symlink";
+              };
               copy = {
                 source = "${pkgs.hello}/bin/greet";
                 mode = "0440";
@@ -594,6 +610,10 @@ in
         }
         {
           destination = "/etc/link";
+          symlink = "${pkgs.hello}/bin";
+        }
+        {
+          destination = "/etc/direct";
           symlink = "${pkgs.hello}/bin";
         }
         {

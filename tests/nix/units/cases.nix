@@ -81,8 +81,56 @@ in
         after = [ ];
       };
   exec = service { Type = "exec"; } { readiness = null; };
-  notify = service { Type = "notify"; } { readiness.sdNotify = true; };
-  notifyReload = service { Type = "notify-reload"; } { readiness.sdNotify = true; };
+  notify = service { Type = "notify"; } {
+    readiness = {
+      sdNotify = true;
+      # systemd's default.
+      timeout = 90;
+    };
+  };
+  notifyReload =
+    service
+      {
+        Type = "notify-reload";
+        TimeoutStartSec = "1min 30s";
+        TimeoutSec = 5;
+      }
+      {
+        readiness = {
+          sdNotify = true;
+          timeout = 90;
+        };
+        stopTimeout = 5;
+      };
+  notifyForEver =
+    service
+      {
+        Type = "notify";
+        TimeoutSec = 0;
+      }
+      {
+        readiness = {
+          sdNotify = true;
+          timeout = null;
+        };
+      };
+  noTimeout = warned (oneshot {
+    TimeoutStartSec = 5;
+  } { readiness = null; }) "TimeoutStartSec (only services that notify have a limit)";
+  rootCommand =
+    service
+      {
+        ExecStart = "+/bin/a";
+        ExecStartPre = "/bin/pre";
+        User = "web";
+        Group = "www";
+      }
+      {
+        asRoot = true;
+        user = "web";
+        group = "www";
+        preStart = [ (line "/bin/pre") ];
+      };
 
   oneshots =
     oneshot
@@ -573,6 +621,30 @@ in
         };
       };
       "a@one".serviceConfig.User = "one";
+      "b@" = {
+        serviceConfig.ExecStart = "/bin/b";
+        path = [ (package "one") ];
+        preStart = "of the template";
+        postStart = "of the template";
+        after = [ "a@one.service" ];
+      };
+      # As the options of units give it.
+      "b@one" = {
+        path = [ (package "two") ];
+        preStart = "";
+        postStart = "its own";
+        after = [ ];
+        startLimitBurst = null;
+      };
+    };
+    services."b@one" = {
+      after = [ "a@one" ];
+      path = map package [
+        "one"
+        "two"
+      ];
+      preStart = [ (script "of the template") ];
+      postStart = [ (script "its own") ];
     };
     services."a@one" = {
       command = {

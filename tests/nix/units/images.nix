@@ -95,7 +95,11 @@ rec {
         inherit ((servicesOf units).db.user) uid gid;
       };
     rules-are-directories = units.config.build.directories."/run/shared".mode == "0770";
-    readiness = (servicesOf units).db.readiness == { sdNotify = true; };
+    readiness =
+      (servicesOf units).db.readiness == {
+        sdNotify = true;
+        timeout = 90;
+      };
     s6-services-are-stronger = (servicesOf units).web.restart == "always";
     scripts-have-programs = lib.hasPrefix "${pkgs.busybox}/bin:" (servicesOf units)
     .web.environment.PATH;
@@ -191,8 +195,16 @@ rec {
       ];
     modular-arguments =
       ofModular.web.command.line == "\"/bin/web\" \"a 'b' \\\"c\\\" $$HOME 100% \\\\\"";
-    modular-readiness = ofModular.web.readiness == { sdNotify = true; };
-    modular-descriptor = ofModular.web-worker.readiness == { fd = 3; };
+    modular-readiness =
+      ofModular.web.readiness == {
+        sdNotify = true;
+        timeout = 90;
+      };
+    modular-descriptor =
+      ofModular.web-worker.readiness == {
+        fd = 3;
+        timeout = 60;
+      };
     modular-systemd-half = builtins.any (
       directory: directory.path == "/var/lib/worker"
     ) ofModular.web-worker.directories;

@@ -25,6 +25,10 @@ in
     unitConfig.Afer = "b.service";
   });
   rootDirectory = service { RootDirectory = "/srv"; };
+  tmpfiles = lower {
+    services.tmpfiles.serviceConfig.ExecStart = "/bin/a";
+    tmpfilesRules = [ "d /run/a" ];
+  };
   limitOfContainer = service { LimitRTPRIO = 99; };
   bindPaths = service { BindPaths = [ "/a" ]; };
   sockets = service { Sockets = "a.socket"; };

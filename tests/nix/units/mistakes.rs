@@ -145,6 +145,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "systemd.services.a requires a.socket, which does not start in the image; enable it, or remove it from requires, bindsTo and requisite",
     ),
     (
+        "tmpfiles",
+        "systemd.services.tmpfiles has the name of the service for systemd.tmpfiles; rename it",
+    ),
+    (
         "limitOfContainer",
         "systemd.services.a: LimitRTPRIO is not supported in a container: s6 does not set it; set it for the container, as `podman run --ulimit` does",
     ),

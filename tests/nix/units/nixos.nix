@@ -80,7 +80,11 @@ in
   setup-is-late = services.postgresql-setup.kind == "oneshot-post";
   database-stops-with-its-signal =
     services.postgresql.stopSignal == "SIGINT" && services.postgresql.stopTimeout == 120;
-  notify = services.redis.readiness == { sdNotify = true; };
+  notify =
+    services.redis.readiness == {
+      sdNotify = true;
+      timeout = 90;
+    };
   root-before-the-start = (builtins.head services.redis.preStart).asRoot;
   scripts-run-once = builtins.length services.nginx.preStart == 1;
   capabilities =

@@ -155,16 +155,21 @@ fn users_directories_and_limits() {
     let services = Services::with_files(
         json!([
             { "name": "web", "kind": "oneshot-pre", "command": sh(show), "user": user, "umask": "0027",
-              "workingDirectory": "~", "limits": { "nofile": "99:200" },
+              "workingDirectory": "/home/web", "limits": { "nofile": "99:200" },
               "preStart": [{ "command": sh("id -u") }, { "command": sh("id -u; exit 3"), "asRoot": true, "ignoreFailure": true }] },
             { "name": "root", "kind": "oneshot-pre", "command": sh(show), "workingDirectory": "/missing",
               "workingDirectoryOptional": true, "environment": { "USER": "me" } },
+            { "name": "raised", "kind": "oneshot-pre", "command": sh("echo $USER $(id -u) $(id -G)"), "asRoot": true,
+              "user": { "uid": 1000, "gid": 1001, "name": "web" }, "preStart": [{ "command": sh("id -u") }] },
         ]),
         [FileMapping::directory("/home/web")],
     );
     let web = "1000 1001 1001 7 8 web web /home/web /home/web 0027 99\n";
     let (code, said) = services.run(&[]);
-    assert_eq!((code, said), (Some(0), format!("1000\n0\n{web}0 0 0 me /root / 0022 1024\n")));
+    assert_eq!(
+        (code, said),
+        (Some(0), format!("1000\n0\n{web}0 0 0 me /root / 0022 1024\n1000\nweb 0 0\n"))
+    );
     // Without root, a service runs as the container's user.
     let (code, said) = services.run(&["--user", "2000:2000"]);
     assert_eq!(code, Some(0), "{said}");

@@ -47,6 +47,21 @@ fn a_service_that_is_never_ready_fails() {
     let (code, said) = services.run(&[]);
     assert!(said.contains("daemon: its readiness command failed for 1 s"), "{said}");
     assert_eq!(code, Some(1));
+    for readiness in [json!({ "fd": 3, "timeout": 1 }), json!({ "sdNotify": true, "timeout": 0.5 })]
+    {
+        let services = Services::new(with_last(json!({ "name": "daemon", "kind": "long-run",
+            "command": sh(FOREVER), "stopTimeout": 20, "readiness": readiness })));
+        let (code, said) = services.run(&[]);
+        let expected =
+            "start-services: daemon: it is not ready after 1 s; the container ends with 1\n";
+        assert_eq!((code, said.as_str()), (Some(1), expected), "{readiness}");
+    }
+    // Who looks for the fault gets a container that goes on.
+    let services = Services::new(with_last(json!({ "name": "daemon", "kind": "long-run",
+        "command": sh(FOREVER), "stopTimeout": 20, "readiness": { "fd": 3, "timeout": 1 } })));
+    let container = services.start(&["--env", "S6_DONT_TERMINATE_ON_ERROR=1"]);
+    container.wait_for("last");
+    assert_eq!(container.stop().0, 0);
 }
 
 #[test]

@@ -70,20 +70,22 @@ fn containers_differ() {
 
 #[test]
 fn a_mounted_state_directory_gets_its_owner() {
-    let services = Services::new(daemon());
-    let folder = services.dir.path().join("volume");
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("old"), "").unwrap();
-    let volume = format!("{}:/var/lib/daemon", folder.display());
-    let container = services.start(&["--volume", &volume]);
-    container.wait_for("up");
-    for (path, mode) in [("", 0o40750), ("old", 0o100644), ("file", 0o100644)] {
-        let metadata = fs::metadata(folder.join(path)).unwrap();
-        assert_eq!(
-            (metadata.uid(), metadata.gid(), metadata.mode()),
-            (1000, 1000, mode),
-            "{path:?}"
-        );
+    for (recursive, owner) in [(true, 1000), (false, 0)] {
+        let mut daemon = daemon();
+        daemon[0]["directories"][0]["recursive"] = json!(recursive);
+        let services = Services::new(daemon);
+        let folder = services.dir.path().join("volume");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("old"), "").unwrap();
+        let volume = format!("{}:/var/lib/daemon", folder.display());
+        let container = services.start(&["--volume", &volume]);
+        container.wait_for("up");
+        let rows = [("", 0o40750, 1000), ("old", 0o100644, owner), ("file", 0o100644, 1000)];
+        for (path, mode, owner) in rows {
+            let found = fs::metadata(folder.join(path)).unwrap();
+            let found = (found.mode(), found.uid(), found.gid());
+            assert_eq!(found, (mode, owner, owner), "{path:?}, recursive {recursive}");
+        }
     }
 }
 
@@ -93,6 +95,19 @@ fn a_place_for_the_services_is_needed() {
     let (code, said) = services.run(&["--env", "SERVICES_DIRECTORY=/proc/no"]);
     assert_eq!(code, Some(111));
     assert!(said.contains("cannot make the directory services in /proc/no"), "{said}");
+}
+
+/// It happens before s6-svscan supervises anything.
+#[test]
+fn a_missing_file_ends_the_container() {
+    let mut daemon = daemon();
+    daemon[0]["files"] = json!([{ "source": "/secrets/none", "path": "/run/key" }]);
+    let services = Services::new(daemon);
+    for options in [&[][..], &["--init"]] {
+        let (code, said) = services.run(options);
+        assert!(said.contains("cannot copy /secrets/none to /run/key"), "{said}");
+        assert_eq!(code, Some(1), "{options:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,12 @@ echo "$svscan" >"$dir/svscan-pid"
 echo $$ >"$dir/up-pid"
 running=0
 
+# Before it supervises services, s6-svscan does not know what to do at a signal. A failure would be lost.
+set -- "$dir"/scan/*
+until [ -p "$1/supervise/control" ]; do
+    sleep 0.02
+done
+
 # A stop is under way: its script has not seen the process ID that was just written.
 if [ -e "$dir/stopping" ]; then
     exit 0
@@ -34,24 +40,20 @@ fail() {
     fi
 }
 
-# attributes PATH MODE UID GID: changes what is different, because even root cannot write to some volumes.
+# attributes PATH MODE UID GID [-R]: changes what is different, because even root cannot write to some volumes.
 attributes() {
     mode=${2#0}
     if [ -e "$dir/root" ] && [ "$(stat -c %u:%g "$1")" != "$3:$4" ]; then
-        if [ -d "$1" ]; then
-            chown -R -h "$3:$4" "$1" || return
-        else
-            chown "$3:$4" "$1" || return
-        fi
+        chown $5 -h "$3:$4" "$1" || return
     fi
     if [ "$(stat -c %a "$1")" != "$mode" ]; then
         chmod "$2" "$1" || [ ! -e "$dir/root" ]
     fi
 }
 
-# directory NAME PATH MODE UID GID
+# directory NAME PATH MODE UID GID [-R]
 directory() {
-    if ! { [ -d "$2" ] || mkdir -p "$2"; } || ! attributes "$2" "$3" "$4" "$5"; then
+    if ! { [ -d "$2" ] || mkdir -p "$2"; } || ! attributes "$2" "$3" "$4" "$5" "$6"; then
         if [ -e "$dir/root" ]; then
             fail "$1" 1 "cannot make the directory $2"
         else
@@ -96,11 +98,18 @@ oneshot() {
     after "$1"
 }
 
-# longrun NAME [INTERVAL TIMEOUT]: starts it, and waits until it is ready. Its check may have to succeed too.
+# longrun NAME [TIMEOUT [INTERVAL]]: starts it, and waits until it is ready. 0 waits for ever. With an interval, its check
+# has to succeed too.
 longrun() {
     begin "$1"
+    deadline=$(($(date +%s) + ${2:-0}))
     until s6-svwait -U -t 200 "$service" 2>/dev/null; do
         if is_over; then
+            return 0
+        fi
+        if is_late "$2"; then
+            running=1
+            fail "$1" 1 "it is not ready after $2 s"
             return 0
         fi
     done
@@ -111,18 +120,27 @@ longrun() {
     after "$1"
 }
 
-# poll NAME INTERVAL TIMEOUT: waits until its check succeeds.
+# is_late TIMEOUT: whether the deadline has passed, if there is one.
+is_late() {
+    [ "${1:-0}" != 0 ] && [ "$(date +%s)" -ge "$deadline" ]
+}
+
+# poll NAME TIMEOUT INTERVAL: waits until its check succeeds.
 poll() {
-    deadline=$(($(date +%s) + $3))
-    until (cd "$service" && exec timeout "$3" ./check) >/dev/null 2>&1; do
+    # A check may hang.
+    limit=
+    if [ "$2" != 0 ]; then
+        limit="timeout $2"
+    fi
+    until (cd "$service" && exec $limit ./check) >/dev/null 2>&1; do
         if is_over; then
             return 0
         fi
-        if [ "$(date +%s)" -ge "$deadline" ]; then
-            fail "$1" 1 "its readiness command failed for $3 s"
+        if is_late "$2"; then
+            fail "$1" 1 "its readiness command failed for $2 s"
             return 0
         fi
-        sleep "$2"
+        sleep "$3"
     done
 }
 
