@@ -65,6 +65,7 @@ lib.makeScope lib.callPackageWith (
       hashPart = ./internal/hashPart.nix;
       platformOf = ./internal/platformOf.nix;
       references = ./internal/references.nix;
+      sbom = ./internal/sbom.nix;
       services = ./internal/services.nix;
       step = ./internal/step.nix;
       storeName = ./internal/storeName.nix;

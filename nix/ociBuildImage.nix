@@ -37,6 +37,12 @@
     are valid, for a Nix that runs in the container. A garbage collection there keeps these paths. Contents of
     `copyToRoot` and `files` are not store paths in the image, and neither are the contents of `fromImage` valid.
     The database counts as one layer. Default: `false`.
+  - [sbom] Whether the image gets a bill of materials: `true` or `"cyclonedx"`, `"spdx"`, or `"buildkit"` for the form that
+    Docker's tools read. The layout contains it, as a referrer of the image or, with `"buildkit"`, in an index with it. The
+    attribute `sbom` of the result is the document, also with `false`. [supply-chain.md](supply-chain.md) explains it.
+    Default: `false`.
+  - [sbomPackages] Packages with licences and other `meta` for the bill, in addition to those in `copyToRoot`, `files` and
+    `layers`: what only a string refers to has none. Default: `[ ]`.
   - [nixUid] The number of the user who owns the store and may add paths, with `initializeNixDatabase`. Default: `0`.
   - [nixGid] The number of the group of the store. Default: `0`.
   - [compression] As in `ociLayerTar`, for all layers that this function builds. It does not affect `layers`.
@@ -70,8 +76,9 @@
   ociImageManifest,
   ociLayerTar,
   references,
+  sbom,
   storeName,
-}:
+}@functions:
 {
   name,
   tag ? null,
@@ -93,6 +100,8 @@
   initializeNixDatabase ? false,
   nixUid ? 0,
   nixGid ? 0,
+  sbom ? false,
+  sbomPackages ? [ ],
   compression ? "gzip",
   lazy ? false,
   mtime ? 1,
@@ -215,6 +224,16 @@ let
       ;
     layers = allLayers;
     base = fromImage;
+    passthru = {
+      sbom = bill;
+      attached = lib.optional (sbom != false) (
+        {
+          file = "${bill}";
+          type = if billFormat == "spdx" then "application/spdx+json" else "application/vnd.cyclonedx+json";
+        }
+        // lib.optionalAttrs (sbom == "buildkit") { predicateType = "https://spdx.dev/Document"; }
+      );
+    };
     extraConfig =
       if config != { } && extraConfig ? config then
         throw "oci-layout: image ${name}: config and extraConfig.config exclude each other; move everything into config"
@@ -222,6 +241,13 @@ let
         lib.optionalAttrs (created != null) { inherit created; } // { inherit config; } // extraConfig;
   };
 
+  billFormat = if sbom == "spdx" || sbom == "buildkit" then "spdx" else "cyclonedx";
+  bill = functions.sbom {
+    image = manifest;
+    layers = allLayers;
+    packages = sbomPackages;
+    format = billFormat;
+  };
 in
 ociImageLayout {
   name = storeName name;
@@ -233,6 +259,7 @@ ociImageLayout {
     passthru
     // {
       inherit manifest fromImage;
+      sbom = bill;
       imageName = name;
       layers = allLayers;
     }

@@ -49,10 +49,17 @@ let
   manifestOf = image: if builtins.isAttrs image then image.manifest or image else image;
   named =
     names: value:
-    map (image: {
-      inherit names;
-      image = "${manifestOf image}";
-    }) (elements "manifests" value);
+    map (
+      image:
+      let
+        manifest = manifestOf image;
+      in
+      {
+        inherit names;
+        image = "${manifest}";
+        attached = if builtins.isAttrs manifest then manifest.attached or [ ] else [ ];
+      }
+    ) (elements "manifests" value);
   isSetOfTags = builtins.isAttrs manifests && !(manifests ? outPath);
   # `names` are additional names of every image.
   images =
@@ -61,6 +68,10 @@ let
       builtins.concatMap (tag: named ([ tag ] ++ names) manifests.${tag}) (builtins.attrNames manifests)
     else
       named names manifests;
+
+  hasReferrers = builtins.any (
+    { attached, ... }: builtins.any (document: !(document ? predicateType)) attached
+  ) (images [ ]);
 
   # A substituter would not be faster than the build.
   small = {
@@ -135,7 +146,8 @@ let
         arguments = [
           "push"
           handed
-        ];
+        ]
+        ++ lib.optional hasReferrers "--referrers";
       };
     };
 

@@ -151,6 +151,7 @@ let
           imageName
           layers
           manifest
+          sbom
           ;
         imageTag = builtins.head image.tags + suffix;
       };

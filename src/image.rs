@@ -1,6 +1,7 @@
 //! Configurations, manifests and indexes: images, wherever their layers are.
 
 pub(crate) mod artifact;
+pub(crate) mod attestation;
 pub(crate) mod config;
 pub(crate) mod config_changes;
 pub(crate) mod config_members;
@@ -24,6 +25,7 @@ pub(crate) mod with_layers;
 pub use crate::image::runnable::{check_runnable, missing_libraries};
 pub use crate::image::{
     artifact::artifact_manifest,
+    attestation::attestation_manifest,
     config::{ImageConfig, image_config},
     config_options::{ConfigOptions, ExtraConfig},
     graph::Image,

@@ -51,6 +51,7 @@
 //! | explain the size of an image | `report::image_report`, with the feature `cli`: files by size, waste, what cannot start |
 //! | combine platforms in one image | [`image_index()`]; [`image_layout()`] does it for images of one name |
 //! | store something other than an image | [`artifact_manifest()`] |
+//! | store attestations in the form of BuildKit | [`attestation_manifest()`] |
 //! | keep recipes instead of layers | [`LayoutOptions::sparse`], [`Recipe`], [`ImageLayout::fill`] |
 //! | read the files of a layer from JSON | [`LayerSpec`] |
 //! | split a Nix closure into layers | [`closure::closure_layers()`], [`closure::ReferenceGraph`] |
@@ -142,8 +143,8 @@ pub use crate::{
     blob::{Blob, FileBlob, Layer, MemoryBlob},
     image::{
         ConfigOptions, ExtraConfig, Image, ImageConfig, ImageIndex, ImageManifest, Inherit,
-        ManifestOptions, MutateOptions, PlatformImage, artifact_manifest, image_config,
-        image_index, image_manifest, mutate,
+        ManifestOptions, MutateOptions, PlatformImage, artifact_manifest, attestation_manifest,
+        image_config, image_index, image_manifest, mutate,
     },
     layer::{
         entries::{LayerEntries, LayerEntry, layer_entries},

@@ -13,7 +13,8 @@
 //! | `entries` | `base`, `platform`, `layers` | the folder of their entries |
 //! | `image_config` | `layers`, `extraConfig`, `platform`, `base`, `inheritConfig`, `unsetEnv`, `strict` | the folder of a configuration |
 //! | `image_manifest` | the same, `config`, `extraManifest` | the folder of an image, with links to its layers |
-//! | `image_layout` | `images`, a list of `{ names, image }`; `extraIndex`, `hashTagged`, `sparse` | a layout |
+//! | `image_layout` | `images`, a list of `{ names, image, attached }`, and `attached` one of `{ file, type, predicateType }`; `extraIndex`, `hashTagged`, `sparse` | a layout |
+//! | `sbom` | `image`, `format`; `graph`, as for contents; `copied`, `packages` | a bill of materials |
 //! | `files` | `files`, a list of `{ destination, text, executable }`, `{ destination, symlink }` and `{ destination, directory }` | these files |
 //! | `services` | `services`, a list in the order of starts; `path`, packages | the scripts that start and supervise them |
 //! | `test_image` | `base`, `script`, `user`, `shell`, `unshare`, `path` | an empty file, if the script succeeds |
@@ -52,7 +53,9 @@ pub(crate) mod entries;
 pub(crate) mod files;
 pub(crate) mod layers;
 pub(crate) mod output;
+pub(crate) mod path_info;
 pub(crate) mod pull;
+pub(crate) mod sbom;
 pub(crate) mod services;
 pub(crate) mod test_image;
 
@@ -66,6 +69,7 @@ pub use crate::nix::{
     files::files,
     layers::{closure_layers, layer_tar},
     pull::blobs_to_layout,
+    sbom::sbom,
     services::services,
     test_image::test_image,
 };

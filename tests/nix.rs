@@ -27,6 +27,7 @@ mod nix {
     mod pull;
     mod rebuild;
     mod reference;
+    mod sbom;
     mod scope;
     mod transport;
     mod units;

@@ -129,7 +129,7 @@ let
         config
         lazy
         ;
-      inherit (container) fromImage;
+      inherit (container) fromImage sbom;
       layers = dependencies ++ program;
       files = builtins.attrValues directories ++ lib.optionals hasContents contents.files;
       copyToRoot = lib.optional (!hasBase && !hasContents) nss;
@@ -159,7 +159,7 @@ let
     // {
       inherit name lazy;
       tag = if tag == null then null else "${tag}-debug";
-      inherit (container) fromImage;
+      inherit (container) fromImage sbom;
       layers = image.layers ++ [ tools ];
       maxLayers = builtins.length image.layers + 3;
       config = config // {

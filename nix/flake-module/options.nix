@@ -265,6 +265,19 @@ in
     '';
   };
 
+  sbom = mkOption {
+    type = types.enum [
+      false
+      true
+      "cyclonedx"
+      "spdx"
+      "buildkit"
+    ];
+    default = false;
+    description = "Whether the image gets a bill of materials, and in which format; see `sbom` of `ociBuildImage`.";
+    example = true;
+  };
+
   lazy = mkOption {
     type = types.bool;
     default = false;

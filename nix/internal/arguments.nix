@@ -147,6 +147,14 @@ let
       variant = text;
     } { arch = "architecture"; };
     replace = bool;
+    sbom = oneOf [
+      false
+      true
+      "cyclonedx"
+      "spdx"
+      "buildkit"
+    ];
+    sbomPackages = list;
     sparse = bool;
     strict = bool;
     tag = tag;

@@ -52,6 +52,23 @@ let
       elements "without" without
     );
   };
+  # What a bill of materials says of the layer, beyond the paths in its store. `copied` are packages whose contents are at
+  # other places, and `described` those of which evaluation knows `meta`.
+  sources = map (file: file.source) (
+    builtins.filter (file: file ? source && !(isWholeAtSource file)) files
+  );
+  isOfPackage =
+    source: builtins.any (of: of ? outputs) (builtins.attrValues (builtins.getContext "${source}"));
+  bill = {
+    copied = map (path: builtins.unsafeDiscardStringContext (storePath path)) (
+      elements "copyToRoot" copyToRoot
+      ++ builtins.filter (source: !(builtins.isPath source) && isOfPackage source) sources
+    );
+    described = builtins.filter (package: package ? meta) (
+      elements "closure" closure ++ elements "copyToRoot" copyToRoot ++ sources
+    );
+  };
+
   # A hash of the contents alone. If a layer in `without` is built in another way, this layer does not change.
   key = builtins.hashString "sha256" (builtins.unsafeDiscardStringContext (builtins.toJSON own));
   others = builtins.foldl' (table: layer: table // layer.held.table) { } layers;
@@ -72,7 +89,7 @@ in
     }
     // lib.optionalAttrs (allRoots != [ ]) { exportReferencesGraph.graph = allRoots; };
   held = {
-    inherit key;
+    inherit bill key;
     table = others // {
       ${key} = own;
     };

@@ -8,7 +8,7 @@ use crate::{
     basics::{Digest, Error, Result, json},
     blob::{Blob, MemoryBlob},
     document::{Index, MediaType, Platform, manifest},
-    image::graph::Image,
+    image::{attestation::REFERENCE_TYPE, graph::Image},
 };
 
 /// Makes the [image index](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md)
@@ -28,7 +28,9 @@ pub fn image_index<I: Into<Image>>(
     for (index, image) in images.iter().enumerate() {
         let platform = image.platform().map(Platform::with_variant);
         let same = |other: &&Image| {
-            platform.is_some() && other.platform().map(Platform::with_variant) == platform
+            platform.is_some()
+                && !is_attestation(image)
+                && other.platform().map(Platform::with_variant) == platform
         };
         if let Some(other) = images[..index].iter().find(same) {
             return Err(Error::Images {
@@ -47,6 +49,11 @@ pub fn image_index<I: Into<Image>>(
     let document: Index = json::from_value("image index", value)?;
     let blob = MemoryBlob::new(document.media_type()?, json::to_bytes(&document));
     Ok(ImageIndex { document, blob, images })
+}
+
+/// Each image of an index may have attestations, and all are for the platform `unknown/unknown`.
+fn is_attestation(image: &Image) -> bool {
+    image.descriptor().annotations.contains_key(REFERENCE_TYPE)
 }
 
 /// An index, its bytes, and all images in it.

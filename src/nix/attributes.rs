@@ -84,6 +84,11 @@ impl Attributes {
         json::from_value("platform", platform.into()).map(Some)
     }
 
+    /// Returns the graph of references that Nix writes. A missing one is empty.
+    pub(crate) fn graph(&self) -> Result<Value> {
+        Ok(self.get::<Option<_>>("graph")?.unwrap_or_else(|| Value::Array(Vec::new())))
+    }
+
     /// Returns a list. A missing one is empty.
     pub(crate) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>> {
         Ok(self.get::<Option<_>>(name)?.unwrap_or_default())

@@ -6,7 +6,6 @@ use std::{
 };
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::{
     basics::error::{Error, Result},
@@ -21,9 +20,7 @@ pub(crate) struct Held {
 }
 
 pub(crate) fn held(attributes: &Attributes) -> Result<Held> {
-    let graph =
-        attributes.get::<Option<Value>>("graph")?.unwrap_or_else(|| Value::Array(Vec::new()));
-    let graph = ReferenceGraph::from_value(graph)?;
+    let graph = ReferenceGraph::from_value(attributes.graph()?)?;
     let others =
         attributes.get::<Option<BTreeMap<String, Contents>>>("others")?.unwrap_or_default();
     let this = Contents {

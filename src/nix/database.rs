@@ -7,18 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use rusqlite::{Connection, params};
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::{
-    basics::{
-        digest::Digest,
-        error::{Error, Result},
-    },
+    basics::error::{Error, Result},
     closure::graph::{ReferenceGraph, subject},
-    nix::{attributes::Attributes, contents},
+    nix::{attributes::Attributes, contents, path_info::PathInfo},
 };
 
 /// The number of the schema below. Nix has not changed it since 2015.
@@ -61,9 +55,8 @@ const TABLES: &str = "
 /// [`Error::Invalid`] for an invalid attribute, and for a path that refers to another one that no
 /// layer holds; [`Error::Write`].
 pub fn database(attributes: &Attributes) -> Result<()> {
-    let list: Value = attributes.get::<Option<_>>("graph")?.unwrap_or_else(|| Value::Array(vec![]));
-    let mut registered = Vec::<PathInfo>::deserialize(&list)
-        .map_err(|error| Error::invalid("reference graph", error.to_string()))?;
+    let list = attributes.graph()?;
+    let mut registered = PathInfo::list(&list)?;
     let graph = ReferenceGraph::from_value(list)?;
     let held = contents::of_layers(attributes, &graph)?;
     check_closed(&graph, &held)?;
@@ -86,17 +79,6 @@ pub fn database(attributes: &Attributes) -> Result<()> {
         symlink(path, &link).map_err(Error::write(&link))?;
     }
     Ok(())
-}
-
-/// A path as Nix describes it to a build with `exportReferencesGraph`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PathInfo {
-    path: PathBuf,
-    nar_hash: String,
-    nar_size: u64,
-    references: BTreeSet<PathBuf>,
-    ca: Option<String>,
 }
 
 /// Nix takes the references of a valid path for valid.
@@ -129,7 +111,7 @@ fn tables(registered: &[PathInfo]) -> Result<Vec<u8>> {
     connection.execute_batch(TABLES).map_err(failed)?;
     let transaction = connection.transaction().map_err(failed)?;
     for (id, info) in (1..).zip(registered) {
-        let hash = format!("sha256:{}", base16(&info.nar_hash, &info.path)?);
+        let hash = format!("sha256:{}", info.nar_hash()?);
         transaction
             .execute(
                 "insert into ValidPaths (id, path, hash, registrationTime, narSize, ca) \
@@ -155,70 +137,4 @@ fn tables(registered: &[PathInfo]) -> Result<Vec<u8>> {
 
 fn utf8(path: &Path) -> Result<&str> {
     path.to_str().ok_or_else(|| Error::invalid(subject(path), "its name is not UTF-8"))
-}
-
-/// The digits of a SHA-256 that has one of the three forms of Nix: 64 digits of base 16, 52 digits
-/// of Nix's base 32, or the base 64 of the "Subresource Integrity" form.
-fn base16(hash: &str, path: &Path) -> Result<String> {
-    let bytes = match hash.strip_prefix("sha256:") {
-        Some(digits) if digits.len() == 64 => return Ok(digits.to_owned()),
-        Some(digits) => from_base32(digits),
-        None => hash
-            .strip_prefix("sha256-")
-            .and_then(|text| BASE64_STANDARD.decode(text).ok()?.try_into().ok()),
-    };
-    let bytes: [u8; 32] = bytes.ok_or_else(|| {
-        Error::invalid(subject(path), format!("its narHash, {hash:?}, is not a SHA-256"))
-    })?;
-    Ok(Digest::from_bytes(bytes).hex())
-}
-
-/// Nix's base 32 is a number with the least significant digit last, of bytes with the least
-/// significant byte first.
-fn from_base32(digits: &str) -> Option<[u8; 32]> {
-    const DIGITS: &[u8] = b"0123456789abcdfghijklmnpqrsvwxyz";
-    let mut bytes = [0; 32];
-    if digits.len() != 52 {
-        return None;
-    }
-    for (place, digit) in digits.bytes().rev().enumerate() {
-        let value = DIGITS.iter().position(|known| *known == digit)? as u16;
-        let (byte, shift) = (place * 5 / 8, place * 5 % 8);
-        let shifted = value << shift;
-        bytes[byte] |= (shifted & 0xff) as u8;
-        match bytes.get_mut(byte + 1) {
-            Some(next) => *next |= (shifted >> 8) as u8,
-            None if shifted > 0xff => return None,
-            None => {}
-        }
-    }
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The forms of one hash, as `nix hash convert` prints them.
-    #[test]
-    fn every_form_of_a_hash_is_read() {
-        let path = Path::new("/nix/store/x");
-        let digits = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-        for hash in [
-            "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-            "sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73",
-            "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-        ] {
-            assert_eq!(base16(hash, path).unwrap(), digits);
-        }
-        for hash in [
-            "",
-            "sha256:",
-            "md5:0",
-            "sha256-!",
-            "sha256:zmdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73",
-        ] {
-            assert!(base16(hash, path).is_err(), "{hash}");
-        }
-    }
 }

@@ -1,17 +1,22 @@
 //! The steps for configurations, images and layouts, and the verification of a layout.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    basics::error::{Error, Result},
-    document::descriptor::Platform,
+    basics::{
+        error::{Error, Result},
+        json,
+    },
+    blob::MemoryBlob,
+    document::{MediaType, descriptor::Platform},
     folder::{self, LayerFolder},
     image::{
-        self, config::ImageConfig, config_options::ConfigOptions, graph::Image, inherit::Inherit,
-        manifest::ManifestOptions, platform_image::PlatformImage,
+        self, artifact::artifact_manifest, attestation::attestation_manifest, config::ImageConfig,
+        config_options::ConfigOptions, graph::Image, inherit::Inherit, manifest::ManifestOptions,
+        platform_image::PlatformImage,
     },
     layout::{self, image_layout::LayoutOptions, read::ImageLayout},
     nix::{
@@ -57,6 +62,16 @@ pub fn image_manifest(attributes: &Attributes, pool: &Pool) -> Result<()> {
     folder::link_image(attributes.output(), image, pool, WRITE)
 }
 
+/// A document about an image: an artifact, or with a `predicateType` an attestation of BuildKit.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Attached {
+    file: PathBuf,
+    #[serde(rename = "type")]
+    artifact_type: String,
+    predicate_type: Option<String>,
+}
+
 /// Builds a self-contained layout. With the attribute `sparse`, it holds documents and recipes; the
 /// recipes name the files of the layers or describe how to build them.
 ///
@@ -71,15 +86,35 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
     struct Named {
         names: Vec<String>,
         image: PathBuf,
+        #[serde(default)]
+        attached: Vec<Attached>,
     }
     let hash_tag = attributes.get::<Option<String>>("hashTagged")?.map(|name| {
         let output = attributes.output().file_name().unwrap_or_default().to_string_lossy();
         format!("{name}:{}", output.split('-').next().unwrap_or_default())
     });
     let mut images = Vec::new();
-    for Named { names, image } in attributes.list("images")? {
+    for Named { names, image, attached } in attributes.list("images")? {
         let image = folder::open_image(image, &attributes.trust())?;
-        images.push(names.into_iter().chain(hash_tag.clone()).fold(image, Image::tagged));
+        let names: Vec<_> = names.into_iter().chain(hash_tag.clone()).collect();
+        let named = |image| names.iter().fold(image, Image::tagged);
+        let subject = image.descriptor().clone();
+        images.push(named(image));
+        for Attached { file, artifact_type, predicate_type } in attached {
+            let bytes = fs::read(&file).map_err(Error::read(&file))?;
+            images.push(match predicate_type {
+                None => {
+                    let blob = MemoryBlob::new(MediaType::new(&artifact_type), bytes);
+                    let blobs = [Arc::new(blob) as _];
+                    artifact_manifest(&artifact_type, blobs, Some(&subject), Value::Null)?
+                }
+                Some(predicate_type) => {
+                    let predicate = json::from_slice(&bytes)
+                        .map_err(|reason| Error::invalid(format!("file {file:?}"), reason))?;
+                    named(attestation_manifest(&subject, [(&*predicate_type, predicate)])?)
+                }
+            });
+        }
     }
     let sparse = attributes.get::<Option<bool>>("sparse")?.unwrap_or_default();
     let options =

@@ -8,5 +8,10 @@ pub(crate) const WRITE: WriteOptions = WriteOptions { sync: false, lock: false }
 
 /// Prints warnings. Nix shows them in the build log.
 pub(crate) fn say(warnings: &[Warning]) {
-    warnings.iter().for_each(|warning| eprintln!("oci-layout: warning: {warning}"));
+    warnings.iter().for_each(|warning| warn(&warning.to_string()));
+}
+
+/// Prints a warning.
+pub(crate) fn warn(text: &str) {
+    eprintln!("oci-layout: warning: {text}");
 }

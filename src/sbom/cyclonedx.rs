@@ -68,9 +68,13 @@ fn component(sbom: &Sbom, package: &Package) -> Value {
     if !package.version.is_empty() {
         component["version"] = package.version.clone().into();
     }
-    // Not every text is an expression of SPDX, and a wrong one would make the document invalid.
-    if let Some(licence) = &package.licence {
+    if let Some(licence) = package.licence_expression() {
+        component["licenses"] = json!([{ "expression": licence }]);
+    } else if let Some(licence) = &package.licence {
         component["licenses"] = json!([{ "license": { "name": licence } }]);
+    }
+    if let Some(cpe) = &package.cpe {
+        component["cpe"] = cpe.clone().into();
     }
     if let Some(hash) = &package.nar_hash {
         // The archive of Nix is not a file that others can hash, so that this is no `hashes`.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use rusqlite::{Connection, limits::Limit};
@@ -37,15 +37,47 @@ pub(crate) fn add_database(bytes: &[u8], packages: &mut [Package]) -> Result<(),
     let at: BTreeMap<&Path, usize> =
         packages.iter().enumerate().map(|(at, package)| (&*package.path, at)).collect();
     let (hashes, references) = rows(bytes, &at).map_err(|error| error.to_string())?;
-    for (at, hash) in hashes {
-        packages[at].nar_hash = hash.strip_prefix("sha256:").map(str::to_owned);
+    let hashes = hashes
+        .into_iter()
+        .filter_map(|(at, hash)| hash.strip_prefix("sha256:").map(|hash| (at, hash.to_owned())));
+    add(packages, hashes.collect(), references);
+    Ok(())
+}
+
+/// What Nix knows of a store path.
+pub(crate) struct StorePath {
+    pub(crate) path: PathBuf,
+    /// The SHA-256 of its Nix archive, in base 16.
+    pub(crate) nar_hash: String,
+    pub(crate) references: BTreeSet<PathBuf>,
+}
+
+/// Adds what a graph says to the packages, which may be in any order.
+pub(crate) fn add_graph(graph: &[StorePath], packages: &mut [Package]) {
+    let at: BTreeMap<PathBuf, usize> =
+        packages.iter().enumerate().map(|(at, package)| (package.path.clone(), at)).collect();
+    let (mut hashes, mut references) = (BTreeMap::new(), BTreeSet::new());
+    for (info, from) in graph.iter().filter_map(|info| Some((info, *at.get(&info.path)?))) {
+        hashes.insert(from, info.nar_hash.clone());
+        references.extend(info.references.iter().filter_map(|to| Some((from, *at.get(to)?))));
     }
+    add(packages, hashes, references);
+}
+
+fn add(
+    packages: &mut [Package],
+    hashes: BTreeMap<usize, String>,
+    references: BTreeSet<(usize, usize)>,
+) {
     let purls: Vec<String> = packages.iter().map(|package| package.purl.clone()).collect();
+    for (at, hash) in hashes {
+        packages[at].nar_hash = Some(hash);
+        packages[at].references.clear();
+    }
     for (from, to) in references.into_iter().filter(|(from, to)| from != to) {
         packages[from].references.push(purls[to].clone());
     }
     packages.iter_mut().for_each(|package| package.references.sort());
-    Ok(())
 }
 
 /// The hashes of packages and the references between them, by the numbers of the packages.

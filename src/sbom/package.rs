@@ -21,6 +21,8 @@ pub struct Package {
     pub version: String,
     /// The licence, as the package states it.
     pub licence: Option<String>,
+    /// The name in the Common Platform Enumeration, by which feeds of advisories know it.
+    pub cpe: Option<String>,
     /// The file or the folder that says so.
     pub path: PathBuf,
     /// The layer with that file; the lowest is 0.
@@ -54,6 +56,7 @@ impl Package {
             name: name.to_owned(),
             version: version.to_owned(),
             licence: None,
+            cpe: None,
             path: path.to_owned(),
             layer,
             references: Vec::new(),
@@ -82,6 +85,14 @@ pub enum PackageKind {
     Npm,
     /// Nix.
     Nix,
+}
+
+impl Package {
+    /// The licence, if it is an expression of SPDX with identifiers of its list.
+    pub(crate) fn licence_expression(&self) -> Option<&str> {
+        let licence = self.licence.as_deref()?;
+        spdx::Expression::parse(licence).is_ok().then_some(licence)
+    }
 }
 
 impl PackageKind {

@@ -78,11 +78,24 @@ fn described(sbom: &Sbom, package: &Package, id: &str) -> Value {
             "referenceLocator": package.purl,
         }],
     });
+    if let Some(cpe) = &package.cpe {
+        let reference = json!({
+            "referenceCategory": "SECURITY",
+            "referenceType": "cpe23Type",
+            "referenceLocator": cpe,
+        });
+        described["externalRefs"]
+            .as_array_mut()
+            .into_iter()
+            .for_each(|all| all.push(reference.clone()));
+    }
     if !package.version.is_empty() {
         described["versionInfo"] = package.version.clone().into();
     }
-    // Only an expression of SPDX may be declared, and most packages state something else.
-    if let Some(licence) = &package.licence {
+    // Only an expression of SPDX may be declared.
+    if let Some(licence) = package.licence_expression() {
+        described["licenseDeclared"] = licence.into();
+    } else if let Some(licence) = &package.licence {
         described["licenseComments"] = format!("The package states: {licence}").into();
     }
     described

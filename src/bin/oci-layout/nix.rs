@@ -41,6 +41,8 @@ enum Step {
     ImageLayout,
     /// Build a folder of small files
     Files,
+    /// Build a bill of materials
+    Sbom,
     /// Build the scripts that start services
     Services,
     /// Run a script that starts containers of an image
@@ -79,6 +81,7 @@ impl Nix {
             Step::ImageManifest => nix::image_manifest(&attributes, pool),
             Step::ImageLayout => nix::image_layout(&attributes, pool),
             Step::Files => nix::files(&attributes),
+            Step::Sbom => nix::sbom(&attributes, pool),
             Step::Services => nix::services(&attributes),
             Step::TestImage => nix::test_image(&attributes, pool),
             Step::Verify => nix::verify(&attributes, pool),
