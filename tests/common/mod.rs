@@ -4,6 +4,7 @@
 
 #[cfg(feature = "on-demand")]
 pub mod bucket;
+pub mod container;
 pub mod docker;
 pub mod hello;
 #[cfg(feature = "on-demand")]
