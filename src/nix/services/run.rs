@@ -32,6 +32,12 @@ impl Context<'_> {
         let mut script = self.script();
         if is_logged(service) {
             script.program("fdmove", ["-c", "2", "1"])?;
+            if service.user.is_some() {
+                // Then its user can open /dev/stdout.
+                script
+                    .first(|script| script.program("chmod", ["o+w", "/proc/self/fd/1"]).map(drop))?
+                    .forget_code()?;
+            }
         }
         self.surroundings(&mut script, service)?;
         let files = service.environment_files.iter();

@@ -176,6 +176,19 @@ fn users_directories_and_limits() {
     assert!(said.contains("2000 2000 2000 web web /home/web /home/web 0027 99\n"), "{said}");
 }
 
+#[test]
+fn users_open_the_output_by_its_path() {
+    let service = |name: &str, prefix: Option<&str>| {
+        json!({ "name": name, "kind": "oneshot-pre", "user": { "uid": 1000, "gid": 1000 },
+            "command": sh("echo out >/dev/stdout; echo error >/dev/stderr"), "prefix": prefix })
+    };
+    let services = Services::new(json!([service("plain", None), service("logged", Some("> "))]));
+    let (code, said) = services.run(&[]);
+    let mut lines: Vec<_> = said.lines().collect();
+    lines.sort();
+    assert_eq!((code, lines), (Some(0), vec!["> error", "> out", "error", "out"]));
+}
+
 /// busybox decides by its name what to do.
 #[test]
 fn a_program_has_another_name() {

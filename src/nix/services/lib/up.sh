@@ -16,10 +16,11 @@ if [ -e "$dir/stopping" ]; then
     exit 0
 fi
 
-# Users other than the creator of a pipe can only open it by /dev/stdout if others may write to it.
+# Users other than the creator of a pipe can only open it by /dev/stdout if others may write to it. The descriptor 5 is
+# the pipe, also where chmod's own output goes elsewhere.
 for fd in 1 2; do
     if [ -p "/proc/self/fd/$fd" ]; then
-        chmod o+w "/proc/self/fd/$fd" 2>/dev/null || :
+        chmod o+w /proc/self/fd/5 5>&"$fd" 2>/dev/null || :
     fi
 done
 
