@@ -8,6 +8,7 @@ mod nix {
     mod base;
     mod change;
     mod containers;
+    mod daemons;
     mod database;
     mod documents;
     mod evaluation;

@@ -50,13 +50,21 @@ in
     };
     packages = mkOption {
       type = types.listOf types.package;
-      default = [
-        pkgs.s6
-        pkgs.execline
-        pkgs.busybox
-      ];
+      # busybox's setpriv cannot give capabilities to a user.
+      default =
+        lib.optional (lib.any (service: service.ambientCapabilities != [ ]) (
+          builtins.attrValues enabled
+        )) pkgs.util-linuxMinimal
+        ++ [
+          pkgs.s6
+          pkgs.execline
+          pkgs.busybox
+        ];
       defaultText = lib.literalExpression "[ pkgs.s6 pkgs.execline pkgs.busybox ]";
-      description = "The packages that start, stop and supervise services. Their programs come first on the `PATH` of the start script.";
+      description = ''
+        The packages that start, stop and supervise services. Their programs come first on the `PATH` of the start script.
+        By default, `pkgs.util-linuxMinimal` is one of them if a service has `ambientCapabilities`.
+      '';
     };
     shell = mkOption {
       type = types.listOf types.str;

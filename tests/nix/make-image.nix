@@ -9,8 +9,8 @@
 let
   # Debian's programs are in the image, at their places.
   linksTo =
-    folder:
-    packages.package "s6" (
+    name: folder:
+    packages.package name (
       "mkdir -p $out/bin; "
       + nixpkgsLib.concatMapStrings (name: "ln -s ${folder}/${name} $out/bin/${name}; ") (
         builtins.attrNames (if debian == null then { } else builtins.readDir (debian + folder))
@@ -25,9 +25,16 @@ let
         test $name = busybox || ln -s busybox $out/bin/$name
       done
     '';
-    s6 = linksTo "/usr/bin";
-    execline = linksTo "/usr/lib/execline/bin";
+    s6 = linksTo "s6" "/usr/bin";
+    execline = linksTo "execline" "/usr/lib/execline/bin";
     util-linux = packages.unshare;
+    # The root with daemons has these.
+    util-linuxMinimal = linksTo "util-linux" "/usr/bin";
+    nginx = linksTo "nginx" "/usr/sbin";
+    redis = linksTo "redis" "/usr/bin";
+    postgresql = linksTo "postgresql" "/usr/lib/postgresql/${
+      builtins.head (builtins.attrNames (builtins.readDir (debian + "/usr/lib/postgresql")))
+    }/bin";
     coreutils = packages.package "coreutils" "mkdir -p $out/bin; echo > $out/bin/ls";
     bashInteractive = packages.package "bash" "mkdir -p $out/bin; echo > $out/bin/bash";
     hello = packages.greet // {
@@ -63,6 +70,7 @@ in
   units = import ./units/images.nix scope;
   nixos = import ./units/nixos.nix scope;
   claims = import ./make-image/claims.nix scope;
+  daemons = import ./make-image/daemons.nix scope;
   inherit images;
   inherit mistakes;
   tests = import ./make-image/tests.nix (scope // { inherit images; });

@@ -55,6 +55,24 @@ let
   );
 in
 {
+  # busybox gives no capabilities to users.
+  capabilities-bring-their-program =
+    let
+      packagesOf =
+        ambientCapabilities:
+        (named {
+          s6.services.it = daemon // {
+            inherit ambientCapabilities;
+          };
+        }).config.s6.packages;
+      usual = [
+        pkgs.s6
+        pkgs.execline
+        pkgs.busybox
+      ];
+    in
+    packagesOf [ ] == usual && packagesOf [ "CAP_CHOWN" ] == [ pkgs.util-linuxMinimal ] ++ usual;
+
   # Numbers of accounts.
   ids-stay-when-accounts-are-added =
     lib.all (path: lib.all (line: builtins.elem line (linesOf more path)) (linesOf few path))
