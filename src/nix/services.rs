@@ -14,6 +14,7 @@
 //! verbatim. A shell would drop variables that it cannot name. At each start, `lib/prepare` makes
 //! `/run/services` anew, with links to these files.
 
+pub(crate) mod capabilities;
 pub(crate) mod command_line;
 pub(crate) mod execline;
 pub(crate) mod quote;
@@ -277,6 +278,10 @@ mod tests {
             ),
             (json!({ "name": "a/b" }), "service \"a/b\", name: it names a directory"),
             (json!({ "name": ".a" }), "service \".a\", name: it names a directory"),
+            (
+                json!({ "user": { "uid": 1, "gid": 1 }, "ambientCapabilities": ["CAP_CHOW"] }),
+                "service \"web\", ambientCapabilities: \"CAP_CHOW\" is not a capability",
+            ),
             (
                 json!({ "user": { "uid": 1, "gid": 1 }, "ambientCapabilities": ["CAP_CHOWN"] }),
                 "path: none of the packages has bin/setpriv: add pkgs.util-linux",

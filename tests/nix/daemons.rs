@@ -38,6 +38,8 @@ fn daemons_serve_keep_what_is_on_volumes_and_stop_in_order() {
 
     let container = Container::start(&containers, &options, &image);
     serves(&container);
+    let without = "nginx: going on without the capability sys_resource";
+    assert!(container.logs().contains(without), "{}", container.logs());
     assert_eq!(container.sh("redis-cli set key value"), "OK\n");
     container.sh(&format!("{QUERY} --command='insert into t values (6), (7)'"));
     container.podman(&["restart", "--time", "60"]);

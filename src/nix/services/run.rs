@@ -3,6 +3,7 @@
 use crate::{
     basics::error::Result,
     nix::services::{
+        capabilities,
         execline::Script,
         spec::{Command, Service, Step},
         tools::Tools,
@@ -40,6 +41,16 @@ impl Context<'_> {
             }
         }
         self.surroundings(&mut script, service)?;
+        if !service.ambient_capabilities.is_empty() {
+            let numbered = capabilities::numbered(self.tools, service)?;
+            script
+                .first(|script| {
+                    let program = self.lib("capabilities");
+                    script.line([&program, &service.name].into_iter().chain(&numbered));
+                    Ok(())
+                })?
+                .unless_success(&self.lib("exit"))?;
+        }
         let files = service.environment_files.iter();
         let files: Vec<_> = files
             .map(|file| format!("{}{}", if file.optional { "-" } else { "" }, file.path))
@@ -219,8 +230,12 @@ impl Context<'_> {
                             .program("s6-applyuidgid", ["-u", &uid, "-g", &gid, "-G", &groups])?;
                         return Ok(());
                     }
-                    let capabilities = self.capabilities(service)?;
+                    // The file that `run` has written.
+                    let key = format!("{}_capabilities", self.key);
+                    let capabilities = format!("${{{key}}}");
                     script
+                        .program("backtick", ["-E", &key])?
+                        .block(|script| script.program("cat", ["capabilities"]).map(drop))?
                         .program(
                             "setpriv",
                             [
@@ -255,22 +270,6 @@ impl Context<'_> {
             script.program("exec", ["-a", name])?;
         }
         script.command(&service.words(member, command)?)
-    }
-
-    fn capabilities(&self, service: &Service) -> Result<String> {
-        let setpriv = "setpriv";
-        if self.tools.is_from_busybox(setpriv) {
-            return Err(service.refuse(
-                "ambientCapabilities",
-                "busybox's setpriv cannot change the user: put pkgs.util-linux before pkgs.busybox \
-                 in s6.packages",
-            ));
-        }
-        let names = service.ambient_capabilities.iter().map(|name| {
-            let name = name.to_ascii_lowercase();
-            format!("+{}", name.strip_prefix("cap_").unwrap_or(&name))
-        });
-        Ok(names.collect::<Vec<_>>().join(","))
     }
 
     /// The option of a soft limit. Containers cannot raise hard limits, and need not lower them.

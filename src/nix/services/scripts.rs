@@ -12,10 +12,11 @@ use crate::{
 };
 
 /// Scripts in the folder `lib` of the output, which no service changes.
-pub(crate) const LIB: [(&str, &str); 7] = [
+pub(crate) const LIB: [(&str, &str); 8] = [
     ("prepare", include_str!("lib/prepare.sh")),
     ("exit", include_str!("lib/exit.sh")),
     ("skip", include_str!("lib/skip.sh")),
+    ("capabilities", include_str!("lib/capabilities.sh")),
     ("after-restart", include_str!("lib/after-restart.sh")),
     ("listen", include_str!("lib/listen.sh")),
     ("split", include_str!("lib/split.sh")),

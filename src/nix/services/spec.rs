@@ -26,7 +26,7 @@ pub(crate) struct Service {
     /// Before each start of the command, and parts of it: what fails here fails the service.
     #[serde(default)]
     pub(crate) pre_start: Vec<Step>,
-    /// After each start of the command, when it is ready.
+    /// After each start of the command, when it is ready, with `MAINPID`.
     #[serde(default)]
     pub(crate) post_start: Vec<Step>,
     /// Before the stop signal, with `MAINPID`.

@@ -61,7 +61,8 @@ let
         serviceConfig = {
           ExecStart = "${pkgs.nginx}/bin/nginx -g 'daemon off;'";
           User = "nginx";
-          AmbientCapabilities = "CAP_NET_BIND_SERVICE";
+          # podman keeps the second one from containers.
+          AmbientCapabilities = "CAP_NET_BIND_SERVICE CAP_SYS_RESOURCE";
           RuntimeDirectory = "nginx";
           CacheDirectory = "nginx";
           KillSignal = "SIGQUIT";

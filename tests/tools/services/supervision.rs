@@ -118,7 +118,7 @@ fn commands_around_a_start() {
             { "command": sh("echo failing; exit 4"), "ignoreFailure": true },
             { "command": ["/bin/true"] },
         ],
-        "postStart": [{ "command": ["/bin/echo", "post"] }],
+        "postStart": [{ "command": sh("test -d /proc/$MAINPID && echo post") }],
         "stop": [{ "command": { "line": "/bin/sh -c 'test -d /proc/$1 && echo stop' sh $MAINPID", "unit": "x" } }],
         "stopTimeout": 20,
         "stopSignal": "SIGINT",

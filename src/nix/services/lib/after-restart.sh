@@ -3,6 +3,9 @@
 if [ -e restarted ]; then
     {
         exec 3>&-
-        s6-svwait -U . 2>/dev/null && exec ./post-start
+        s6-svwait -U . 2>/dev/null || exit
+        MAINPID=$(s6-svstat -o pid .)
+        export MAINPID
+        exec ./post-start
     } &
 fi

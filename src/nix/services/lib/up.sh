@@ -148,7 +148,13 @@ poll() {
 # after NAME: runs the commands that follow its start.
 after() {
     if [ -e "$service/post-start" ] && ! is_over; then
-        (cd "$service" && exec ./post-start)
+        (
+            cd "$service" || exit
+            MAINPID=$(s6-svstat -o pid .)
+            [ "$MAINPID" != -1 ] || MAINPID=
+            export MAINPID
+            exec ./post-start
+        )
         code=$?
         if [ $code != 0 ]; then
             fail "$1" $code "a command after its start failed with $code"
