@@ -10,24 +10,31 @@
 let
   inherit (nixosSystems) full empty;
   added = new: old: removeAttrs new (builtins.attrNames old);
+  addedToList = new: old: builtins.filter (value: !(builtins.elem value old)) new;
   ofFull = full.config;
   ofEmpty = empty.config;
 
+  byName = import ./systemd/by-name.nix { inherit lib; };
   lower = import ./systemd/lower.nix { inherit config lib pkgs; };
   kinds = import ./systemd/refused.nix;
   units = lower {
     all = false;
     hasScripts = true;
-    services = added ofFull.systemd.services ofEmpty.systemd.services;
+    # NixOS has these in `unitConfig` too, and here without a value unless a module sets them.
+    services = builtins.mapAttrs (
+      _: unit:
+      removeAttrs unit [
+        "startLimitBurst"
+        "startLimitIntervalSec"
+      ]
+    ) (added ofFull.systemd.services ofEmpty.systemd.services);
     targets = added ofFull.systemd.targets ofEmpty.systemd.targets;
-    tmpfilesRules = builtins.filter (
-      rule: !(builtins.elem rule ofEmpty.systemd.tmpfiles.rules)
-    ) ofFull.systemd.tmpfiles.rules;
+    tmpfilesRules = addedToList ofFull.systemd.tmpfiles.rules ofEmpty.systemd.tmpfiles.rules;
     tmpfilesSettings = added (ofFull.systemd.tmpfiles.settings or { }) (
       ofEmpty.systemd.tmpfiles.settings or { }
     );
     other = builtins.mapAttrs (
-      kind: _: added (ofFull.systemd.${kind} or { }) (ofEmpty.systemd.${kind} or { })
+      kind: _: added (byName ofFull.systemd.${kind} or { }) (byName ofEmpty.systemd.${kind} or { })
     ) kinds;
   };
 
@@ -87,22 +94,33 @@ let
   # systemd's files, and those of programs that only a whole system has.
   isOfSystem =
     name:
-    builtins.match "(systemd|tmpfiles\\.d|udev|dbus-1|pam\\.d|pam|polkit-1|nixos|static)(/.*)?|pam.*|sudoers|fstab|profile|set-environment|nsswitch\\.conf|hostname|os-release|lsb-release" name
+    builtins.match "(systemd|tmpfiles\\.d|sysctl\\.d|udev|dbus-1|pam\\.d|pam|polkit-1|nixos|static)(/.*)?|pam.*|sudoers|fstab|profile|set-environment|nsswitch\\.conf|hostname|os-release|lsb-release" name
     != null;
   certificates = [
     "ssl/certs/ca-bundle.crt"
     "ssl/certs/ca-certificates.crt"
   ];
   contentsOf = file: file.text or null;
-  sourceOf = file: builtins.unsafeDiscardStringContext "${file.source}";
+  # The folder of all packages differs, and would bring them into the image.
+  sourceOf =
+    file:
+    builtins.replaceStrings [ (pathOf ofFull.system.path) ] [ (pathOf ofEmpty.system.path) ] (
+      pathOf file.source
+    );
   isNew =
     name: file:
     !(ofEmpty.environment.etc ? ${name})
     || contentsOf file != contentsOf ofEmpty.environment.etc.${name}
     || (contentsOf file == null && sourceOf file != sourceOf ofEmpty.environment.etc.${name});
+  # The time zone is a link into the database.
+  zones = lib.optional (
+    ofFull.environment.etc ? localtime && isNew "localtime" ofFull.environment.etc.localtime
+  ) "zoneinfo";
   etc = lib.filterAttrs (
     name: file:
-    file.enable or true && !(isOfSystem name) && (builtins.elem name certificates || isNew name file)
+    file.enable or true
+    && !(isOfSystem name)
+    && (builtins.elem name (certificates ++ zones) || isNew name file)
   ) ofFull.environment.etc;
   fileOf =
     file:
@@ -115,7 +133,29 @@ let
     } file;
 
   pathOf = package: builtins.unsafeDiscardStringContext "${package}";
-  known = map pathOf ofEmpty.environment.systemPackages;
+  addedPackages =
+    new: old:
+    let
+      known = map pathOf old;
+    in
+    builtins.filter (package: !(builtins.elem (pathOf package) known)) new;
+  # A user may know how to start the container then.
+  kernel = builtins.filter (
+    name: ofFull.boot.kernel.sysctl.${name} or null != ofEmpty.boot.kernel.sysctl.${name} or null
+  ) (builtins.attrNames ofFull.boot.kernel.sysctl);
+  unitFiles = addedPackages ofFull.systemd.packages ofEmpty.systemd.packages;
+
+  # What programs find on every NixOS: many start others by system(3).
+  usual = [
+    {
+      destination = "/var/run";
+      symlink = "/run";
+    }
+  ]
+  ++ lib.optional (config.build.init != null) {
+    destination = "/bin/sh";
+    symlink = "${lib.getBin pkgs.busybox}/bin/sh";
+  };
 
   # The values that modules give to the options of the image, with their priority.
   given =
@@ -142,7 +182,7 @@ in
     units
     {
       image = given ofImage;
-      files = ofFull.files;
+      files = ofFull.files ++ lib.optionals (config.image.fromImage == null) usual;
       s6 = {
         services = builtins.mapAttrs (_: module: { ... }: { imports = [ module ]; }) ofFull.s6.services;
         enable = lib.mkIf (ofFull.s6.enable != null) ofFull.s6.enable;
@@ -151,10 +191,19 @@ in
       users.users = usersOf userNames;
       users.groups = builtins.mapAttrs (_: groupOf) groups;
       environment.etc = builtins.mapAttrs (_: fileOf) etc;
-      environment.systemPackages = builtins.filter (
-        package: !(builtins.elem (pathOf package) known)
-      ) ofFull.environment.systemPackages;
-      warnings = builtins.filter (warning: !(builtins.elem warning ofEmpty.warnings)) ofFull.warnings;
+      environment.systemPackages = addedPackages ofFull.environment.systemPackages ofEmpty.environment.systemPackages;
+      warnings =
+        addedToList ofFull.warnings ofEmpty.warnings
+        ++ map (
+          package:
+          "systemd.packages: left out: the files of units in ${
+            package.name or (baseNameOf (pathOf package))
+          }, because evaluation reads no packages; write what they say in systemd.services"
+        ) unitFiles
+        ++ map (
+          name:
+          "boot.kernel.sysctl.\"${name}\": left out: a container does not set the kernel's parameters; use the runtime's --sysctl, or set it on the machine"
+        ) kernel;
       assertions = ofFull.assertions;
     }
   ];

@@ -62,7 +62,7 @@ in
   // builtins.mapAttrs (
     _: text:
     mkOption {
-      type = types.attrsOf types.raw;
+      type = types.either (types.attrsOf types.raw) (types.listOf types.raw);
       default = { };
       description = "Refused: ${text}.";
     }

@@ -80,7 +80,7 @@ let
         [
           {
             inherit name;
-            value = expand (values.textOf given.${name});
+            value = expand (values.verbatim given.${name});
           }
         ]
     ) (builtins.attrNames given)

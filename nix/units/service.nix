@@ -223,7 +223,9 @@ let
       throw "oci-layout: ${place} has no ExecStart; set serviceConfig.ExecStart or script"
     else if main == [ ] && stops == [ ] then
       throw "oci-layout: ${place} has neither ExecStart nor ExecStop; set serviceConfig.ExecStart or script"
-    else if builtins.any (name: builtins.match "CAP_[A-Z_]+" name == null) capabilities then
+    else if
+      builtins.any (name: builtins.match "cap_[a-z_]+" (lib.toLower name) == null) capabilities
+    then
       throw "oci-layout: ${place}: AmbientCapabilities: write names, as CAP_NET_BIND_SERVICE"
     else
       # All refusals, before anything is used.

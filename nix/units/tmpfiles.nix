@@ -92,13 +92,14 @@ let
     x = "nothing";
     X = "nothing";
     e = "nothing";
+    z = "attributes";
   };
   refused = {
     C = "nothing copies files at the start; add them to the files of the image";
     H = "attributes of files are those of the volume";
     R = "a start removes nothing; let a service do it";
     T = "attributes of files are those of the volume";
-    Z = "only directories get owners; let a service do it";
+    Z = "a start changes no whole trees; let a service do it";
     a = "attributes of files are those of the volume";
     A = "attributes of files are those of the volume";
     b = "the runtime makes devices";
@@ -109,7 +110,6 @@ let
     r = "a start removes nothing; let a service do it";
     t = "attributes of files are those of the volume";
     w = "a container does not set the kernel's parameters; use the runtime's --sysctl";
-    z = "only directories get owners; let a service do it";
   };
 
   read =
@@ -129,12 +129,18 @@ let
           throw "oci-layout: ${rule.place}: the mode ${text} is not supported; write octal digits"
         else
           builtins.head digits;
+      # A rule that makes something gives it to root by default, and others change no owner.
       name =
         value:
         let
           parts = builtins.match ":?(.*)" value;
         in
-        if orNull value == null then "root" else builtins.head parts;
+        if orNull value != null then
+          builtins.head parts
+        else if letter == "z" then
+          null
+        else
+          "root";
       argument = orNull rule.argument;
     in
     if refused ? ${letter} then
@@ -143,6 +149,8 @@ let
       throw "oci-layout: ${rule.place}: systemd has no type ${letter}"
     else if builtins.match "[-!=+?]*" modifiers == null then
       throw "oci-layout: ${rule.place}: a modifier of ${rule.type} is not supported; only ! - = + are"
+    else if letter == "z" && builtins.match ".*[*?[].*" rule.path != null then
+      throw "oci-layout: ${rule.place}: ${rule.path} is a pattern, which is not supported; write a rule for each path"
     else
       {
         kind = kinds.${letter};
@@ -185,6 +193,20 @@ let
       "rm -rf ${path} && ln -s ${target} ${path}"
     else
       "test -e ${path} || test -L ${path} || ln -s ${target} ${path}";
+  # Only root can change what others have made.
+  attributeCommands =
+    rule:
+    let
+      path = quoted rule.path;
+      owner =
+        (if rule.user == null then "" else rule.user)
+        + (if rule.group == null then "" else ":${rule.group}");
+      changes =
+        lib.optional (owner != "") "chown ${quoted owner} ${path}"
+        ++ lib.optional (rule.mode != null) "chmod ${rule.mode} ${path}";
+    in
+    lib.optional (changes != [ ])
+      "if test \"$(id -u)\" = 0 && test -e ${path} && ! test -L ${path}; then ${builtins.concatStringsSep " && " changes}; fi";
   # Parents first, as systemd makes them.
   parent = rule: "mkdir -p ${quoted (builtins.dirOf rule.path)}";
   commands =
@@ -195,7 +217,8 @@ let
     ++ builtins.concatMap (rule: [
       (parent rule)
       (linkCommands rule)
-    ]) (ofKind "link");
+    ]) (ofKind "link")
+    ++ builtins.concatMap attributeCommands (ofKind "attributes");
 in
 # A service, or none if no rule has an effect.
 lib.optionalAttrs (ofKind "directory" != [ ] || commands != [ ]) {

@@ -9,7 +9,9 @@ rec {
     );
   isEmpty = value: builtins.isString value && builtins.match "[ \t\n]*" value != null;
 
-  textOf =
+  # In a directive, a backslash at the end of a line continues it.
+  textOf = value: builtins.replaceStrings [ "\\\n" ] [ " " ] (verbatim value);
+  verbatim =
     value:
     if value == true then
       "true"

@@ -1,13 +1,13 @@
 //! Daemons of Debian, as packages of the tests' package set, in one container under s6.
 
-use std::path::Path;
 use std::{fs, os::unix::fs::MetadataExt};
 
 use tempfile::TempDir;
 
 use crate::common::container::Container;
-use crate::common::tool::{Containers, INSTALLED, run};
+use crate::common::tool::{Containers, run};
 use crate::nix::layout::Layout;
+use crate::nix::make_image::on_root;
 use crate::nix::versions::{Nix, Version};
 
 const PAGE: &str = "wget -q -O - http://127.0.0.1/";
@@ -16,8 +16,7 @@ const QUERY: &str = "psql --host=/run/postgresql --username=postgres --no-align 
 #[test]
 fn daemons_serve_keep_what_is_on_volumes_and_stop_in_order() {
     let nix = Nix::new(Version::Newer);
-    let mut command = nix.on_expressions("nix-build");
-    command.arg("--arg").arg("debian").arg(Path::new(INSTALLED).join("daemons"));
+    let mut command = on_root(&nix, "nix-build", "daemons");
     command.args(["--no-out-link", "--quiet", "--attr", "makeImage.daemons.all"]);
     let layout = Layout(nix.physical(run(&mut command).trim()));
     let name = layout.path().file_name().unwrap().to_str().unwrap();

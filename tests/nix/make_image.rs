@@ -18,8 +18,13 @@ for_each_nix! {
 
 /// A command on the tests' expressions.
 pub fn on_expressions(nix: &Nix, program: &str) -> Command {
+    on_root(nix, program, "s6")
+}
+
+/// The same with this root file system of `tests/install-tools`, which has s6.
+pub fn on_root(nix: &Nix, program: &str, root: &str) -> Command {
     let mut command = nix.on_expressions(program);
-    command.arg("--arg").arg("debian").arg(Path::new(INSTALLED).join("s6"));
+    command.arg("--arg").arg("debian").arg(Path::new(INSTALLED).join(root));
     if let Some(lib) = env::var_os("NIXPKGS_LIB") {
         command.arg("--arg").arg("lib").arg(Path::new(&lib).join("lib"));
     }

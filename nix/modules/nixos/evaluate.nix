@@ -12,6 +12,10 @@
 let
   base = {
     boot.isContainer = true;
+    # Containers of NixOS have systemd, which waits for connections.
+    services.openssh.startWhenNeeded = lib.mkOverride 900 false;
+    # Those of systemd would come into the image by LD_LIBRARY_PATH.
+    system.nssModules = lib.mkForce [ ];
     nixpkgs.pkgs = lib.mkDefault pkgs;
     system.stateVersion = lib.mkDefault (lib.trivial.release or "26.05");
   };

@@ -11,6 +11,7 @@
 }@units:
 let
   refused = import ./refused.nix;
+  byName = import ./by-name.nix { inherit lib; };
   lowered = import ../../units.nix {
     inherit (config.s6) shell;
     tools = [ pkgs.busybox ];
@@ -30,6 +31,6 @@ in
         assertion = !(named.${name}.enable or true);
         message = "systemd.${kind}.${name}: ${refused.${kind}}";
       }) (builtins.attrNames named)
-    ) other
+    ) (builtins.mapAttrs (_: byName) other)
   );
 }

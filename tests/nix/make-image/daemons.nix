@@ -15,22 +15,11 @@ let
         pkgs.redis
         pkgs.postgresql
       ];
-      files = [
-        {
-          source = builtins.path {
-            name = "debian";
-            path = debian;
-          };
-          destination = "/";
-        }
+      files = import ./root.nix { inherit debian; } ++ [
         # initdb starts programs by system(3).
         {
           destination = "/bin/sh";
           symlink = "${pkgs.busybox}/bin/sh";
-        }
-        {
-          destination = "/srv/www/index.html";
-          text = "a page\n";
         }
       ];
     };

@@ -239,6 +239,10 @@ in
   verbatim = service { ExecStart = ":/bin/echo $HOME \${A}"; } {
     command.line = "/bin/echo $$HOME $\${A}";
   };
+  # As the modules of prometheus and others write them.
+  continued = service { ExecStart = "/bin/a \\\n  --b \\\n  \"c \\\\d\""; } {
+    command.line = "/bin/a    --b    \"c \\\\d\"";
+  };
   asRoot =
     service
       {
@@ -418,7 +422,7 @@ in
         LimitNPROC = 10;
         LimitRSS = "infinity";
         LimitSTACK = "8M";
-        AmbientCapabilities = "CAP_NET_BIND_SERVICE CAP_KILL";
+        AmbientCapabilities = "CAP_NET_BIND_SERVICE cap_kill";
       }
       {
         limits = {
@@ -435,7 +439,7 @@ in
         };
         ambientCapabilities = [
           "CAP_NET_BIND_SERVICE"
-          "CAP_KILL"
+          "cap_kill"
         ];
       };
 

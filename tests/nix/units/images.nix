@@ -245,6 +245,15 @@ rec {
     timer = mistake (named {
       systemd.timers.it.timerConfig.OnCalendar = "daily";
     }) "systemd.timers.it: a container has no timers; let the cluster start a container at that time";
+    # A list, as in NixOS.
+    mount = mistake (named {
+      systemd.mounts = [
+        {
+          what = "/dev/a";
+          where = "/srv";
+        }
+      ];
+    }) "systemd.mounts.\"/srv\": a container mounts nothing; mount a volume at the path";
     different-values = mistake (named {
       systemd.services.it = lib.mkMerge [
         running
@@ -276,6 +285,8 @@ rec {
         "d /srv/%% 0750 web web"
         "f '/srv/a b' 0640 web - - it's \"text\""
         "L /srv/link - - - - a b"
+        "z '/srv/a b' 0600 - web"
+        "z /srv/absent 0600"
       ];
       systemd.services = {
         db = {

@@ -112,7 +112,8 @@ in
 
   noRule = rule "d";
   removal = rule "r /tmp/x";
-  owner = rule "z /srv 0755 a a";
+  owner = rule "Z /srv 0755 a a";
+  pattern = rule "z /srv/* 0755 a a";
   acl = rule "a+ /srv - - - - u:a:r";
   noType' = rule "K /srv";
   modifier = rule "f^ /srv";

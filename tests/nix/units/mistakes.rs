@@ -121,7 +121,11 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "owner",
-        "systemd.tmpfiles.rules: \"z /srv 0755 a a\": the type z is not supported: only directories get owners; let a service do it",
+        "systemd.tmpfiles.rules: \"Z /srv 0755 a a\": the type Z is not supported: a start changes no whole trees; let a service do it",
+    ),
+    (
+        "pattern",
+        "systemd.tmpfiles.rules: \"z /srv/* 0755 a a\": /srv/* is a pattern, which is not supported; write a rule for each path",
     ),
     (
         "pam",

@@ -1,5 +1,6 @@
-# Images with the modules of NixOS, by the stand-in for NixOS: true statements.
+# Images with the modules of NixOS, by the stand-in for NixOS: `claims` are true, and `run` runs.
 {
+  debian,
   functionsWith,
   lib,
   packages,
@@ -8,16 +9,27 @@
 }:
 let
   program = name: packages.package name "mkdir -p $out/bin; echo > $out/bin/${name}";
-  oci = functionsWith { pkgs = pkgsOfNixos; };
+  # The daemons are Debian's.
   pkgsOfNixos = pkgs // {
     systemd = program "systemd-257";
     shadow = program "shadow";
     cacert = program "cacert";
-    nginx = program "nginx";
-    postgresql = program "postgresql";
-    redis = program "redis";
-    writeShellScript = name: text: "${builtins.toFile name (builtins.unsafeDiscardStringContext text)}";
+    openssh = program "openssh";
+    tzdata = packages.package "tzdata" "mkdir -p $out/share/zoneinfo";
+    coreutils = pkgs.busybox;
+    writeShellScript =
+      name: text:
+      packages.package name ''
+        cat > $out <<'end of the text'
+        #!${pkgs.busybox}/bin/sh
+        set -e
+        ${text}
+        end of the text
+        chmod +x $out
+      '';
+    buildEnv = { name, paths }: packages.package name "mkdir $out; echo ${toString paths} > $out/paths";
   };
+  oci = functionsWith { pkgs = pkgsOfNixos; };
   make =
     module:
     oci.ociMakeImage {
@@ -53,68 +65,134 @@ let
   position = name: lib.lists.findFirstIndex (service: service.name == name) null image.init.services;
   inherit (image) config;
   hasFile = name: builtins.any (file: file.destination == name) config.build.files;
-  # What the image depends on.
-  context = builtins.concatStringsSep " " (
-    builtins.attrNames (
-      builtins.getContext (
-        builtins.toJSON [
-          image.init.services
-          config.build.files
-          (map (package: "${package}") config.environment.systemPackages)
-        ]
+  # What an image depends on.
+  contextOf =
+    image:
+    builtins.concatStringsSep " " (
+      builtins.attrNames (
+        builtins.getContext (
+          builtins.toJSON [
+            image.init.services
+            image.config.build.files
+            (map (package: "${package}") image.config.environment.systemPackages)
+          ]
+        )
       )
-    )
-  );
+    );
+  context = contextOf image;
+  sshd = make {
+    s6.enable = true;
+    services.openssh.enable = true;
+  };
 in
 {
-  services-of-the-modules-alone =
-    builtins.attrNames services == [
-      "extra"
+  claims = {
+    services-of-the-modules-alone =
+      builtins.attrNames services == [
+        "extra"
+        "nginx"
+        "postgresql"
+        "postgresql-setup"
+        "redis"
+        "tmpfiles"
+      ];
+    setup-comes-after-the-database = position "postgresql" < position "postgresql-setup";
+    setup-is-late = services.postgresql-setup.kind == "oneshot-post";
+    database-stops-with-its-signal =
+      services.postgresql.stopSignal == "SIGINT" && services.postgresql.stopTimeout == 120;
+    notify =
+      services.redis.readiness == {
+        sdNotify = true;
+        timeout = 90;
+      };
+    root-before-the-start = (builtins.head services.redis.preStart).asRoot;
+    scripts-run-once = builtins.length services.nginx.preStart == 1;
+    capabilities =
+      services.nginx.ambientCapabilities == [
+        "CAP_NET_BIND_SERVICE"
+        "CAP_SYS_RESOURCE"
+      ];
+    accounts-keep-their-numbers = services.nginx.user.uid == 60 && services.postgresql.user.uid == 71;
+    accounts-of-the-empty-system-are-absent = !(config.users.users ? messagebus);
+    shells-of-nobody-are-absent = builtins.match ".*shadow.*" context == null;
+    systemd-is-absent = builtins.match ".*systemd-257.*" context == null;
+    # Each program is in the image.
+    programs-are-present = lib.all (name: builtins.match ".*-${name}\\.drv.*" context != null) [
       "nginx"
       "postgresql"
-      "postgresql-setup"
       "redis"
-      "tmpfiles"
     ];
-  setup-comes-after-the-database = position "postgresql" < position "postgresql-setup";
-  setup-is-late = services.postgresql-setup.kind == "oneshot-post";
-  database-stops-with-its-signal =
-    services.postgresql.stopSignal == "SIGINT" && services.postgresql.stopTimeout == 120;
-  notify =
-    services.redis.readiness == {
-      sdNotify = true;
-      timeout = 90;
-    };
-  root-before-the-start = (builtins.head services.redis.preStart).asRoot;
-  scripts-run-once = builtins.length services.nginx.preStart == 1;
-  capabilities =
-    services.nginx.ambientCapabilities == [
-      "CAP_NET_BIND_SERVICE"
-      "CAP_SYS_RESOURCE"
-    ];
-  accounts-keep-their-numbers = services.nginx.user.uid == 60 && services.postgresql.user.uid == 71;
-  accounts-of-the-empty-system-are-absent = !(config.users.users ? messagebus);
-  shells-of-nobody-are-absent = builtins.match ".*shadow.*" context == null;
-  systemd-is-absent = builtins.match ".*systemd-257.*" context == null;
-  # Each program is in the image.
-  programs-are-present = lib.all (name: builtins.match ".*-${name}\\.drv.*" context != null) [
-    "nginx"
-    "postgresql"
-    "redis"
-  ];
-  path-has-the-packages =
-    builtins.match ".*postgresql/bin.*" (
-      builtins.unsafeDiscardStringContext services.postgresql.environment.PATH
-    ) != null
-    || builtins.match ".*-postgresql/bin:.*" services.postgresql.environment.PATH != null;
-  etc-of-the-modules = hasFile "/etc/nginx/nginx.conf" && !(hasFile "/etc/os-release");
-  certificates = hasFile "/etc/ssl/certs/ca-certificates.crt";
-  directories = config.build.directories."/var/lib/redis-extra".mode == "0700";
-  packages-of-the-modules = map (package: package.name) config.environment.systemPackages != [ ];
-  options-of-images-see-nixos = config.image.labels.port == "80";
-  options-of-images-have-values = config.image.name == "nixos" && hasFile "/srv/file";
-  warnings-of-the-modules = !(builtins.elem "of every system" config.warnings);
-  warnings-name-what-is-left-out = builtins.any (
-    warning: builtins.match "systemd\\.services\\.nginx: left out: .*PrivateTmp.*" warning != null
-  ) config.warnings;
+    path-has-the-packages =
+      builtins.match ".*postgresql/bin.*" (
+        builtins.unsafeDiscardStringContext services.postgresql.environment.PATH
+      ) != null
+      || builtins.match ".*-postgresql/bin:.*" services.postgresql.environment.PATH != null;
+    etc-of-the-modules = hasFile "/etc/nginx/nginx.conf" && !(hasFile "/etc/os-release");
+    certificates = hasFile "/etc/ssl/certs/ca-certificates.crt";
+    directories = config.build.directories."/var/lib/redis-extra".mode == "0700";
+    packages-of-the-modules = map (package: package.name) config.environment.systemPackages != [ ];
+    options-of-images-see-nixos = config.image.labels.port == "80";
+    options-of-images-have-values = config.image.name == "nixos" && hasFile "/srv/file";
+    warnings-of-the-modules = !(builtins.elem "of every system" config.warnings);
+    warnings-name-what-is-left-out = builtins.any (
+      warning: builtins.match "systemd\\.services\\.nginx: left out: .*PrivateTmp.*" warning != null
+    ) config.warnings;
+    limits-of-starts = services.nginx.startLimit.interval == 60;
+    # It has all packages of the system.
+    the-path-of-the-system-is-absent =
+      !(hasFile "/etc/terminfo") && builtins.match ".*system-path.*" context == null;
+    parameters-of-the-kernel-are-absent = !(hasFile "/etc/sysctl.d/60-nixos.conf");
+    warnings-name-parameters-of-the-kernel = builtins.elem "boot.kernel.sysctl.\"vm.overcommit_memory\": left out: a container does not set the kernel's parameters; use the runtime's --sysctl, or set it on the machine" config.warnings;
+    no-socket-waits-for-connections = sshd.init.services != [ ];
+    libraries-of-systemd-are-absent = builtins.match ".*systemd-257.*" (contextOf sshd) == null;
+    warnings-name-units-in-packages =
+      sshd.config.warnings == [
+        "systemd.packages: left out: the files of units in openssh, because evaluation reads no packages; write what they say in systemd.services"
+      ];
+    the-time-zone-has-its-database =
+      lib.all
+        (
+          name:
+          builtins.any (file: file.destination == name)
+            (make { time.timeZone = "Europe/Berlin"; }).config.build.files
+        )
+        [
+          "/etc/localtime"
+          "/etc/zoneinfo"
+        ];
+    programs-find-a-shell = hasFile "/bin/sh" && hasFile "/var/run";
+  };
+
+  run = make (
+    { pkgs, ... }:
+    {
+      services.nginx = {
+        enable = true;
+        config = ''
+          pid /run/nginx/nginx.pid;
+          error_log /dev/stderr notice;
+          events { }
+          http {
+            access_log off;
+            client_body_temp_path /var/cache/nginx/body;
+            fastcgi_temp_path /var/cache/nginx/fastcgi;
+            proxy_temp_path /var/cache/nginx/proxy;
+            scgi_temp_path /var/cache/nginx/scgi;
+            uwsgi_temp_path /var/cache/nginx/uwsgi;
+            server {
+              listen 80;
+              root /srv/www;
+            }
+          }
+        '';
+      };
+      services.postgresql.enable = true;
+      services.redis.enable = true;
+      environment.systemPackages = [
+        pkgs.busybox
+        pkgs.redis
+      ];
+      files = import ../make-image/root.nix { inherit debian; };
+    }
+  );
 }

@@ -93,13 +93,15 @@ rec {
       (value: builtins.isAttrs value || builtins.isFunction value || builtins.isPath value)
       (
         loc: values:
-        (lib.evalModules {
-          prefix = loc;
-          modules =
-            lib.toList module
-            ++ [ { _module.args.name = lib.last loc; } ]
-            ++ map (value: if builtins.isAttrs value then { config = value; } else value) values;
-        }).config
+        removeAttrs
+          (lib.evalModules {
+            prefix = loc;
+            modules =
+              lib.toList module
+              ++ [ { _module.args.name = lib.last loc; } ]
+              ++ map (value: if builtins.isAttrs value then { config = value; } else value) values;
+          }).config
+          [ "_module" ]
       );
   # A value is a module, and not the definitions in one.
   submoduleWith =

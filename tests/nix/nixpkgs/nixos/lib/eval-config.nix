@@ -1,4 +1,4 @@
-# A stand-in for NixOS: the options that images take values from, an empty system with systemd, and three services.
+# A stand-in for NixOS: the options that images take values from, an empty system with systemd, and some services.
 {
   lib ? import ../../lib,
   system,
@@ -11,6 +11,7 @@ lib.evalModules {
     ../modules/base.nix
     ../modules/systemd.nix
     ../modules/nginx.nix
+    ../modules/openssh.nix
     ../modules/postgresql.nix
     ../modules/redis.nix
     ({ config, ... }: {

@@ -1,5 +1,10 @@
 # Options and values that a NixOS without any module of a user has.
-{ lib, pkgs, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
   inherit (lib) mkOption types;
   option = type: default: mkOption { inherit type default; };
@@ -11,7 +16,16 @@ in
     warnings = option (types.listOf types.str) [ ];
     boot.isContainer = option types.bool false;
     nixpkgs.pkgs = option types.raw null;
+    boot.kernel.sysctl = option (types.attrsOf types.raw) { };
     system.stateVersion = option types.str "";
+    system.nssModules = option (types.listOf types.raw) [ ];
+    system.path = option types.raw (
+      pkgs.buildEnv {
+        name = "system-path";
+        paths = config.environment.systemPackages;
+      }
+    );
+    time.timeZone = option (types.nullOr types.str) null;
     # NixOS has other images.
     image.modules = option (types.attrsOf types.raw) { };
     environment.systemPackages = option (types.listOf types.package) [ ];
@@ -60,7 +74,16 @@ in
 
   config = {
     environment.systemPackages = [ pkgs.systemd ];
+    system.nssModules = [ pkgs.systemd ];
+    services.openssh.startWhenNeeded = lib.mkIf config.boot.isContainer (lib.mkDefault true);
     environment.etc = {
+      terminfo.source = "${config.system.path}/share/terminfo";
+      zoneinfo.source = "${pkgs.tzdata}/share/zoneinfo";
+      localtime = lib.mkIf (config.time.timeZone != null) {
+        source = "/etc/zoneinfo/${config.time.timeZone}";
+      };
+      "sysctl.d/60-nixos.conf".text =
+        "kernel.poweroff_cmd=${pkgs.systemd}/sbin/poweroff ${builtins.toJSON config.boot.kernel.sysctl}";
       "os-release".text = "ID=nixos\n";
       "nsswitch.conf".text = "hosts: mymachines systemd files dns\n";
       "ssl/certs/ca-certificates.crt".source = "${pkgs.cacert}/etc/ssl/certs/ca-bundle.crt";
@@ -83,5 +106,11 @@ in
     systemd.services.systemd-journald.serviceConfig.ExecStart = "${pkgs.systemd}/bin/journald";
     systemd.tmpfiles.rules = [ "z /var/log 0755 root root" ];
     systemd.timers.clean = { };
+    systemd.mounts = [
+      {
+        what = "fusectl";
+        where = "/sys/fs/fuse/connections";
+      }
+    ];
   };
 }

@@ -58,7 +58,7 @@ in
         PrivateTmp = true;
         SystemCallFilter = [ "~@cpu-emulation" ];
       };
-      startLimitBurst = 5;
+      startLimitIntervalSec = 60;
       restartTriggers = [ cfg.config ];
     };
   };

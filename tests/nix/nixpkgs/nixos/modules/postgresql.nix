@@ -30,7 +30,13 @@
       after = [ "network.target" ];
       environment.PGDATA = "/var/lib/postgresql/17";
       path = [ pkgs.postgresql ];
-      preStart = "initdb -U postgres";
+      preStart = "test -e $PGDATA/PG_VERSION || initdb -U postgres";
+      # As long as the server runs.
+      postStart = ''
+        until psql -c ""; do
+          kill -0 "$MAINPID"
+        done
+      '';
       serviceConfig = {
         ExecStart = "${pkgs.postgresql}/bin/postgres";
         ExecReload = "/bin/kill -HUP $MAINPID";
@@ -53,7 +59,7 @@
       after = [ "postgresql.service" ];
       requiredBy = [ "postgresql.target" ];
       path = [ pkgs.postgresql ];
-      script = "psql -c 'create role web'";
+      script = "psql -c 'create role web login'";
       serviceConfig = {
         User = "postgres";
         Group = "postgres";

@@ -16,13 +16,19 @@
       isSystemUser = true;
     };
     users.groups.redis = { };
-    systemd.tmpfiles.rules = [ "d /var/lib/redis-extra 0700 redis redis -" ];
+    boot.kernel.sysctl."vm.overcommit_memory" = "1";
+    systemd.tmpfiles.rules = [
+      "d /var/lib/redis-extra 0700 redis redis -"
+      "z /var/lib/redis-extra 0700 redis redis -"
+    ];
     systemd.services.redis = {
       wantedBy = [ "multi-user.target" ];
       after = [ "network.target" ];
       serviceConfig = {
         ExecStart = "${pkgs.redis}/bin/redis-server /var/lib/redis/redis.conf";
-        ExecStartPre = [ "+${pkgs.writeShellScript "redis-prep-conf" "touch /var/lib/redis/redis.conf"}" ];
+        ExecStartPre = [
+          "+${pkgs.writeShellScript "redis-prep-conf" "echo supervised systemd > /var/lib/redis/redis.conf"}"
+        ];
         Type = "notify";
         User = "redis";
         Group = "redis";

@@ -21,10 +21,18 @@ let
     wantedBy = names;
     requiredBy = names;
     unitConfig = option (types.attrsOf types.raw) { };
+    # Without a value unless a module sets it.
+    startLimitBurst = mkOption { type = types.int; };
+    startLimitIntervalSec = mkOption { type = types.int; };
   };
   program = name: text: pkgs.writeShellScript name text;
   service =
-    { config, name, ... }:
+    {
+      config,
+      name,
+      options,
+      ...
+    }:
     {
       options = dependencies // {
         serviceConfig = option (types.attrsOf types.raw) { };
@@ -35,7 +43,6 @@ let
         postStart = text;
         reload = text;
         jobScripts = option (types.listOf types.raw) [ ];
-        startLimitBurst = option (types.nullOr types.int) null;
         restartTriggers = option (types.listOf types.raw) [ ];
       };
       config = {
@@ -49,16 +56,32 @@ let
         unitConfig = {
           After = mkIf (config.after != [ ]) (toString config.after);
           Requires = mkIf (config.requires != [ ]) (toString config.requires);
+          StartLimitBurst = mkIf options.startLimitBurst.isDefined (toString config.startLimitBurst);
+          StartLimitIntervalSec = mkIf options.startLimitIntervalSec.isDefined (
+            toString config.startLimitIntervalSec
+          );
           X-Restart-Triggers = mkIf (config.restartTriggers != [ ]) "note";
         };
         serviceConfig = {
           ExecStart = mkIf (config.script != "") "${program "${name}-start" config.script} ";
           ExecStartPre = mkIf (config.preStart != "") [ (program "${name}-pre-start" config.preStart) ];
+          ExecStartPost = mkIf (config.postStart != "") [
+            (program "${name}-post-start" config.postStart)
+          ];
           ExecReload = mkIf (config.reload != "") (program "${name}-reload" config.reload);
         };
       };
     };
   kind = option (types.attrsOf types.raw) { };
+  # NixOS has these in lists.
+  mounts = option (types.listOf (
+    types.submodule {
+      options = dependencies // {
+        what = option types.str "";
+        where = option types.str "";
+      };
+    }
+  )) [ ];
 in
 {
   options.systemd = {
@@ -69,7 +92,8 @@ in
     timers = kind;
     sockets = kind;
     paths = kind;
-    mounts = kind;
-    automounts = kind;
+    inherit mounts;
+    automounts = mounts;
+    packages = option (types.listOf types.package) [ ];
   };
 }

@@ -1,0 +1,7 @@
+# Units of a kind by their names. NixOS has mounts in lists, and their names are paths.
+{ lib }:
+units:
+if builtins.isList units then
+  builtins.listToAttrs (map (unit: lib.nameValuePair "\"${unit.where}\"" unit) units)
+else
+  units
