@@ -20,6 +20,7 @@ mod nix {
     mod lazy;
     mod make_image;
     mod mistakes;
+    mod nixos;
     #[cfg(feature = "on-demand")]
     mod on_demand;
     #[cfg(feature = "on-demand")]

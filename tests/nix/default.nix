@@ -7,6 +7,8 @@
   changing ? "as it was\n", # what the test of rebuilding changes
   lib ? ./nixpkgs/lib, # nixpkgs' library, or the stand-in
   debian ? null, # a root file system with s6
+  nixos ? null, # nixpkgs with a real NixOS
+  nixosNames ? null, # a file with the names of the packages that its modules use
 }:
 let
   program =
@@ -41,7 +43,7 @@ let
         changing
         examples
         ;
-      inherit debian;
+      inherit debian nixos nixosNames;
       nixpkgsLib = import lib;
     };
 

@@ -2,6 +2,8 @@
 {
   debian,
   functionsWith,
+  nixos,
+  nixosNames,
   nixpkgsLib,
   packages,
   ...
@@ -69,6 +71,13 @@ in
 {
   units = import ./units/images.nix scope;
   nixos = import ./units/nixos.nix scope;
+  realNixos = import ./nixos (
+    scope
+    // {
+      inherit nixos;
+      names = builtins.fromJSON (builtins.readFile nixosNames);
+    }
+  );
   claims = import ./make-image/claims.nix scope;
   daemons = import ./make-image/daemons.nix scope;
   inherit images;
