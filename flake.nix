@@ -36,6 +36,12 @@
         default = oci-layout;
       });
 
+      # `nix build .#images.nix`. Packages for Darwin would not run in containers.
+      legacyPackages = perSystem (
+        pkgs:
+        if pkgs.stdenv.hostPlatform.isLinux then { inherit (import ./. { inherit pkgs; }) images; } else { }
+      );
+
       formatter = perSystem (pkgs: pkgs.nixfmt-tree);
 
       # `cargo build` and `cargo test` work here. The tests with other tools need `tests/install-tools`.

@@ -105,6 +105,9 @@ lib.makeScope lib.callPackageWith (
       usrBinEnv = ./usrBinEnv.nix;
       caCertificates = ./caCertificates.nix;
       fakeNss = ./fakeNss.nix;
+
+      # Ready images.
+      images = ./images.nix;
     };
   in
   functions
@@ -120,5 +123,7 @@ lib.makeScope lib.callPackageWith (
     fakeNss = packages.fakeNss // {
       __functor = fakeNss: fakeNss.override;
     };
+    # Each of them has `override`, and the set is nothing but images.
+    images = removeAttrs packages.images [ "override" ];
   }
 )

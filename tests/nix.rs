@@ -27,6 +27,7 @@ mod nix {
     mod on_demand_serve;
     mod proxy;
     mod pull;
+    mod ready_images;
     mod rebuild;
     mod reference;
     mod sbom;

@@ -9,64 +9,11 @@ use std::{env, fs};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::tool::{Containers, INSTALLED, run, tool};
+use crate::common::tool::{run, tool};
 use crate::nix::layout::Layout;
-use crate::nix::versions::{Nix, PROGRAMS, Version, for_each_nix};
+use crate::nix::versions::{Nix, PROGRAMS, for_each_nix};
 
 for_each_nix! { nix_accepts_the_store_of_an_image }
-
-/// The image of `nix.enable`, used by its own user and by root.
-#[test]
-fn nix_works_in_a_container() {
-    let nix = Nix::new(Version::System);
-    let expression = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix/nix-image.nix");
-    let root = format!("{INSTALLED}/nix-newer/root");
-    let build = |options: &[&str]| {
-        run(nix
-            .command("nix-build")
-            .args([expression, "--no-out-link", "--quiet", "--arg", "programs"])
-            .arg(&*PROGRAMS)
-            .args(["--arg", "nix", &root])
-            .args(options))
-    };
-    let image = Layout::checked(nix.physical(build(&[]).trim()));
-    build(&["--check"]);
-    let containers = Containers::new(image.path().parent().unwrap());
-    let layout = format!("oci:{}", image.path().file_name().unwrap().to_str().unwrap());
-    // It builds something, collects it, and everything else is as it was.
-    let script = r#"
-        cd /tmp
-        nix --version
-        ls() { for path in /nix/store/*; do echo "$path"; done; }
-        before=$(ls)
-        for busybox in /nix/store/*-busybox; do :; done
-        built=$(nix-build --no-out-link -E 'derivation {
-            name = "built"; system = builtins.currentSystem;
-            builder = "${builtins.storePath "'"$busybox"'"}/bin/busybox";
-            args = [ "sh" "-c" "echo made > $out" ];
-        }')
-        read -r text < "$built"
-        echo "$text"
-        nix-store --gc 2>/dev/null >/dev/null
-        test "$before" = "$(ls)"
-        nix-store --verify --check-contents
-        echo clean
-    "#;
-    for user in ["1000:1000", "0:0"] {
-        let mut podman = containers.tool("podman");
-        podman.args(["run", "--rm", "--quiet", "--user", user, &layout, script]);
-        let output = podman.output().unwrap();
-        let (out, err) =
-            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{user}: {out}{err}");
-        let lines: Vec<_> = out.lines().collect();
-        assert!(
-            lines[0].starts_with("nix (Nix) ") && lines[1..] == ["made", "clean"],
-            "{out}{err}"
-        );
-        assert!(!err.contains("error"), "{user}: {err}");
-    }
-}
 
 /// The root of an unpacked image, on which Nix works as in a container.
 struct Root {

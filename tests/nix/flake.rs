@@ -176,6 +176,8 @@ fn flakes_are_checked_built_and_run(nix: Nix) {
     let version = concat!("oci-layout ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(run(Command::new(program).arg("--version")), version);
     assert_eq!(run(flakes.ours(&["run"], "").args(["--", "--version"])), version);
+    let image = flakes.build(flakes.ours(&["build"], "images.example"));
+    assert_eq!(Layout::checked(image).tags(), ["latest"]);
     for (file, start) in [
         ("completions/--bash", "_oci__"),
         ("completions/--fish", "# Print an optspec"),

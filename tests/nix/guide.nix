@@ -1,5 +1,10 @@
-# The examples of the documentation, in `folder`, each with the definitions that it assumes.
-{ folder, names }:
+# The examples of the documentation, in `folder`, each with the definitions that it assumes. With `debian`, a root file
+# system with s6, images with services run.
+{
+  folder,
+  names,
+  debian ? null,
+}:
 let
   busybox = folder + "/nixpkgs/programs/busybox";
 
@@ -24,9 +29,26 @@ let
     in
     {
       glibc = program "glibc" [ ];
-      nginx = program "nginx" [ final.glibc ];
+      # It says how it was called. As a server, it stays.
+      nginx = package "nginx" ''
+        mkdir -p $out/bin
+        echo '#!${busybox}/bin/busybox sh
+        echo nginx $*
+        case $* in *daemon*)
+          trap "exit 0" TERM
+          while :; do ${busybox}/bin/busybox sleep 0.1; done
+        esac' > $out/bin/nginx
+        chmod +x $out/bin/nginx
+      '';
       python3 = program "python3" [ final.glibc ];
       httpie = program "httpie" [ final.python3 ];
+      # Programs that say how they were called.
+      nix = final.hello // {
+        version = "2.0";
+      };
+      git = final.curl;
+      shadow = program "shadow" [ ];
+      systemd = program "systemd" [ ];
       writeShellScript =
         name: text:
         derivation {
@@ -36,9 +58,31 @@ let
           args = [
             "sh"
             "-euc"
-            "printf %s \"$text\" > $out"
+            "printf '#!%s sh\n%s' ${busybox}/bin/busybox \"$text\" > $out; chmod +x $out"
           ];
         };
+    }
+    // (
+      # Debian's programs are in the image, at their places.
+      let
+        linksTo =
+          name: folder:
+          package name (
+            "mkdir -p $out/bin; "
+            + final.lib.concatMapStrings (name: "ln -s ${folder}/${name} $out/bin/${name}; ") (
+              builtins.attrNames (builtins.readDir (debian + folder))
+            )
+          );
+      in
+      if debian == null then
+        { }
+      else
+        {
+          s6 = linksTo "s6" "/usr/bin";
+          execline = linksTo "execline" "/usr/lib/execline/bin";
+        }
+    )
+    // {
       pkgsCross.aarch64-multiplatform = import nixpkgs {
         crossSystem = "aarch64-linux";
         overlays = [ more ];
@@ -47,7 +91,34 @@ let
 
   nixpkgs = folder + "/nixpkgs";
   pkgs = import nixpkgs { overlays = [ more ]; };
-  oci = import (folder + "/oci-layout") { inherit pkgs; };
+  debianFiles = [
+    {
+      source = debian;
+      destination = "/";
+      exclude = [ "usr/share/**" ];
+    }
+  ];
+  withDebian =
+    arguments:
+    if arguments ? nixos then
+      { lib, ... }: {
+        files = debianFiles;
+        # The packages of the examples have no setpriv.
+        systemd.services.nginx.serviceConfig.AmbientCapabilities = lib.mkForce [ ];
+      }
+    else
+      { config, lib, ... }: { files = lib.mkIf (config.build.init != null) debianFiles; };
+  oci = (import (folder + "/oci-layout") { inherit pkgs; }).overrideScope (
+    _: previous:
+    if debian == null then
+      { }
+    else
+      {
+        ociMakeImage =
+          arguments:
+          previous.ociMakeImage (arguments // { modules = arguments.modules ++ [ (withDebian arguments) ]; });
+      }
+  );
 
   # The values that doc comments call by these names.
   things = rec {

@@ -39,6 +39,8 @@ let
     }/bin";
     coreutils = packages.package "coreutils" "mkdir -p $out/bin; echo > $out/bin/ls";
     bashInteractive = packages.package "bash" "mkdir -p $out/bin; echo > $out/bin/bash";
+    writeTextDir =
+      name: text: packages.package name "mkdir $out; cp ${builtins.toFile name text} $out/${name}";
     hello = packages.greet // {
       version = "1.0";
       meta.mainProgram = "greet";
@@ -53,15 +55,28 @@ let
       { image.name = "box"; }
       module
     ];
+  # A module with what s6 of Debian consists of.
+  withDebian = {
+    files = [
+      {
+        source = builtins.path {
+          name = "debian";
+          path = debian;
+        };
+        destination = "/";
+        exclude = [ "usr/share/**" ];
+      }
+    ];
+  };
   scope = {
     inherit
-      debian
       functionsWith
       make
       named
       oci
       packages
       pkgs
+      withDebian
       ;
     lib = nixpkgsLib;
   };

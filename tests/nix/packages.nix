@@ -20,7 +20,7 @@ let
   program = name: package name "mkdir -p $out/bin; cp ${say}/bin/say $out/bin/${name}";
 in
 rec {
-  inherit busybox package;
+  inherit busybox package say;
 
   # A program of this machine, with its libraries.
   unshare = package "util-linux" ''

@@ -1,9 +1,9 @@
 # Images that are built and run.
 {
-  debian,
   make,
-  named,
+  oci,
   pkgs,
+  withDebian,
   ...
 }:
 let
@@ -13,6 +13,11 @@ let
     "-c"
     script
   ];
+  ready =
+    name:
+    oci.images.${name}.override (old: {
+      modules = old.modules ++ [ withDebian ];
+    });
 in
 {
   # Files and accounts, and the program of a package that is not root.
@@ -133,16 +138,11 @@ in
           after = [ "state" ];
         };
       };
-      files = [
-        {
-          source = builtins.path {
-            name = "debian";
-            path = debian;
-          };
-          destination = "/";
-          exclude = [ "usr/share/**" ];
-        }
-      ];
+      imports = [ withDebian ];
     }
   );
+
+  # Ready images, under Debian's s6.
+  example = ready "example";
+  example-systemd = ready "example-systemd";
 }

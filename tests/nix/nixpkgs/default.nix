@@ -70,6 +70,7 @@ let
       function (builtins.intersectAttrs (builtins.functionArgs function) final // arguments);
     installShellFiles = "a hook, which the stand-in for buildRustPackage below has anyway";
     lib = import ./lib;
+    path = ./.;
 
     # A program of this machine, with its libraries.
     util-linux = shell "util-linux" { } ''
@@ -109,6 +110,8 @@ let
     nixfmt = says "nixfmt";
     rustc = says "rustc";
     rustfmt = says "rustfmt";
+    writeTextDir =
+      name: text: shell name { } "mkdir $out; cp ${builtins.toFile name text} $out/${name}";
     mkShell = { packages }: shell "shell" { inherit packages; } "mkdir $out";
     coreutils = shell "coreutils" { } ''
       mkdir -p $out/bin

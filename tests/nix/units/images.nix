@@ -1,10 +1,10 @@
 # Images with `systemd.services` and `system.services`: `claims` are true, `mistakes` stop the evaluation, and `run` runs.
 {
-  debian,
   lib,
   make,
   named,
   pkgs,
+  withDebian,
   ...
 }:
 let
@@ -334,16 +334,7 @@ rec {
           '';
         };
       };
-      files = [
-        {
-          source = builtins.path {
-            name = "debian";
-            path = debian;
-          };
-          destination = "/";
-          exclude = [ "usr/share/**" ];
-        }
-      ];
+      imports = [ withDebian ];
     }
   );
 }

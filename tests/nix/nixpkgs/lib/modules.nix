@@ -64,7 +64,7 @@ let
         inherit (tree) options;
         config =
           if tree.unmatched == [ ] then
-            tree.config
+            removeAttrs tree.config [ "_module" ]
           else
             throw "The option `${show (builtins.head tree.unmatched)}' does not exist.";
       };
