@@ -21,6 +21,7 @@ mod nix {
     mod make_image;
     mod mistakes;
     mod nixos;
+    mod modules_page;
     #[cfg(feature = "on-demand")]
     mod on_demand;
     #[cfg(feature = "on-demand")]

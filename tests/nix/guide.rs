@@ -54,7 +54,6 @@ fn all_examples_are_built(nix: Nix) {
     for (page, scope) in [
         ("README.md", "{ oci, pkgs }:"),
         ("docs/nix.md", "{ oci, pkgs }:"),
-        ("docs/modules.md", "{ oci, pkgs }:"),
         ("docs/nix-migration.md", "{ oci, pkgs }:"),
         ("docs/nix-reference.md", "{ oci, pkgs, things }: with pkgs; with oci; with things;"),
     ] {
