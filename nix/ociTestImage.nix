@@ -2,6 +2,9 @@
   A check that starts an image and runs a script beside it, in Nix's sandbox: without a virtual machine, a daemon and root.
   It needs user namespaces in the sandbox, which most systems allow. The result is an empty file.
 
+  The attribute `podman` is a program that does the same with podman, for images that need more than a sandbox has:
+  several users, setuid programs, capabilities. podman and skopeo are looked up on `PATH`.
+
   The script is run by `busybox sh -eu`. It shares the network with the container, and can call these functions:
 
   - `start [ARGUMENT…]` starts the image. Arguments replace its `Cmd`. The file `log` gets the output.
@@ -11,7 +14,7 @@
 
   The folder `$root` has the files of the image, which the container changes.
 
-  One user is mapped into the container. All files belong to it, and a program cannot become another user.
+  In the sandbox, one user is mapped into the container. All files belong to it, and a program cannot become another user.
 
   # Arguments
 
@@ -40,6 +43,8 @@
 */
 {
   baseAttributes,
+  builder,
+  ociFiles,
   pkgs,
   platformOf,
   step,
@@ -55,22 +60,61 @@
 let
   binOf = package: "${package.bin or package}/bin";
   startsServices = image.init or null != null;
+  shell = [
+    "${binOf pkgs.busybox}/busybox"
+    "sh"
+  ];
+  unshare = "${binOf pkgs.util-linux}/unshare";
+  path = builtins.concatStringsSep ":" (map binOf (packages ++ [ pkgs.busybox ]));
+  attributes = baseAttributes image;
+  # `set` comes first: a test ends with the first command that fails.
+  scriptWith =
+    file:
+    builtins.concatStringsSep "\n" [
+      "set -eu"
+      (builtins.readFile ./ociTestImage/functions.sh)
+      (builtins.readFile file)
+      script
+    ];
+
+  inherit (attributes) base;
+  podman = ociFiles {
+    inherit name;
+    files = [
+      {
+        destination = "/bin/${name}";
+        executable = true;
+        text = ''
+          #!${builtins.concatStringsSep " " shell}
+          path=${path}
+          unshare=${unshare}
+          podman_options="${if user == null then "" else "--user=${toString user}"}"
+          copy() {
+            ${builder}/bin/oci-layout copy --to containers-storage --recipe-root ${builtins.storeDir} \
+              ${base.layout}${if base.tag == null then "" else ":${base.tag}"} "$1" -- --quiet >/dev/null
+          }
+          ${scriptWith ./ociTestImage/podman.sh}
+        '';
+      }
+    ];
+    passthru.meta.mainProgram = name;
+  };
 in
 step "test-image" (
   {
     inherit
       name
-      passthru
-      script
+      path
+      shell
+      unshare
       ;
+    script = scriptWith ./ociTestImage/sandbox.sh;
+    passthru = {
+      inherit podman;
+    }
+    // passthru;
     platform = platformOf { };
     user = if user == null && startsServices then 1000 else user;
-    shell = [
-      "${binOf pkgs.busybox}/busybox"
-      "sh"
-    ];
-    unshare = "${binOf pkgs.util-linux}/unshare";
-    path = builtins.concatStringsSep ":" (map binOf (packages ++ [ pkgs.busybox ]));
   }
-  // baseAttributes image
+  // attributes
 )

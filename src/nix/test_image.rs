@@ -17,9 +17,6 @@ use crate::{
     rootfs::unpack::{UnpackOptions, unpack},
 };
 
-/// The functions that the script calls.
-const FUNCTIONS: &str = include_str!("test_image/functions.sh");
-
 /// Where the image's files are, in the folder of the build.
 const ROOT: &str = "root";
 
@@ -46,8 +43,7 @@ pub fn test_image(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let unshare: PathBuf = attributes.get("unshare")?;
     let shell: Vec<String> = attributes.get("shell")?;
     let container = Container { config: &config, user, unshare: &unshare };
-    let script: String = attributes.get("script")?;
-    let script = format!("{}{FUNCTIONS}\nset -eu\n{script}", container.function()?);
+    let script = container.function()? + &attributes.get::<String>("script")?;
     let status = Command::new(&unshare)
         .args(["--user", "--map-root-user", "--mount", "--net", "--"])
         .args(shell.iter().map(String::as_str).chain(["-c", &script]))

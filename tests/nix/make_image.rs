@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use crate::common::tool::{Containers, INSTALLED, run};
 use crate::nix::images::podman;
 use crate::nix::layout::Layout;
-use crate::nix::versions::{Nix, for_each_nix};
+use crate::nix::versions::{Nix, PROGRAMS, Version, for_each_nix};
 
 for_each_nix! {
     modules_decide_what_the_image_is, each_mistake_has_its_sentence, warnings_are_shown,
@@ -176,4 +176,33 @@ fn images_are_tested_in_the_sandbox(nix: Nix) {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains(&sentence), "{name}: {said}");
     }
+}
+
+/// Nothing of a test is left in podman's storage.
+#[test]
+fn images_are_tested_with_podman() {
+    let nix = Nix::new(Version::Newer);
+    let containers = Containers::new(nix.folder());
+    let output = |test: &str| {
+        let expressions = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix");
+        let mut build = nix.in_place("nix-build");
+        build.args([expressions, "--arg", "programs"]).arg(&*PROGRAMS);
+        build.arg("--arg").arg("debian").arg(Path::new(INSTALLED).join("s6"));
+        build.args([
+            "--no-out-link",
+            "--quiet",
+            "--attr",
+            &format!("makeImage.tests.{test}.podman"),
+        ]);
+        let program = Path::new(run(&mut build).trim()).join("bin/oci-test");
+        let output = containers.tool(program.to_str().unwrap()).output().unwrap();
+        assert_eq!(containers.podman(["ps", "--all", "--quiet"]), "");
+        assert_eq!(containers.podman(["images", "--all", "--quiet"]), "");
+        output
+    };
+    let ended = output("podman");
+    assert!(ended.status.success(), "{ended:?}");
+    let ended = output("podmanFails");
+    assert_eq!(ended.status.code(), Some(3), "{ended:?}");
+    assert_eq!(ended.stdout, b"exit status 3; the container wrote:\nits output\n", "{ended:?}");
 }

@@ -4,6 +4,7 @@
   named,
   oci,
   pkgs,
+  withDebian,
   ...
 }:
 let
@@ -83,6 +84,60 @@ rec {
       '';
     };
   };
+
+  # What the sandbox cannot do: several users, and setuid.
+  podman =
+    let
+      image = named {
+        imports = [ withDebian ];
+        users.users = {
+          web = { };
+          db = { };
+        };
+        files = [
+          {
+            destination = "/srv/as-root";
+            source = "${pkgs.busybox}/bin/busybox";
+            mode = "4755";
+          }
+        ];
+        s6.services = {
+          db = {
+            type = "oneshot-pre";
+            user = "db";
+            directories = [ "/var/lib/db" ];
+            path = [ pkgs.busybox ];
+            script = "id -un; echo data > /var/lib/db/data";
+          };
+          web = {
+            user = "web";
+            script = "id -un; trap 'exit 0' TERM; httpd -p 80 -h /srv; while :; do sleep 0.1; done";
+            path = [ pkgs.busybox ];
+          };
+        };
+      };
+    in
+    oci.ociTestImage {
+      inherit image;
+      script = ''
+        test "$(stat -c %u:%a "$root/srv/as-root")" = 0:4755
+        test ! -e "$root/var/lib/db/data"
+        echo "a page" > "$root/srv/index.html"
+        start
+        eventually wget -q -O page http://127.0.0.1:80/
+        test "$(cat page)" = "a page"
+        test "$(stat -c %u "$root/var/lib/db/data")" = ${toString (image.config.users.ids.uidOf "users" "db")}
+        stop
+        grep -x db log
+        grep -x web log
+
+        # Arguments, and the files as they were.
+        start more
+        eventually wget -q -O page http://127.0.0.1:80/
+        stop
+      '';
+    };
+  podmanFails = test (sh "echo its output; exit 3") "start; finish";
 
   bad = {
     fails = failing "start; false" "the test failed";
