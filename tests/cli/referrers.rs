@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::cli::room::Room;
+use crate::cli::room::{Room, Run};
 
 const BILL: &str = "application/vnd.cyclonedx+json";
 
@@ -63,6 +63,16 @@ fn an_artifact_is_attached_found_and_removed() {
     assert_eq!(room.ok("discover image"), format!("{notes} a/b\n"));
     assert_eq!(room.run(["detach", "image", "--type", "a/b"]).code, Some(0));
     assert_eq!(room.ok("discover image"), "");
+
+    // Of standard input, which has no name.
+    let notes = fs::File::open(room.path("notes.txt")).unwrap();
+    let mut command = room.command(["attach", "image", "-", "--type", "a/b"]);
+    let piped = Run::of(command.stdin(notes));
+    assert_eq!(piped.code, Some(0), "{}", piped.err);
+    let manifest: Value =
+        serde_json::from_str(&room.ok(&format!("manifest image@{}", piped.out.trim()))).unwrap();
+    assert_eq!(manifest["layers"][0]["size"], 6);
+    assert_eq!(manifest["layers"][0]["annotations"], Value::Null);
 }
 
 #[test]

@@ -1,12 +1,20 @@
-//! The referrers of an image, in a layout or a registry, for `--referrers`, `discover` and `detach`.
+//! The referrers of an image, in a layout or a registry: for `--referrers`, and for the commands that
+//! attach, list, verify and remove them.
 
 use std::collections::HashSet;
 
 #[cfg(feature = "registry")]
 use oci_layout::registry::{Client, Reference};
-use oci_layout::{Digest, Image, ImageLayout, Result, document::Descriptor};
+use oci_layout::{Digest, Image, ImageLayout, Pool, Result, document::Descriptor};
 
-use crate::errors;
+use crate::{
+    args::LayoutTag,
+    edit::open_layout,
+    errors,
+    image_arg::{ImageArg, WholeImage},
+    trust::Trust,
+    write_args::WriteArgs,
+};
 
 /// How many artifacts of an image are followed. A registry could invent them without end.
 pub(crate) const MAX_REFERRERS: usize = 10_000;
@@ -70,11 +78,48 @@ impl Place<'_> {
         Ok(attached)
     }
 
-    fn image(&self, digest: Digest) -> Result<Image> {
+    /// An artifact of the layout or the repository, by its digest.
+    pub(crate) fn image(&self, digest: Digest) -> Result<Image> {
         match self {
             Self::Layout(layout) => layout.whole_image(Some(&digest.to_string())),
             #[cfg(feature = "registry")]
             Self::Registry(client, reference) => client.image(&by_digest(reference, digest), None),
+        }
+    }
+}
+
+/// Does something where the image is.
+pub(crate) fn in_place<T>(
+    image: &WholeImage,
+    trust: &Trust,
+    work: impl FnOnce(&Place<'_>) -> Result<T>,
+) -> Result<T> {
+    let _lock = image.image.lock();
+    match &image.image {
+        ImageArg::Layout(LayoutTag { layout, .. }) => work(&Place::Layout(&trust.open(layout)?)),
+        #[cfg(feature = "registry")]
+        ImageArg::Registry(reference) => {
+            work(&Place::Registry(&image.registries.client()?, reference))
+        }
+    }
+}
+
+/// Adds an artifact to the layout or the repository of an image.
+pub(crate) fn attach(
+    image: &WholeImage,
+    artifact: Image,
+    write: WriteArgs,
+    pool: &Pool,
+    trust: &Trust,
+) -> Result<()> {
+    match &image.image {
+        ImageArg::Layout(LayoutTag { layout, .. }) => {
+            open_layout(layout, write, trust)?.append([artifact], pool).map(|_| ())
+        }
+        #[cfg(feature = "registry")]
+        ImageArg::Registry(reference) => {
+            let client = image.registries.client()?;
+            push_attached(&client, &[artifact], std::slice::from_ref(reference))
         }
     }
 }

@@ -26,6 +26,7 @@ mod help;
 mod hints;
 mod ignore_file;
 mod image_arg;
+mod input;
 mod inspect;
 mod layer_args;
 mod layer_diff;

@@ -2,8 +2,6 @@
 
 use std::{
     collections::HashSet,
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,13 +15,14 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 #[cfg(feature = "registry")]
-use crate::attached::{by_digest, push_attached};
+use crate::attached::by_digest;
 use crate::{
     args::{self, LayoutTag},
-    attached::{MAX_REFERRERS, Place},
+    attached::{MAX_REFERRERS, Place, attach, in_place},
     edit::open_layout,
     errors,
     image_arg::{ImageArg, WholeImage},
+    input::{is_standard_input, read_input},
     names::root,
     out::{print, print_json, say},
     trust::Trust,
@@ -89,19 +88,7 @@ impl Attach {
         };
         let artifact = artifact_manifest(&self.artifact_type, blobs, Some(&subject), extra)?;
         let digest = artifact.digest();
-        match &self.image.image {
-            ImageArg::Layout(LayoutTag { layout, .. }) => {
-                open_layout(layout, self.write, trust)?.append([artifact], pool)?;
-            }
-            #[cfg(feature = "registry")]
-            ImageArg::Registry(reference) => {
-                push_attached(
-                    &self.image.registries.client()?,
-                    &[artifact],
-                    std::slice::from_ref(reference),
-                )?;
-            }
-        }
+        attach(&self.image, artifact, self.write, pool, trust)?;
         print(digest)
     }
 }
@@ -109,15 +96,9 @@ impl Attach {
 /// The file as a blob, with its name as programs expect it that write the blob to a file again.
 fn blob(file: &Path, media_type: &str) -> Result<Arc<dyn Blob>> {
     const TITLE: &str = "org.opencontainers.image.title";
-    let mut bytes = Vec::new();
-    let opened = File::open(file).map_err(errors::read(file))?;
-    opened.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(errors::read(file))?;
-    if bytes.len() as u64 > MAX_FILE {
-        let reason = format!("it has more than {MAX_FILE} bytes: put it into a layer of an image");
-        return Err(errors::invalid(format!("file {file:?}"), reason));
-    }
+    let bytes = read_input(file, MAX_FILE, "put it into a layer of an image")?;
     let blob = MemoryBlob::new(MediaType::new(media_type), bytes);
-    let is_stream = file == Path::new("/dev/stdin");
+    let is_stream = is_standard_input(file) || file == Path::new("/dev/stdin");
     Ok(match file.file_name().and_then(|name| name.to_str()).filter(|_| !is_stream) {
         Some(name) => Arc::new(blob.annotated(TITLE, name)),
         None => Arc::new(blob),
@@ -263,21 +244,5 @@ impl Detach {
             say("no artifact of this type is attached to the image");
         }
         Ok(())
-    }
-}
-
-/// Does something where the image is.
-fn in_place<T>(
-    image: &WholeImage,
-    trust: &Trust,
-    work: impl FnOnce(&Place<'_>) -> Result<T>,
-) -> Result<T> {
-    let _lock = image.image.lock();
-    match &image.image {
-        ImageArg::Layout(LayoutTag { layout, .. }) => work(&Place::Layout(&trust.open(layout)?)),
-        #[cfg(feature = "registry")]
-        ImageArg::Registry(reference) => {
-            work(&Place::Registry(&image.registries.client()?, reference))
-        }
     }
 }
