@@ -14,8 +14,10 @@ use crate::{
     },
 };
 
-/// The largest number of pages. A registry must not keep a client forever.
+/// The largest number of pages, and of bytes in all of them. A registry must not keep a client
+/// forever, nor fill its memory.
 const MOST_PAGES: usize = 10_000;
+const MOST_BYTES: usize = 256 << 20;
 
 /// Reads a list from its first page on. `what` names it in errors, and `parse` reads a page. If the
 /// registry refuses with an answer that `is_absent`, there is no list, and this is the message.
@@ -28,6 +30,7 @@ pub(crate) fn pages<T>(
 ) -> Result<std::result::Result<Vec<T>, String>> {
     let mut path = first;
     let mut all = Vec::new();
+    let mut bytes = 0;
     for _ in 0..MOST_PAGES {
         let get = || {
             let response = match session.ask(|| session.request(Method::GET, &path)) {
@@ -47,21 +50,23 @@ pub(crate) fn pages<T>(
             let body = session.http.body(response, MAX_DOCUMENT)?.unwrap_or_default();
             let items = parse(&body)
                 .map_err(|error| Failure::Odd(format!("{what} is invalid: {error}")))?;
-            Ok(Ok((items, next)))
+            Ok(Ok((items, next, body.len())))
         };
-        let (items, next) = match session.attempt(what, get)? {
+        let (items, next, length) = match session.attempt(what, get)? {
             Ok(page) => page,
             Err(said) => return Ok(Err(said)),
         };
         all.extend(items);
+        bytes += length;
         match next {
+            Some(_) if bytes > MOST_BYTES => break,
             // A page that leads to itself would be read again and again.
             Some(next) if next.as_str() != path => path = next.into(),
             _ => return Ok(Ok(all)),
         }
     }
     let what = what.strip_prefix("the ").unwrap_or(what);
-    let reason = format!("its {what} has more than {MOST_PAGES} pages");
+    let reason = format!("its {what} has more than {MOST_PAGES} pages, or {MOST_BYTES} bytes");
     Err(session.refuse(RegistryErrorKind::InvalidResponse, reason))
 }
 
