@@ -130,6 +130,8 @@ pub mod sbom;
 #[cfg(all(feature = "cli", feature = "registry"))]
 #[doc(hidden)]
 pub mod serve_config;
+#[cfg(feature = "cli")]
+pub mod signature;
 pub mod split;
 mod store;
 mod tarfile;

@@ -37,6 +37,8 @@ mod library {
     mod same_bytes;
     #[cfg(feature = "cli")]
     mod sbom;
+    #[cfg(feature = "cli")]
+    mod signature;
     mod source_tar;
     mod sources;
     mod spec;

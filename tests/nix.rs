@@ -20,8 +20,8 @@ mod nix {
     mod lazy;
     mod make_image;
     mod mistakes;
-    mod nixos;
     mod modules_page;
+    mod nixos;
     #[cfg(feature = "on-demand")]
     mod on_demand;
     #[cfg(feature = "on-demand")]

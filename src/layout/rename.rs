@@ -1,4 +1,4 @@
-//! Moves names of a layout: to other images, and other names to an image.
+//! Changes what the index of a layout says about images: their names and annotations.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -94,5 +94,26 @@ impl ImageLayout {
         let added = [new.clone()];
         self.change(|layout| layout.edited(&edit, &added), || Lock::shared(&dir, write))?;
         Ok(image.digest)
+    }
+
+    /// Sets an annotation of each entry of the index with this digest. A manifest that is only part
+    /// of an index has no entry.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageLayout::append`].
+    pub fn annotate(&mut self, digest: Digest, key: &str, value: &str) -> Result<()> {
+        let (dir, write) = (self.folder()?.to_owned(), self.write);
+        let edit = |entry: &Descriptor| {
+            let mut new = entry.clone();
+            let is_new =
+                new.annotations.insert(key.to_owned(), value.to_owned()).as_deref() != Some(value);
+            Ok(match entry.digest == digest && is_new {
+                true => Edit::Replace(json::to_raw(&new)),
+                false => Edit::Keep,
+            })
+        };
+        self.change(|layout| layout.edited(&edit, &[]), || Lock::shared(&dir, write))?;
+        Ok(())
     }
 }
