@@ -34,6 +34,7 @@ mod cli {
     mod printable;
     mod referrers;
     mod room;
+    mod signatures;
     mod sparse;
     mod split;
     mod squash;

@@ -39,6 +39,7 @@ mod tools {
     mod serve;
     mod serve_tls;
     mod services;
+    mod signatures;
     mod sparse;
     mod split;
     mod terminal;
@@ -53,7 +54,7 @@ use std::fs;
 
 use common::docker::{Docker, VERSIONS};
 use common::tool::{
-    Containerd, Containers, Registry, crane, oci_image_tool, oras, schemas, skopeo, umoci,
+    Containerd, Containers, Registry, cosign, crane, oci_image_tool, oras, schemas, skopeo, umoci,
 };
 
 /// Reports a missing program before the other failures do.
@@ -68,6 +69,7 @@ fn every_tool_is_installed() {
         containers.podman(["--version"]),
         containers.buildah(["--version"]),
         containerd.ctr(["version"]),
+        cosign(["version"]),
         crane(["version"]),
         oci_image_tool(["--version"]),
         oras(["version"]),

@@ -2,7 +2,10 @@
 
 use std::{fs, process::Command};
 
-use crate::{cli::room::Room, common};
+use crate::{
+    cli::{room::Room, signatures::KEYS},
+    common,
+};
 
 /// The example of a command, line by line, without what the shell and other programs do.
 fn example(room: &Room, command: &str) -> Vec<String> {
@@ -29,6 +32,9 @@ fn room() -> Room {
     fs::write(room.path("image.toml"), "file = ['app:/app']\noutput = 'of-options'").unwrap();
     fs::write(room.path("graph.json"), "[]").unwrap();
     fs::write(room.path("sbom.json"), "{}").unwrap();
+    for (name, text) in KEYS {
+        fs::write(room.path(name), text).unwrap();
+    }
     room.ok("layer-tar -f app:/bin/app -o layer");
     room.ok("image-config --layer layer -o config");
     room.ok("image-manifest --layer layer --config config -o manifest");
@@ -43,6 +49,10 @@ fn room() -> Room {
         "build --text /etc/os-release=x --new-layer --text /usr/bin/a=1 --new-layer --text /b=2 -t \
              latest -t 1.0 -t 1.1 -o image",
     );
+    for more in ["", "--predicate sbom.json --predicate-type https://cyclonedx.org/bom"] {
+        let sign = format!("sign image:1.0 --key cosign.key --password-file password {more}");
+        assert_eq!(room.run(sign.trim().split(' ')).code, Some(0));
+    }
     room
 }
 

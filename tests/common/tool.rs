@@ -60,6 +60,11 @@ pub fn oras<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> String {
     run(tool("oras").args(args))
 }
 
+#[track_caller]
+pub fn cosign<A: AsRef<OsStr>>(args: impl IntoIterator<Item = A>) -> String {
+    run(tool("cosign").args(args))
+}
+
 /// Writes the tar of a layer into a file.
 #[track_caller]
 pub fn decompress(layer: &dyn Layer, tar: &Path) {

@@ -24,8 +24,20 @@ const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Look at images",
         &[
-            "inspect", "tags", "digest", "manifest", "config", "ls", "cat", "cp", "unpack", "diff",
-            "sbom", "discover", "verify",
+            "inspect",
+            "tags",
+            "digest",
+            "manifest",
+            "config",
+            "ls",
+            "cat",
+            "cp",
+            "unpack",
+            "diff",
+            "sbom",
+            "discover",
+            "verify",
+            "verify-signature",
         ],
     ),
     (
@@ -38,6 +50,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "append",
             "attach",
             "detach",
+            "sign",
             "delete",
             "fill",
             "gc",
@@ -110,7 +123,7 @@ fn list(program: &Command, width: usize) -> String {
 
 /// The lines of a command: its name, and what it does.
 fn entry(command: &Command, width: usize) -> String {
-    const NAME: usize = 18;
+    const NAME: usize = 20;
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let mut lines = vec![String::new()];
     for word in about.split_whitespace() {

@@ -7,6 +7,7 @@ mod base_args;
 mod base_folders;
 mod base_image;
 mod build;
+mod bundles;
 #[cfg(feature = "registry")]
 mod certificates;
 mod closure;
@@ -58,12 +59,14 @@ mod script;
 mod serve;
 #[cfg(feature = "registry")]
 mod serve_log;
+mod sign;
 mod split_args;
 mod squash;
 mod steps;
 mod trust;
 mod unpack;
 mod verify;
+mod verify_signature;
 mod write_args;
 
 use std::{
@@ -188,6 +191,8 @@ enum Command {
     Attach(referrers::Attach),
     Discover(referrers::Discover),
     Detach(referrers::Detach),
+    Sign(sign::Sign),
+    VerifySignature(verify_signature::VerifySignature),
     Export(export::Export),
     Copy(copy::Copy),
     #[cfg(feature = "registry")]
@@ -269,6 +274,8 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Attach(attach) => attach.run(&pool, &trust)?,
         Command::Discover(discover) => discover.run(&trust)?,
         Command::Detach(detach) => detach.run(&trust)?,
+        Command::Sign(sign) => sign.run(&pool, &trust)?,
+        Command::VerifySignature(verify) => verify.run(&trust)?,
         Command::Export(export) => export.run(&pool, warnings, &trust)?,
         Command::Copy(copy) => return copy.run(&pool, warnings, &trust),
         #[cfg(feature = "registry")]
