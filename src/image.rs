@@ -2,6 +2,7 @@
 
 pub(crate) mod artifact;
 pub(crate) mod attestation;
+pub(crate) mod attested;
 pub(crate) mod config;
 pub(crate) mod config_changes;
 pub(crate) mod config_members;

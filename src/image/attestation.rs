@@ -11,8 +11,9 @@ use crate::{
     image::graph::Image,
 };
 
-/// The annotation of a descriptor in an index, by which Docker's tools know an attestation.
+/// The annotations of a descriptor in an index: that it is an attestation, and of which manifest.
 pub(crate) const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+pub(crate) const DESCRIBES: &str = "vnd.docker.reference.digest";
 
 /// Makes a manifest with attestations about an image, for the index that contains both. Each
 /// predicate has a type, for example `https://spdx.dev/Document`, and becomes an in-toto statement
@@ -82,5 +83,5 @@ pub fn attestation_manifest<'a>(
     blobs.push(Arc::new(manifest));
     Ok(Image::new(descriptor, blobs)
         .annotated(REFERENCE_TYPE, "attestation-manifest")
-        .annotated("vnd.docker.reference.digest", image.digest.to_string()))
+        .annotated(DESCRIBES, image.digest.to_string()))
 }

@@ -7,15 +7,12 @@ use crate::{
     blob::{Blob, MemoryBlob},
     document::{Descriptor, Index, Manifest, MediaType, Platform},
     image::{
+        attestation::DESCRIBES,
         containers::{Container, Graph, no_platform},
         graph::Image,
         platform_image::PlatformImage,
     },
 };
-
-/// The annotation by which BuildKit's attestations name the manifest that they describe:
-/// <https://docs.docker.com/build/metadata/attestations/attestation-storage/>
-const DESCRIBES: &str = "vnd.docker.reference.digest";
 
 impl Image {
     /// The images for each platform, in the order of the index. An artifact has none, and
@@ -76,6 +73,19 @@ pub(crate) fn with_each_platform(
     Ok(Image { descriptor, blobs, names, warnings })
 }
 
+/// The descriptor and the bytes of an index in place of an old one.
+pub(crate) fn changed_index(old: &Descriptor, mut index: Index) -> (Descriptor, MemoryBlob) {
+    index.media_type = Some(MediaType::INDEX);
+    let bytes = MemoryBlob::new(MediaType::INDEX, json::to_bytes(&index));
+    let descriptor = Descriptor {
+        annotations: old.annotations.clone(),
+        artifact_type: index.artifact_type,
+        extra: old.extra.clone(),
+        ..bytes.descriptor().clone()
+    };
+    (descriptor, bytes)
+}
+
 /// An image of which a part was changed.
 struct Changes<'a> {
     image: &'a Image,
@@ -123,14 +133,7 @@ impl Changes<'_> {
             blobs.extend(below);
         }
         index.manifests = entries;
-        index.media_type = Some(MediaType::INDEX);
-        let bytes = MemoryBlob::new(MediaType::INDEX, json::to_bytes(&index));
-        let descriptor = Descriptor {
-            annotations: old.annotations.clone(),
-            artifact_type: index.artifact_type,
-            extra: old.extra.clone(),
-            ..bytes.descriptor().clone()
-        };
+        let (descriptor, bytes) = changed_index(old, index);
         blobs.push(Arc::new(bytes));
         Ok((descriptor, blobs))
     }

@@ -75,6 +75,45 @@ fn an_artifact_is_attached_found_and_removed() {
     assert_eq!(manifest["layers"][0]["annotations"], Value::Null);
 }
 
+/// An image for two platforms has attestations of both, and its other images stay.
+#[test]
+fn attestations_are_in_the_index() {
+    let room = room();
+    room.ok("build --text /a=1 --platform linux/amd64 -o amd64");
+    room.ok("build --text /a=1 --platform linux/arm64 -o arm64");
+    room.ok("image-layout 1.0=amd64 1.0=arm64 -o two");
+    let index = || -> Value { serde_json::from_str(&room.ok("manifest two:1.0")).unwrap() };
+    let members = |of: &Value| of["manifests"].as_array().unwrap().clone();
+    let before = members(&index());
+    assert_eq!(before.len(), 2);
+    let attach = "attach two:1.0 bill.json --type https://example.com/bill --buildkit --platform";
+    for (platform, member) in ["linux/amd64", "linux/arm64"].iter().zip(&before) {
+        room.ok(&format!("{attach} {platform}"));
+        let after = members(&index());
+        assert_eq!(after[..2], before[..]);
+        let last = after.last().unwrap();
+        assert_eq!(last["annotations"]["vnd.docker.reference.digest"], member["digest"]);
+        let reference = format!("two@{}", last["digest"].as_str().unwrap());
+        let manifest: Value =
+            serde_json::from_str(&room.ok(&format!("manifest {reference}"))).unwrap();
+        assert_eq!(
+            manifest["layers"][0]["annotations"]["in-toto.io/predicate-type"],
+            "https://example.com/bill"
+        );
+    }
+    assert_eq!(members(&index()).len(), 4);
+    assert_eq!(room.ok("verify two"), "");
+    // A change of the image removes what was said of it.
+    assert_eq!(room.run(["mutate", "two:1.0", "--label", "a=b", "-o", "changed"]).code, Some(0));
+    let changed: Value = serde_json::from_str(&room.ok("manifest changed")).unwrap();
+    assert_eq!(members(&changed).len(), 2);
+
+    room.fails(
+        "attach two:1.0 app --type a/b --buildkit --platform linux/amd64",
+        "file \"app\": expected value at line 1 column 1",
+    );
+}
+
 #[test]
 fn an_archive_has_what_is_attached_if_it_is_wanted() {
     let room = room();

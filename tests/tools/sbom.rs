@@ -10,7 +10,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::common::tool::{INSTALLED, Registry, oras, run, tool};
+use crate::common::tool::{INSTALLED, Registry, crane, oras, run, schemas, skopeo, tool};
 use crate::tools::pull::program;
 
 #[track_caller]
@@ -94,4 +94,51 @@ fn an_image_takes_its_bill_along() {
     let pulled = folder.join("pulled");
     oras(["pull", "--no-tty", "--plain-http", "--output", pulled.to_str().unwrap(), &at]);
     assert_eq!(fs::read(pulled.join("sbom.json")).unwrap(), bill);
+}
+
+#[test]
+fn docker_reads_the_form_of_buildkit() {
+    let dir = TempDir::new().unwrap();
+    let folder = dir.path();
+    fs::write(folder.join("app"), "app\n").unwrap();
+    let build = ["build", "-f", "app:/bin/app", "--platform", "linux/amd64", "--tag", "1"];
+    ok(folder, &[&build[..], &["-o", "image"]].concat());
+    let manifest = ok(folder, &["manifest", "image"]);
+    let bill = ok(folder, &["sbom", "image", "--format", "spdx"]);
+    fs::write(folder.join("spdx.json"), &bill).unwrap();
+    let attach = ["attach", "image", "spdx.json", "--type", "https://spdx.dev/Document"];
+    let attached = ok(folder, &[&attach[..], &["--buildkit"]].concat());
+    // Once more changes nothing.
+    assert_eq!(ok(folder, &[&attach[..], &["--buildkit"]].concat()), attached);
+    assert_eq!(ok(folder, &["verify", "image"]), b"");
+    // The bill of the image is the same.
+    assert_eq!(ok(folder, &["sbom", "image", "--format", "spdx"]), bill);
+    schemas(&folder.join("image"));
+
+    let registry = Registry::start();
+    let there = format!("{}/a/app:1", registry.address);
+    ok(folder, &["push", "image", &there]);
+    let mut buildx = tool("docker-buildx");
+    buildx.env("HOME", folder).args([
+        "imagetools",
+        "inspect",
+        "--format",
+        "{{json .SBOM}}",
+        &there,
+    ]);
+    let found: Value = serde_json::from_str(&run(&mut buildx)).unwrap();
+    assert_eq!(found["SPDX"], serde_json::from_slice::<Value>(&bill).unwrap());
+    // Clients select the image, and not its attestation.
+    let selected = crane(["manifest", "--insecure", "--platform", "linux/amd64", &there]);
+    assert_eq!(selected.trim().as_bytes(), manifest.trim_ascii());
+    let copied = format!("oci:{}:copied", folder.join("copied").display());
+    skopeo([
+        "copy",
+        "--src-tls-verify=false",
+        "--override-arch",
+        "amd64",
+        &format!("docker://{there}"),
+        &copied,
+    ]);
+    assert_eq!(ok(folder, &["manifest", "copied"]).trim_ascii(), manifest.trim_ascii());
 }

@@ -49,6 +49,7 @@ const MAX_FILE: u64 = 1 << 30;
 #[command(after_help = "\
 Examples:
   oci-layout attach image sbom.json --type application/vnd.cyclonedx+json
+  oci-layout attach image spdx.json --type https://spdx.dev/Document --buildkit
   oci-layout attach docker://ghcr.io/me/app:1.0 report.txt --type application/vnd.example.report")]
 pub(crate) struct Attach {
     #[command(flatten)]
@@ -61,6 +62,12 @@ pub(crate) struct Attach {
     /// The type of the artifact: a media type
     #[arg(long = "type", value_name = "TYPE")]
     artifact_type: String,
+
+    /// Store the file in the form of BuildKit, which Docker's tools read: an index with the image and
+    /// an attestation. TYPE is the type of a predicate, such as https://spdx.dev/Document, and the file
+    /// is JSON. The image of the layout becomes another one, whose digest is printed
+    #[arg(long, conflicts_with_all = ["media_type", "annotation"])]
+    buildkit: bool,
 
     /// The media type of the files [default: TYPE]
     #[arg(long, value_name = "TYPE")]
@@ -76,6 +83,9 @@ pub(crate) struct Attach {
 
 impl Attach {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
+        if self.buildkit {
+            return self.attest(pool, trust);
+        }
         let subject = root(&self.image, trust)?.0;
         let media_type = self.media_type.as_ref().unwrap_or(&self.artifact_type);
         let blobs: Vec<Arc<dyn Blob>> =
@@ -89,6 +99,29 @@ impl Attach {
         let artifact = artifact_manifest(&self.artifact_type, blobs, Some(&subject), extra)?;
         let digest = artifact.digest();
         attach(&self.image, artifact, self.write, pool, trust)?;
+        print(digest)
+    }
+
+    /// Replaces the image by one with an attestation in its index.
+    fn attest(self, pool: &Pool, trust: &Trust) -> Result<()> {
+        let WholeImage { image, platform, registries } = &self.image;
+        let ImageArg::Layout(LayoutTag { layout, .. }) = image else {
+            let reason = "with --buildkit needs a layout, because the image becomes another one: run \
+                          `oci-layout pull` first, and `oci-layout push` then";
+            return Err(errors::invalid("attach", reason));
+        };
+        let predicates = self.files.iter().map(|file| {
+            let bytes = read_input(file, MAX_FILE, "attach it without --buildkit")?;
+            serde_json::from_slice(&bytes)
+                .map(|predicate: Value| (&*self.artifact_type, predicate))
+                .map_err(|error| errors::invalid(format!("file {file:?}"), error.to_string()))
+        });
+        let predicates: Vec<_> = predicates.collect::<Result<_>>()?;
+        // The image stays as it is until it is replaced.
+        let about = image.open(platform.as_ref(), registries, trust)?.descriptor().clone();
+        let attested = image.whole(registries, trust)?.attested(&about, predicates)?;
+        let digest = attested.digest();
+        open_layout(layout, self.write, trust)?.append([attested], pool)?;
         print(digest)
     }
 }
