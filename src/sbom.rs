@@ -1,8 +1,10 @@
 //! Bills of materials: which packages an image contains, as its own files say.
 
 pub(crate) mod apk;
+pub(crate) mod cargo;
 pub(crate) mod catalog;
 pub(crate) mod cyclonedx;
+pub(crate) mod database;
 pub(crate) mod dpkg;
 pub(crate) mod fields;
 pub(crate) mod inventory;
@@ -11,6 +13,7 @@ pub(crate) mod npm;
 pub(crate) mod os_release;
 pub(crate) mod package;
 pub(crate) mod python;
+pub(crate) mod rpm;
 pub(crate) mod spdx;
 
 pub use crate::sbom::{
@@ -57,11 +60,12 @@ impl Sbom {
     }
 }
 
-/// Reads the packages of an image from its files: the databases of dpkg and apk, metadata of Python
-/// and npm packages, and paths of the Nix store with their database.
+/// Reads the packages of an image from its files: the databases of dpkg, apk and rpm, metadata of
+/// Python and npm packages, `Cargo.lock`, the lists in programs that `cargo auditable` built, and
+/// paths of the Nix store with their database.
 ///
-/// Each layer is read for its list of files, and once more if it has files that describe packages or
-/// the distribution. What they take in memory is bounded.
+/// Each layer is read for its list of files, and once more if it has programs, or files that
+/// describe packages or the distribution. What they take in memory is bounded.
 ///
 /// ```
 /// use oci_layout::{

@@ -1,15 +1,18 @@
 //! Which files of an image describe packages.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
 
 use crate::{
     basics::Result,
     layer::{layer_files::Kind, merge::Placed},
     rootfs::{FileKind, ImageFiles, contents::copy_contents},
     sbom::{
-        apk, dpkg, nix_store, npm, os_release,
+        apk, cargo, dpkg, nix_store, npm, os_release,
         package::{Description, MOST_PACKAGES, OperatingSystem, Package},
-        python,
+        python, rpm,
     },
 };
 
@@ -30,18 +33,33 @@ enum Source {
     Apk,
     Python,
     Npm,
+    CargoLock,
+    Rpm,
+    /// A program, in which only ELF files can have a list.
+    Program,
     NixDatabase,
 }
 
 impl Source {
-    fn of(path: &Path) -> Option<Self> {
+    fn of(placed: &Placed) -> Option<Self> {
+        Self::named(&placed.path.to_path())
+            .or_else(|| (placed.file.mode & 0o111 != 0).then_some(Self::Program))
+    }
+
+    fn named(path: &Path) -> Option<Self> {
         let text = path.to_str()?;
         let name = path.file_name()?.to_str()?;
+        if name == "Cargo.lock" {
+            return Some(Self::CargoLock);
+        }
         let parent = path.parent()?;
         let parent_name = parent.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         match text {
             "/var/lib/dpkg/status" => return Some(Self::Dpkg),
             "/lib/apk/db/installed" | "/usr/lib/apk/db/installed" => return Some(Self::Apk),
+            "/var/lib/rpm/rpmdb.sqlite"
+            | "/usr/lib/sysimage/rpm/rpmdb.sqlite"
+            | "/usr/share/rpm/rpmdb.sqlite" => return Some(Self::Rpm),
             "/nix/var/nix/db/db.sqlite" => return Some(Self::NixDatabase),
             _ => {}
         }
@@ -64,6 +82,7 @@ impl Source {
     /// The packages that the file describes. The error is a message.
     fn packages(
         self,
+        bytes: &[u8],
         file: Description<'_>,
         system: Option<&OperatingSystem>,
     ) -> Result<Vec<Package>, String> {
@@ -75,9 +94,17 @@ impl Source {
                 None => Err("it has no name and version".to_owned()),
             },
             Self::Npm => Ok(npm::package(file)?.into_iter().collect()),
+            Self::CargoLock => cargo::locked(file),
+            Self::Rpm => rpm::packages(bytes, (file.path, file.layer), system),
+            Self::Program => cargo::of_program(bytes, file),
             // It adds to other packages.
             Self::NixDatabase => Ok(Vec::new()),
         }
+    }
+
+    /// Whether the file is text.
+    fn is_text(self) -> bool {
+        !matches!(self, Self::Rpm | Self::Program | Self::NixDatabase)
     }
 
     /// The largest file of this kind that is read.
@@ -85,7 +112,8 @@ impl Source {
         match self {
             Self::Dpkg | Self::Apk => 64 << 20,
             Self::Python | Self::Npm => 4 << 20,
-            Self::NixDatabase => 256 << 20,
+            Self::CargoLock => 4 << 20,
+            Self::Rpm | Self::NixDatabase | Self::Program => 256 << 20,
         }
     }
 }
@@ -97,47 +125,57 @@ impl Catalog {
         let system = operating_system.as_ref();
         let mut packages = store_paths(files);
         let mut database = None;
-        let mut too_large = Vec::new();
+        let mut unreadable = Vec::new();
         let is_wanted = |placed: &Placed| {
             let Kind::File(size) = placed.file.kind else { return false };
-            let path = placed.path.to_path();
-            let Some(source) = Source::of(&path) else { return false };
+            if size > 0 && is_log(placed) {
+                let reason = "it has changes of a database, of which only the main file is read";
+                unreadable.push((placed.path.to_path(), reason.to_owned()));
+            }
+            let Some(source) = Source::of(placed) else { return false };
             let is_small = size <= source.limit();
-            if !is_small {
-                too_large.push((path, format!("it has more than {} bytes", source.limit())));
+            if !is_small && source != Source::Program {
+                let path = placed.path.to_path();
+                unreadable.push((path, format!("it has more than {} bytes", source.limit())));
             }
             is_small
         };
         let mut read = 0;
         files.each_entry(is_wanted, |names, tar, entry| {
-            let mut bytes = Vec::new();
-            copy_contents(tar, entry, &mut bytes)?;
-            let text = String::from_utf8_lossy(&bytes);
-            for placed in names {
+            let sources: Vec<_> = names.iter().filter_map(|placed| Source::of(placed)).collect();
+            let mut contents = Contents {
+                bytes: Vec::new(),
+                is_program: sources.iter().all(|source| *source == Source::Program),
+            };
+            copy_contents(tar, entry, &mut contents)?;
+            let bytes = contents.bytes;
+            let text = match sources.iter().any(|source| source.is_text()) {
+                true => String::from_utf8_lossy(&bytes),
+                false => "".into(),
+            };
+            for (placed, source) in names.iter().zip(sources) {
                 let path = placed.path.to_path();
-                let Some((source, (layer, _))) = Source::of(&path).zip(placed.place()) else {
-                    continue;
-                };
+                let Some((layer, _)) = placed.place() else { continue };
                 if source == Source::NixDatabase {
                     database = Some((path, bytes.clone()));
                     continue;
                 }
-                // A file with many names counts for each of them.
-                read += entry.size;
+                // A file with many names counts for each of them. Of a program, only its list does.
+                read += if source == Source::Program { 0 } else { entry.size };
                 if read > MOST_BYTES || packages.len() > MOST_PACKAGES {
                     let reason = "the descriptions before it are as many as a bill may have";
                     unread.push((path, reason.to_owned()));
                     continue;
                 }
                 let file = Description { path: &path, layer, text: &text };
-                match source.packages(file, system) {
+                match source.packages(&bytes, file, system) {
                     Ok(found) => packages.extend(found),
                     Err(reason) => unread.push((path, reason)),
                 }
             }
             Ok(())
         })?;
-        unread.append(&mut too_large);
+        unread.append(&mut unreadable);
         if let Some((path, bytes)) = database
             && let Err(reason) = nix_store::add_database(&bytes, &mut packages)
         {
@@ -147,6 +185,36 @@ impl Catalog {
         packages.dedup_by(|one, other| one.purl == other.purl);
         unread.sort();
         Ok(Self { operating_system, packages, unread })
+    }
+}
+
+/// Whether a file is the log of a database that describes packages
+/// ([write-ahead log](https://www.sqlite.org/wal.html)).
+fn is_log(placed: &Placed) -> bool {
+    let path = placed.path.to_path();
+    let database = path.to_str().and_then(|path| path.strip_suffix("-wal"));
+    let source = database.and_then(|path| Source::named(Path::new(path)));
+    matches!(source, Some(Source::Rpm | Source::NixDatabase))
+}
+
+/// The bytes of a file; none of a program that is no ELF file.
+struct Contents {
+    bytes: Vec<u8>,
+    is_program: bool,
+}
+
+impl Write for Contents {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        const ELF: &[u8] = b"\x7fELF";
+        let begins = !self.bytes.is_empty() || bytes.starts_with(ELF);
+        if begins || !self.is_program {
+            self.bytes.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -5,9 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, limits::Limit};
-
-use crate::sbom::package::{Package, PackageKind, purl};
+use crate::sbom::{
+    database,
+    package::{Package, PackageKind, purl},
+};
 
 /// The package of a store path: `/nix/store/HASH-NAME-VERSION`.
 pub(crate) fn package(path: &Path, layer: usize) -> Option<Package> {
@@ -30,9 +31,8 @@ fn name_and_version(whole: &str) -> (&str, &str) {
     }
 }
 
-/// Adds what a database says to the packages. It may come from a stranger: values have at most a
-/// megabyte, only what belongs to a package is kept, and the number of steps is limited, whatever
-/// the tables compute. The error is a message.
+/// Adds what a database says to the packages. It may come from a stranger: only what belongs to a
+/// package is kept. The error is a message.
 pub(crate) fn add_database(bytes: &[u8], packages: &mut [Package]) -> Result<(), String> {
     let at: BTreeMap<&Path, usize> =
         packages.iter().enumerate().map(|(at, package)| (&*package.path, at)).collect();
@@ -84,18 +84,7 @@ fn add(
 type Rows = (BTreeMap<usize, String>, BTreeSet<(usize, usize)>);
 
 fn rows(bytes: &[u8], at: &BTreeMap<&Path, usize>) -> rusqlite::Result<Rows> {
-    /// In thousands. The databases of a million paths take fewer.
-    const MOST_STEPS: u32 = 100_000;
-    let mut connection = Connection::open_in_memory()?;
-    connection.deserialize_read_exact("main", bytes, bytes.len(), true)?;
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, 1 << 20)?;
-    let mut steps = 0;
-    let ends = move || {
-        steps += 1;
-        steps > MOST_STEPS
-    };
-    connection.progress_handler(1000, Some(ends))?;
-
+    let connection = database::open(bytes)?;
     let (mut ids, mut hashes) = (BTreeMap::new(), BTreeMap::new());
     let mut paths = connection.prepare("select id, path, hash from ValidPaths")?;
     let mut rows = paths.query([])?;
@@ -123,6 +112,8 @@ fn rows(bytes: &[u8], at: &BTreeMap<&Path, usize>) -> rusqlite::Result<Rows> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::Connection;
+
     use super::*;
 
     /// As `builtins.parseDrvName` of Nix 2.8 splits them.

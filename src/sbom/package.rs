@@ -83,6 +83,10 @@ pub enum PackageKind {
     PyPi,
     /// npm and others: JavaScript.
     Npm,
+    /// Cargo: Rust.
+    Cargo,
+    /// rpm, of Fedora, SUSE and their relatives.
+    Rpm,
     /// Nix.
     Nix,
 }
@@ -103,6 +107,8 @@ impl PackageKind {
             Self::Apk => "apk",
             Self::PyPi => "pypi",
             Self::Npm => "npm",
+            Self::Cargo => "cargo",
+            Self::Rpm => "rpm",
             Self::Nix => "nix",
         }
     }

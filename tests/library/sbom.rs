@@ -168,13 +168,17 @@ fn hostile_descriptions_are_findings() {
             "/node_modules/empty/package.json",
         ),
         FileMapping::text("SQLite format 3\0 but not really", "/nix/var/nix/db/db.sqlite"),
+        FileMapping::text("[[package]]\nname = 1", "/src/Cargo.lock"),
+        FileMapping::text("SQLite format 3\0\u{2}\u{2}", "/usr/lib/sysimage/rpm/rpmdb.sqlite"),
+        FileMapping::text("frames", "/usr/lib/sysimage/rpm/rpmdb.sqlite-wal"),
+        FileMapping::text("\u{7f}ELF and nothing", "/bin/program").mode(0o755),
         FileMapping::text("x", "/nix/store/short-x/x"),
         FileMapping::text("ID=\n", "/etc/os-release"),
         FileMapping::text("Package: \nVersion: 1\n\nPackage: a\n", "/var/lib/dpkg/status"),
     ]);
     let unread: Vec<_> =
         sbom.unread.iter().map(|(path, _)| path.file_name().unwrap().to_str().unwrap()).collect();
-    assert_eq!(unread.len(), 5, "{:?}", sbom.unread);
+    assert_eq!(unread.len(), 8, "{:?}", sbom.unread);
     assert_eq!(sbom.operating_system, None);
     assert_eq!(sbom.packages.len(), 1, "{:?}", sbom.packages);
     let document = String::from_utf8(sbom.to_json(SbomFormat::CycloneDx)).unwrap();

@@ -10,9 +10,10 @@ use crate::{Warnings, args, image_arg::OneImage, out, progress, trust::Trust};
 
 /// Prints a bill of materials of an image: which packages its files say that it contains.
 ///
-/// Reads the databases of dpkg and apk, the metadata of Python and npm packages, and store paths of
-/// Nix, with their references if the image has the database of its store. Needs no network, and
-/// prints the same bytes for the same image. It is an inventory, and no search for vulnerabilities.
+/// Reads the databases of dpkg, apk and rpm, the metadata of Python and npm packages, Cargo.lock and
+/// the lists in programs that cargo auditable built, and store paths of Nix, with their references
+/// if the image has the database of its store. Needs no network, and prints the same bytes for the
+/// same image. It is an inventory, and no search for vulnerabilities.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:

@@ -1,0 +1,103 @@
+//! Packages of Rust: the list in a program that [cargo
+//! auditable](https://github.com/rust-secure-code/cargo-auditable) built, and `Cargo.lock`.
+
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
+use object::{Object, ObjectSection};
+use serde::Deserialize;
+
+use crate::sbom::package::{Description, MOST_PACKAGES, Package, PackageKind, purl};
+
+/// The largest list in a program, decompressed.
+const MOST_BYTES: u64 = 8 << 20;
+
+/// The list in a program: [its
+/// format](https://github.com/rust-secure-code/cargo-auditable/blob/master/PARSING.md).
+#[derive(Deserialize)]
+struct Audited {
+    packages: Vec<AuditedPackage>,
+}
+
+#[derive(Deserialize)]
+struct AuditedPackage {
+    name: String,
+    version: String,
+    source: String,
+    kind: Option<String>,
+    #[serde(default)]
+    dependencies: Vec<usize>,
+}
+
+/// The packages in an ELF file, without those that only its build needs. None for other files. The
+/// error is a message.
+pub(crate) fn of_program(bytes: &[u8], file: Description<'_>) -> Result<Vec<Package>, String> {
+    let Ok(program) = object::File::parse(bytes) else { return Ok(Vec::new()) };
+    let Some(section) = program.section_by_name(".dep-v0") else { return Ok(Vec::new()) };
+    let compressed = section.data().map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    let mut list = ZlibDecoder::new(compressed).take(MOST_BYTES + 1);
+    list.read_to_string(&mut text).map_err(|error| format!("its list of packages: {error}"))?;
+    if text.len() as u64 > MOST_BYTES {
+        return Err(format!("its list of packages has more than {MOST_BYTES} bytes"));
+    }
+    let Audited { packages } =
+        serde_json::from_str(&text).map_err(|error| format!("its list of packages: {error}"))?;
+    let purls: Vec<Option<String>> = packages
+        .iter()
+        .take(MOST_PACKAGES)
+        .map(|package| match package.kind.as_deref() {
+            None | Some("runtime") => purl_of(&package.name, &package.version, &package.source),
+            Some(_) => None,
+        })
+        .collect();
+    let found = packages.iter().zip(&purls).filter_map(|(package, purl)| {
+        let names = (&*package.name, &*package.version);
+        let mut found =
+            Package::new(PackageKind::Cargo, purl.clone()?, names, (file.path, file.layer));
+        let references = package.dependencies.iter().filter_map(|at| purls.get(*at)?.clone());
+        found.references = references.collect();
+        found.references.sort();
+        Some(found)
+    });
+    Ok(found.collect())
+}
+
+/// The file of a workspace: [its
+/// format](https://doc.rust-lang.org/cargo/reference/manifest.html).
+#[derive(Deserialize)]
+struct Lock {
+    #[serde(default)]
+    package: Vec<LockedPackage>,
+}
+
+#[derive(Deserialize)]
+struct LockedPackage {
+    name: String,
+    version: String,
+    source: Option<String>,
+}
+
+/// The packages of a file `Cargo.lock`. The error is a message.
+pub(crate) fn locked(file: Description<'_>) -> Result<Vec<Package>, String> {
+    let Lock { package } = toml::from_str(file.text).map_err(|error| error.message().to_owned())?;
+    let packages = package.iter().take(MOST_PACKAGES).filter_map(|package| {
+        let source = match &package.source {
+            None => "local",
+            Some(source) if source.starts_with("git+") => "git",
+            Some(source) if source.contains("crates.io") => "crates.io",
+            Some(_) => "registry",
+        };
+        let purl = purl_of(&package.name, &package.version, source)?;
+        let names = (&*package.name, &*package.version);
+        Some(Package::new(PackageKind::Cargo, purl, names, (file.path, file.layer)))
+    });
+    Ok(packages.collect())
+}
+
+/// Only packages of crates.io are known to others by this name. The source of others is a
+/// qualifier.
+fn purl_of(name: &str, version: &str, source: &str) -> Option<String> {
+    let source = Some(source).filter(|source| *source != "crates.io");
+    purl(PackageKind::Cargo, None, name, version, &[("source", source)])
+}
