@@ -6,7 +6,7 @@
   pkgs,
   withDebian,
   ...
-}:
+}@scope:
 let
   test = image: script: oci.ociTestImage { inherit image script; };
   sh =
@@ -41,7 +41,7 @@ let
 in
 rec {
   sentences = builtins.mapAttrs (_: test: test.sentence) bad;
-  good = {
+  good = import ./acceptance.nix scope // {
     # A port answers, and a signal ends the program.
     port = test server ''
       start
