@@ -49,6 +49,8 @@ let
       git = final.curl;
       shadow = program "shadow" [ ];
       systemd = program "systemd" [ ];
+      tzdata = package "tzdata" "mkdir -p $out/share/zoneinfo";
+      buildEnv = { name, paths }: package name "mkdir $out; echo ${toString paths} > $out/paths";
       writeShellScript =
         name: text:
         derivation {

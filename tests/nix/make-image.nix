@@ -38,6 +38,7 @@ let
       builtins.head (builtins.attrNames (builtins.readDir (debian + "/usr/lib/postgresql")))
     }/bin";
     coreutils = packages.package "coreutils" "mkdir -p $out/bin; echo > $out/bin/ls";
+    bash = pkgs.bashInteractive;
     bashInteractive = packages.package "bash" "mkdir -p $out/bin; echo > $out/bin/bash";
     writeTextDir =
       name: text: packages.package name "mkdir $out; cp ${builtins.toFile name text} $out/${name}";
@@ -70,6 +71,7 @@ let
   };
   scope = {
     inherit
+      debian
       functionsWith
       make
       named
