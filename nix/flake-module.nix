@@ -1,6 +1,6 @@
 /**
   A module for flake-parts that describes images by options. `perSystem.oci.containers.NAME` defines the package `oci-NAME`,
-  and a check of the same name that verifies it. With `debug.enable` it also defines `oci-NAME-debug`. The package has the
+  and a check of the same name that verifies it. Each of `flavours` also defines `oci-NAME-FLAVOUR`. The package has the
   attributes of `ociImageLayout`, and `imageName` and `imageTag`, the first tag.
 
   `nix run .#oci-copyToPodman-NAME`, `oci-copyToDockerDaemon-NAME`, `oci-copyToRegistry-NAME` and `oci-push-NAME` pass the
@@ -22,7 +22,7 @@
   ...
 }:
 let
-  inherit (lib) mkDefault mkOption types;
+  inherit (lib) mkOption types;
 in
 {
   options.perSystem = flake-parts-lib.mkPerSystemOption (
@@ -59,21 +59,17 @@ in
                 description = "`modules`, after a module with what the container defines itself.";
               };
             };
-          config = {
-            allModules = [
-              { image = (import ./modules/definitions.nix { inherit lib; }).ofContainer name options; }
-            ]
-            ++ config.modules;
-          }
-          # The modules compute these from all definitions.
-          // lib.mapAttrs (_: lib.mkIf (config.modules == [ ])) {
-            environment.PATH = mkDefault (import ./flake-module/path.nix { inherit lib; } config);
-            labels = lib.mapAttrs (_: mkDefault) (import ./flake-module/labels.nix { inherit lib; } config);
-          };
+          config.allModules = [
+            {
+              image = (import ./modules/definitions.nix { inherit lib; }).ofContainer name options;
+              build.place = "oci.containers.${name}";
+            }
+          ]
+          ++ config.modules;
         };
 
-      # Only the packages come from the other system. The local system assembles the images. This system builds the images from them.
-      imagesFor =
+      # Only the packages come from the other system. The local system builds the images from them.
+      imageFor =
         name: platform:
         withSystem platform (
           other:
@@ -88,33 +84,9 @@ in
               system = pkgs.stdenv.buildPlatform.system;
               hostSystem = other.pkgs.stdenv.hostPlatform.system;
             };
-            made = oci.ociMakeImage { modules = container.allModules; };
           in
-          if container.modules != [ ] then
-            {
-              image = made;
-              inherit (made) debug;
-            }
-          else
-            import ./flake-module/image.nix {
-              inherit
-                container
-                lib
-                name
-                oci
-                ;
-              inherit (other) pkgs;
-              option = "oci.containers.${name}";
-            }
+          oci.ociMakeImage { modules = container.allModules; }
         );
-
-      # What the container says after its modules.
-      evaluated =
-        container:
-        if container.modules == [ ] then
-          container
-        else
-          (local.ociMakeImage { modules = container.allModules; }).config.image;
 
       local = import ./. {
         inherit lib;
@@ -122,9 +94,11 @@ in
         inherit pkgs;
         system = pkgs.stdenv.buildPlatform.system;
       };
+      # The image that `of` chooses, or one of its flavours, for all platforms.
       layout =
-        name: container: kind: suffix:
+        name: of: image: suffix:
         let
+          container = image.config.image;
           # The path in the registry.
           path = lib.last (builtins.match "([^/]*[.:][^/]*/)?(.*)" container.name);
           imageName = lib.throwIf (lib.toLower path != path) (
@@ -136,7 +110,7 @@ in
           name = lib.strings.sanitizeDerivationName "oci-${name}${suffix}";
           sparse = container.lazy;
           manifests = lib.genAttrs (map (tag: "${imageName}:${tag}") tags) (
-            _: map (platform: (imagesFor name platform).${kind}.manifest) container.platforms
+            _: map (platform: (of (imageFor name platform)).manifest) container.platforms
           );
           passthru = {
             inherit imageName;
@@ -144,16 +118,21 @@ in
           };
         };
       layouts = lib.concatMapAttrs (
-        name: declared:
+        name: container:
         let
-          container = evaluated declared;
+          image = local.ociMakeImage { modules = container.allModules; };
+          ofFlavour =
+            flavour: _:
+            let
+              of = image: image.flavours.${flavour};
+            in
+            lib.nameValuePair "oci-${name}-${flavour}" (layout name of (of image) "-${flavour}");
         in
         {
-          "oci-${name}" = layout name container "image" "";
+          "oci-${name}" = layout name (image: image) image "";
         }
-        // lib.optionalAttrs container.debug.enable {
-          "oci-${name}-debug" = layout name container "debug" "-debug";
-        }
+        # Modules can depend on packages of the flake, so that their flavours have no names here.
+        // lib.mapAttrs' ofFlavour container.flavours
       ) config.oci.containers;
     in
     {

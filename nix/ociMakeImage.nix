@@ -4,7 +4,7 @@
 
   The result is that of `ociBuildImage`, with these further attributes: `config` and `options`, the values and declarations
   of the options; `init`, the package with the program that starts the services, or `null` if no such program is needed;
-  and `debug`, the same image with tools, as `image.debug` describes it.
+  and `flavours`, the variants that `image.flavours` describes.
 
   # Arguments
 
@@ -27,7 +27,6 @@
   ociClosureLayers,
   ociImageLayout,
   ociLayerTar,
-  fakeNss,
   pkgs,
   services,
   storeName,
@@ -38,123 +37,132 @@
   nixos ? null,
 }:
 let
-  # With NixOS, the modules are its modules, and the image takes over what they add.
-  nixosModules = [
-    ./modules/nixos.nix
-    {
-      _module.args.nixosSystems = import ./modules/nixos/evaluate.nix {
+  # `suffix` is that of a flavour.
+  imageOf =
+    { suffix, modules }:
+    let
+      # With NixOS, the modules are its modules, and the image takes over what they add.
+      nixosModules = [
+        ./modules/nixos.nix
+        {
+          _module.args.nixosSystems = import ./modules/nixos/evaluate.nix {
+            lib = nixpkgsLib;
+            system = hostSystem;
+            inherit
+              modules
+              nixos
+              pkgs
+              specialArgs
+              ;
+          };
+        }
+      ];
+      evaluated =
+        if nixpkgsLib == null then
+          throw "oci-layout: ociMakeImage needs the module system of nixpkgs; pass pkgs or lib to the functions, as in nix/default.nix"
+        else
+          nixpkgsLib.evalModules {
+            inherit specialArgs;
+            modules =
+              import ./modules
+              ++ [
+                {
+                  _module.args = {
+                    system = hostSystem;
+                    pkgs = nixpkgsLib.mkDefault pkgs;
+                    startServices = services;
+                  };
+                }
+              ]
+              ++ (if nixos == null then modules else nixosModules);
+          };
+      inherit (evaluated) config options;
+      inherit (config) build image users;
+
+      failed = builtins.filter (assertion: !assertion.assertion) config.assertions;
+      messages = builtins.concatStringsSep "\n" (map (assertion: "- ${assertion.message}") failed);
+      checked =
+        value:
+        if failed != [ ] then
+          throw "oci-layout: ociMakeImage: the modules of the image ask for what cannot be:\n${messages}"
+        else
+          builtins.foldl' (
+            value: warning: builtins.trace "oci-layout: warning: ${warning}" value
+          ) value config.warnings;
+
+      platform = builtins.replaceStrings [ "-darwin" ] [ "-linux" ] hostSystem;
+      owned =
+        destination: directory:
+        {
+          inherit destination;
+          directory = true;
+        }
+        // directory;
+      built = import ./ociMakeImage/image.nix {
         lib = nixpkgsLib;
-        system = hostSystem;
-        inherit
-          modules
-          nixos
-          pkgs
-          specialArgs
-          ;
+        inherit pkgs;
+        inherit (build) place;
+        oci = {
+          inherit
+            ociBuildImage
+            ociClosureLayers
+            ociLayerTar
+            ;
+        };
+        container = image // {
+          # A declared user has its own numbers.
+          uid = if users.users ? ${image.user} then users.ids.uidOf "image.user" image.user else image.uid;
+          gid = if users.users ? ${image.user} then users.ids.gidOfUser image.user else image.gid;
+        };
+        tag = builtins.head tags;
+        contents = {
+          inherit (build) files hasNixDatabase;
+          directories = builtins.mapAttrs owned build.directories;
+        };
       };
-    }
-  ];
-  evaluated =
-    if nixpkgsLib == null then
-      throw "oci-layout: ociMakeImage needs the module system of nixpkgs; pass pkgs or lib to the functions, as in nix/default.nix"
-    else
-      nixpkgsLib.evalModules {
-        inherit specialArgs;
-        modules =
-          import ./modules
-          ++ [
-            {
-              _module.args = {
-                system = hostSystem;
-                pkgs = nixpkgsLib.mkDefault pkgs;
-                startServices = services;
-              };
+      # The module for flake-parts takes the manifests of several platforms.
+      forThisPlatform =
+        value:
+        if image.platforms == [ platform ] then
+          value
+        else
+          throw "oci-layout: ociMakeImage: image.platforms is ${builtins.concatStringsSep ", " image.platforms}, but the packages are for ${platform}; make an image for each platform, and combine them: ociImageLayout { manifests = [ … ]; }";
+
+      # `ociBuildImage` gives one tag.
+      tags = map (tag: tag + suffix) image.tags;
+      layout = ociImageLayout {
+        name = storeName image.name + suffix;
+        sparse = image.lazy;
+        manifests = forThisPlatform builtins.listToAttrs (
+          map (tag: {
+            name = "${image.name}:${tag}";
+            value = built.manifest;
+          }) tags
+        );
+        passthru = {
+          inherit config options;
+          inherit (build) init;
+          inherit (built)
+            fromImage
+            imageName
+            layers
+            manifest
+            sbom
+            ;
+          imageTag = builtins.head tags;
+          flavours = builtins.mapAttrs (
+            name: module:
+            imageOf {
+              suffix = "-${name}";
+              modules = modules ++ [ module ];
             }
-          ]
-          ++ (if nixos == null then modules else nixosModules);
+          ) image.flavours;
+        };
       };
-  inherit (evaluated) config options;
-  inherit (config) build image users;
-
-  failed = builtins.filter (assertion: !assertion.assertion) config.assertions;
-  messages = builtins.concatStringsSep "\n" (map (assertion: "- ${assertion.message}") failed);
-  checked =
-    value:
-    if failed != [ ] then
-      throw "oci-layout: ociMakeImage: the modules of the image ask for what cannot be:\n${messages}"
-    else
-      builtins.foldl' (
-        value: warning: builtins.trace "oci-layout: warning: ${warning}" value
-      ) value config.warnings;
-
-  platform = builtins.replaceStrings [ "-darwin" ] [ "-linux" ] hostSystem;
-  owned =
-    destination: directory:
-    {
-      inherit destination;
-      directory = true;
-    }
-    // directory;
-  images = import ./flake-module/image.nix {
-    lib = nixpkgsLib;
-    inherit pkgs;
-    option = "image";
-    oci = {
-      inherit
-        fakeNss
-        ociBuildImage
-        ociClosureLayers
-        ociLayerTar
-        ;
-    };
-    container = image // {
-      # A declared user has its own numbers.
-      uid = if users.users ? ${image.user} then users.ids.uidOf "image.user" image.user else image.uid;
-      gid = if users.users ? ${image.user} then users.ids.gidOfUser image.user else image.gid;
-    };
-    inherit (image) name;
-    tag = builtins.head image.tags;
-    contents = {
-      inherit (build) files hasNixDatabase;
-      directories = builtins.mapAttrs owned build.directories;
-    };
-  };
-  passthru = {
-    inherit config options;
-    inherit (build) init;
-    debug = layoutOf "-debug" { } images.debug;
-  };
-
-  # The module for flake-parts takes the manifests of several platforms.
-  forThisPlatform =
-    value:
-    if image.platforms == [ platform ] then
-      value
-    else
-      throw "oci-layout: ociMakeImage: image.platforms is ${builtins.concatStringsSep ", " image.platforms}, but the packages are for ${platform}; make an image for each platform, and combine them: ociImageLayout { manifests = [ … ]; }";
-
-  # `ociBuildImage` gives one tag.
-  layoutOf =
-    suffix: passthru: built:
-    ociImageLayout {
-      name = storeName image.name + suffix;
-      sparse = image.lazy;
-      manifests = forThisPlatform builtins.listToAttrs (
-        map (tag: {
-          name = "${image.name}:${tag}${suffix}";
-          value = built.manifest;
-        }) image.tags
-      );
-      passthru = passthru // {
-        inherit (built)
-          fromImage
-          imageName
-          layers
-          manifest
-          sbom
-          ;
-        imageTag = builtins.head image.tags + suffix;
-      };
-    };
+    in
+    checked layout;
 in
-checked (layoutOf "" passthru images.image)
+imageOf {
+  suffix = "";
+  inherit modules;
+}

@@ -287,14 +287,26 @@ in
     '';
   };
 
+  flavours = mkOption {
+    type = types.attrsOf types.deferredModule;
+    default = { };
+    description = ''
+      Variants of the image by their names. Each is a module of `ociMakeImage`, which is added to those of the image, and
+      gives a further image with `-NAME` at the end of its tags: the attribute `flavours.NAME`, or `oci-CONTAINER-NAME`
+      in a flake, if the container and not its `modules` declares it.
+    '';
+    example = {
+      debug.image.debug.enable = true;
+    };
+  };
+
   debug = {
     enable = mkOption {
       type = types.bool;
       default = false;
       description = ''
-        Whether to define a second image, with `-debug` at the end of its name in the flake and of its tags. It has one
-        more layer than the first image. When its program ends, the container reports how, and keeps running so that you
-        can enter it.
+        Whether the image is for finding faults, which is usually a flavour: when its program ends, the container reports
+        how, and keeps running so that you can enter it. The image has one more layer than without.
       '';
     };
 
@@ -306,7 +318,7 @@ in
         pkgs.curl
       ];
       defaultText = literalExpression "[ pkgs.coreutils pkgs.bash pkgs.curl ]";
-      description = "Further packages whose programs are on `PATH` in the second image.";
+      description = "Further packages whose programs are on `PATH` with `debug.enable`.";
       example = literalExpression "[ pkgs.busybox pkgs.strace ]";
     };
   };

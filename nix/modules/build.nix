@@ -39,6 +39,7 @@ in
     hasNixDatabase =
       internal types.bool false
         "Whether the image contains the database of the Nix store.";
+    place = internal types.str "image" "How errors name the options of the image.";
     init = internal types.raw null "The package with the program that starts the services, or `null`.";
   };
 }

@@ -18,7 +18,8 @@ in
       removeAttrs (import ../flake-module/options.nix {
         inherit lib pkgs system;
         config = image;
-        option = "image";
+        # NixOS has no such option.
+        option = (config.build or { }).place or "image";
         name = throw "oci-layout: ociMakeImage: the image has no name; set image.name";
       }) [ "modules" ]
       // {

@@ -1,15 +1,14 @@
-# The images of a container for one platform: `image` and `debug`. `oci` contains the functions and `pkgs` the packages for
-# that platform. `container` contains the values of the options, and `option` names them in errors. With `contents`, which
-# are the files and directories that modules describe, there are no other accounts.
+# The image of `container`, the values of the options of `image`, for one platform. `oci` contains the functions and `pkgs`
+# the packages for that platform. `contents` are the files and directories that modules describe, and `place` names the
+# options in errors.
 {
   lib,
   oci,
   pkgs,
-  name,
-  tag ? null,
+  tag,
   container,
-  option,
-  contents ? null,
+  place,
+  contents,
 }:
 let
   inherit (container)
@@ -21,7 +20,6 @@ let
     ;
   base = container.fromImage;
   hasBase = base != null;
-  hasContents = contents != null;
 
   dependencies = lib.optional (container.dependencies != [ ]) (
     oci.ociLayerTar {
@@ -40,27 +38,12 @@ let
     }
   );
 
-  # The user of the container, unless `fakeNss` defines it already.
-  nss =
-    if
-      builtins.elem user [
-        "root"
-        "nobody"
-      ]
-    then
-      oci.fakeNss
-    else
-      oci.fakeNss {
-        extraPasswdLines = [ "${user}:x:${toString uid}:${toString gid}::/home/${user}:/sbin/nologin" ];
-        extraGroupLines = [ "${user}:x:${toString gid}:" ];
-      };
   owned = destination: {
     inherit destination uid gid;
     directory = true;
   };
   directories =
-    lib.optionalAttrs (!hasBase && !isRoot && !hasContents) { "/home/${user}" = owned "/home/${user}"; }
-    // lib.genAttrs (
+    lib.genAttrs (
       # A directory of the store belongs to its package.
       container.volumes
       ++ builtins.filter (path: path != null && path != "/" && !(lib.hasPrefix "/nix/store/" path)) [
@@ -74,7 +57,7 @@ let
         mode = "1777";
       };
     }
-    // lib.optionalAttrs hasContents contents.directories;
+    // contents.directories;
 
   seconds = number: number * 1000000000;
   exposed =
@@ -87,7 +70,7 @@ let
       "${toString port}/tcp"
     else if published != null then
       throw (
-        "${option}.ports: \"${port}\" publishes a port, which is an option of `podman run -p`; write the port in the "
+        "${place}.ports: \"${port}\" publishes a port, which is an option of `podman run -p`; write the port in the "
         + "container: ${builtins.elemAt published 1}"
       )
     else
@@ -114,29 +97,27 @@ let
   variables = lib.mapAttrsToList (variable: value: "${variable}=${value}");
 
   # The store belongs to the user of the container.
-  database = lib.optionalAttrs (hasContents && contents.hasNixDatabase) {
+  database = lib.optionalAttrs contents.hasNixDatabase {
     initializeNixDatabase = true;
     nixUid = uid;
     nixGid = gid;
   };
 
-  image = oci.ociBuildImage (
+  plain = oci.ociBuildImage (
     database
     // {
       inherit
-        name
         tag
         config
         lazy
         ;
-      inherit (container) fromImage sbom;
+      inherit (container) fromImage name sbom;
       layers = dependencies ++ program;
-      files = builtins.attrValues directories ++ lib.optionals hasContents contents.files;
-      copyToRoot = lib.optional (!hasBase && !hasContents) nss;
-      # The customisation, the database, and the closure of what only `config` refers to. With modules, that is most of the image.
+      files = builtins.attrValues directories ++ contents.files;
+      # The customisation, the database, and the closure of what only `config` and `files` refer to, which is most of an
+      # image with services.
       maxLayers =
-        builtins.length (dependencies ++ program)
-        + (if hasContents && container.optimizeLayers then 20 else 3);
+        builtins.length (dependencies ++ program) + (if container.optimizeLayers then 20 else 3);
     }
   );
 
@@ -152,16 +133,16 @@ let
     name = "oci-debug";
     inherit lazy base;
     closure = map lib.getBin debugPackages;
-    without = image.layers;
+    without = plain.layers;
   };
-  debugImage = oci.ociBuildImage (
+  # One layer above the image without it, whose layers are the same.
+  debug = oci.ociBuildImage (
     database
     // {
-      inherit name lazy;
-      tag = if tag == null then null else "${tag}-debug";
-      inherit (container) fromImage sbom;
-      layers = image.layers ++ [ tools ];
-      maxLayers = builtins.length image.layers + 3;
+      inherit lazy tag;
+      inherit (container) fromImage name sbom;
+      layers = plain.layers ++ [ tools ];
+      maxLayers = builtins.length plain.layers + 3;
       config = config // {
         Entrypoint = [
           "${lib.getBin pkgs.bash}/bin/bash"
@@ -182,9 +163,6 @@ let
 
   checked =
     lib.throwIf (!isRoot && (uid == 0 || user == "root"))
-      "${option}: user ${user} with uid ${toString uid} means root; set isRoot = true to run the program as root";
+      "${place}: user ${user} with uid ${toString uid} means root; set isRoot = true to run the program as root";
 in
-checked {
-  inherit image;
-  debug = debugImage;
-}
+checked (if container.debug.enable then debug else plain)

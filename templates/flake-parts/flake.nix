@@ -22,7 +22,7 @@
       perSystem = { pkgs, ... }: {
         oci.containers.hello = {
           package = pkgs.hello;
-          debug.enable = true;
+          flavours.debug.image.debug.enable = true;
         };
       };
     };

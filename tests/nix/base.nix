@@ -5,6 +5,7 @@
   package,
   greet,
   jq,
+  nixpkgsLib,
   changing,
   ...
 }:
@@ -138,61 +139,39 @@ let
     );
   lazyLayer = layer { lazy = true; };
 
-  # An image of the module for flake-parts, without nixpkgs, but with the functions of `lib` that it needs.
-  lib = {
-    getBin = package: package;
-    genAttrs =
-      names: f:
-      builtins.listToAttrs (
-        map (name: {
-          inherit name;
-          value = f name;
-        }) names
-      );
-    hasPrefix = prefix: text: builtins.substring 0 (builtins.stringLength prefix) text == prefix;
-    makeBinPath = packages: builtins.concatStringsSep ":" (map (package: "${package}/bin") packages);
-    mapAttrsToList = f: set: map (name: f name set.${name}) (builtins.attrNames set);
-    optional = condition: value: if condition then [ value ] else [ ];
-    optionalAttrs = condition: value: if condition then value else { };
-    optionals = condition: values: if condition then values else [ ];
-    remove = value: builtins.filter (other: other != value);
-    throwIf = condition: message: if condition then throw message else value: value;
-    unique = builtins.foldl' (
-      known: value: if builtins.elem value known then known else known ++ [ value ]
-    ) [ ];
-  };
-  container = import ../../nix/flake-module/image.nix {
-    inherit lib oci;
-    pkgs = {
-      bash = jq;
-      coreutils = greet;
-    };
-    name = "contained";
-    option = "oci.containers.contained";
-    container = {
-      package = greet;
-      dependencies = [ jq ];
-      fromImage = base;
-      volumes = [
-        "/tmp"
-        "/var/run/app"
-      ];
-      workingDir = "/home/app";
-      uid = 1000;
-      gid = 100;
-      user = "app";
-      isRoot = false;
-      lazy = false;
-      optimizeLayers = true;
-      environment.PATH = "/bin";
-      labels = { };
-      ports = [ ];
-      entrypoint = [ "${greet}/bin/greet" ];
-      stopSignal = null;
-      healthcheck = null;
-      debug.packages = [ ];
-    };
-  };
+  contained =
+    (functionsWith {
+      pkgs = {
+        lib = nixpkgsLib;
+        bash = jq;
+        coreutils = greet;
+      };
+    }).ociMakeImage
+      {
+        modules = [
+          {
+            image = {
+              name = "contained";
+              package = greet;
+              dependencies = [ jq ];
+              fromImage = base;
+              volumes = [
+                "/tmp"
+                "/var/run/app"
+              ];
+              workingDir = "/home/app";
+              uid = 1000;
+              gid = 100;
+              user = "app";
+              entrypoint = [ "${greet}/bin/greet" ];
+              flavours.debug.image.debug = {
+                enable = true;
+                packages = [ ];
+              };
+            };
+          }
+        ];
+      };
 
   # One tag for two platforms, whose links are at different paths.
   arm = functionsWith { hostSystem = "aarch64-linux"; };
@@ -302,7 +281,12 @@ in
     ];
   };
 
-  container = ociImageLayout { manifests = { inherit (container) image debug; }; };
+  container = ociImageLayout {
+    manifests = {
+      image = contained.manifest;
+      debug = contained.flavours.debug.manifest;
+    };
+  };
   ofIntel = onBoth intel { };
   ofArm = onBoth arm { };
   ofChoice = onBoth intel {

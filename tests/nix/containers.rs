@@ -36,7 +36,7 @@ fn every_option_is_described_without_nixpkgs(nix: Nix) {
 /// The entry point of debug images, in both shells that an image may have.
 #[test]
 fn a_debug_image_says_how_its_program_ended() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/nix/flake-module/debug.sh");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/nix/ociMakeImage/debug.sh");
     let script = fs::read_to_string(script).unwrap();
     for shell in [&["bash"][..], &["busybox", "sh"]] {
         let ends = |program: &str| {

@@ -26,7 +26,7 @@ fn all_examples_run() {
 }
 
 /// The examples in the order of the page: a text of each, and what it does.
-const EXAMPLES: [(&str, fn(&Image)); 10] = [
+const EXAMPLES: [(&str, fn(&Image)); 11] = [
     ("image.name = \"hello\"", hello),
     ("image.name = \"empty\"", empty),
     ("image.name = \"nixos\"", accounts),
@@ -35,6 +35,7 @@ const EXAMPLES: [(&str, fn(&Image)); 10] = [
     ("image.name = \"failing\"", failing),
     ("image.name = \"nginx\"", nixos),
     ("oci.images.nix.override", with_nix),
+    ("image.name = \"flavoured\"", hello),
     ("image.name = \"hello\"", hello),
     // The build runs it.
     ("oci.ociTestImage", |_| ()),

@@ -12,7 +12,6 @@ let
     };
     users.users.web = { };
     environment.etc.greeting.text = "to ${config.image.name}\n";
-    image.debug.enable = true;
   };
 in
 {
@@ -22,6 +21,7 @@ in
       tag = "1.0";
       package = pkgs.hello;
       environment.GREETING = "from the container";
+      flavours.debug.image.debug.enable = true;
       modules = [ service ];
     };
     legacyPackages.modular = (inputs.oci-layout.lib.mkLib pkgs).ociMakeImage {
@@ -81,7 +81,7 @@ in
           "x86_64-linux"
           "aarch64-linux"
         ];
-        debug.enable = true;
+        flavours.debug.image.debug.enable = true;
       };
 
       # One more of the same monorepo.
@@ -119,7 +119,7 @@ in
           "-c"
           "echo working; exit 7"
         ];
-        debug.enable = true;
+        flavours.debug.image.debug.enable = true;
       };
     };
   };

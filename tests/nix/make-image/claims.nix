@@ -187,12 +187,36 @@ in
     "init"
   ];
   override = (few.override { modules = [ { image.name = "other"; } ]; }).imageName == "other";
-  debug =
-    (named {
-      image.debug.enable = true;
-      image.debug.packages = [ pkgs.hello ];
-      image.entrypoint = [ "/x" ];
-    }).debug.imageTag == "latest-debug";
+  flavours =
+    let
+      image = named {
+        image.tags = [
+          "1"
+          "1.0"
+        ];
+        image.environment.KIND = "plain";
+        image.entrypoint = [ "/x" ];
+        image.flavours = {
+          other.image.environment.KIND = lib.mkForce "other";
+          debug = { pkgs, ... }: {
+            image.debug.enable = true;
+            image.debug.packages = [ pkgs.hello ];
+          };
+        };
+      };
+      inherit (image.flavours) debug other;
+      layers = image: map (layer: layer.outPath) image.layers;
+    in
+    builtins.attrNames other.manifests == [
+      "box:1-other"
+      "box:1.0-other"
+    ]
+    && builtins.elem "KIND=other" (configOf other).Env
+    && builtins.elem "KIND=plain" (configOf image).Env
+    && debug.imageTag == "1-debug"
+    && lib.all (layer: builtins.elem layer (layers debug)) (layers image)
+    && builtins.length debug.layers > builtins.length image.layers
+    && lib.last (configOf debug).Entrypoint == "/x";
 
   # The first process.
   one-service-is-the-first-process =
