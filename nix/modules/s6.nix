@@ -30,6 +30,12 @@ let
   usesS6 = if cfg.enable == null then services != [ ] && single == null else cfg.enable;
   isFirst = services != [ ] && !usesS6;
   first = builtins.head services;
+
+  # Not every set of packages has them.
+  packageOf =
+    name:
+    pkgs.${name}
+      or (throw "oci-layout: s6.packages: the services of the image need ${name}, which is not in pkgs; add it to pkgs, or set s6.packages");
 in
 {
   options.s6 = {
@@ -52,13 +58,13 @@ in
       type = types.listOf types.package;
       # busybox's setpriv cannot give capabilities to a user.
       default =
-        lib.optional (lib.any (service: service.ambientCapabilities != [ ]) (
-          builtins.attrValues enabled
-        )) pkgs.util-linuxMinimal
-        ++ [
-          pkgs.s6
-          pkgs.execline
-          pkgs.busybox
+        lib.optional (lib.any (service: service.ambientCapabilities != [ ]) (builtins.attrValues enabled)) (
+          packageOf "util-linuxMinimal"
+        )
+        ++ map packageOf [
+          "s6"
+          "execline"
+          "busybox"
         ];
       defaultText = lib.literalExpression "[ pkgs.s6 pkgs.execline pkgs.busybox ]";
       description = ''

@@ -4,6 +4,7 @@
   lib,
   named,
   make,
+  pkgs,
   ...
 }:
 let
@@ -16,6 +17,18 @@ in
   no-lib =
     mistake ((functionsWith { }).ociMakeImage { modules = [ ]; })
       "oci-layout: ociMakeImage needs the module system of nixpkgs; pass pkgs or lib to the functions, as in nix/default.nix";
+  no-s6 =
+    mistake
+      ((functionsWith { pkgs = removeAttrs pkgs [ "execline" ]; }).ociMakeImage {
+        modules = [
+          {
+            image.name = "a";
+            s6.services.one = daemon;
+            s6.services.two = daemon;
+          }
+        ];
+      })
+      "oci-layout: s6.packages: the services of the image need execline, which is not in pkgs; add it to pkgs, or set s6.packages";
   no-list = mistake ((functionsWith { pkgs.lib = lib; }).ociMakeImage {
     modules = {
       image.name = "a";
