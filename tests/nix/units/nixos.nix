@@ -44,6 +44,7 @@ let
     };
   image = make (
     { config, pkgs, ... }: {
+      image.flavours.quiet.services.redis.enable = lib.mkForce false;
       services.nginx.enable = true;
       services.nginx.config = "events {}\n";
       services.postgresql.enable = true;
@@ -93,6 +94,15 @@ in
         "nginx"
         "postgresql"
         "postgresql-setup"
+        "redis"
+        "tmpfiles"
+      ];
+    # Only redis has rules of tmpfiles.
+    flavours-are-modules-of-nixos-too =
+      let
+        names = map (service: service.name) image.flavours.quiet.init.services;
+      in
+      builtins.filter (name: !(builtins.elem name names)) (builtins.attrNames services) == [
         "redis"
         "tmpfiles"
       ];
