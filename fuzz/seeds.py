@@ -238,6 +238,16 @@ SERVE_CONFIGS = [
 ]
 
 
+# Bundles of cosign, and others like them.
+SIGNED = pathlib.Path(__file__, "../../tests/library/signature").resolve()
+BUNDLES = [(SIGNED / name).read_bytes() for name in ("signature.json", "attestation.json", "ed25519ph.json")]
+BUNDLES += [
+    re.sub(rb'"sig":"[^"]*"', b'"sig":"MAYCAQECAQE="', BUNDLES[0]),
+    b'{"mediaType":"application/vnd.dev.sigstore.bundle+json;version=0.3","dsseEnvelope":{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"MAYCAQECAQE"}]}}',
+    b'{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"' + b"0" * 64 + b'"}},{"digest":{}}],"predicateType":"a:b","predicate":{}}',
+]
+
+
 def all_seeds():
     for name, tar in tars():
         for flags in {"ustar": (0, 1, 2 | 1, 4 | 1)}.get(name, (1,)):
@@ -264,6 +274,8 @@ def all_seeds():
         yield "image_name", str(number), text.encode()
     for number, text in enumerate(SERVE_CONFIGS):
         yield "serve_config", str(number), text.encode()
+    for number, bundle in enumerate(BUNDLES):
+        yield "bundle", str(number), bundle
     for number, text in enumerate(NAMES):
         yield "reference", str(number), text.encode()
 

@@ -22,7 +22,7 @@ pub use crate::fuzzing::{
 pub use crate::on_demand::fuzzing::{declared, image_name};
 pub use crate::registry::fuzzing::{challenge, http, reference};
 #[cfg(feature = "cli")]
-pub use crate::serve_config::fuzzing::serve_config;
+pub use crate::{serve_config::fuzzing::serve_config, signature::fuzzing::bundle};
 
 use std::{io::Read, path::Path};
 

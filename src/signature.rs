@@ -22,6 +22,8 @@
 
 pub(crate) mod bundle;
 pub(crate) mod encrypted;
+#[cfg(all(any(test, fuzzing), feature = "on-demand"))]
+pub(crate) mod fuzzing;
 pub(crate) mod key;
 pub(crate) mod statement;
 

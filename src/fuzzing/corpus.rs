@@ -56,6 +56,6 @@ macro_rules! replays {
 }
 
 replays!(
-    archive challenge declared document graph http image_name recipe reference serve_config
+    archive bundle challenge declared document graph http image_name recipe reference serve_config
     source_tar spec tar
 );
