@@ -92,6 +92,9 @@ lib.makeScope lib.callPackageWith (
       ociVerify = ./ociVerify.nix;
       ociTestImage = ./ociTestImage.nix;
 
+      # Provenance.
+      ociProvenance = ./ociProvenance.nix;
+
       # Images from registries.
       ociPullImage = ./ociPullImage.nix;
       ociPullImageFromManifest = ./ociPullImageFromManifest.nix;

@@ -19,6 +19,7 @@
 //! | `services` | `services`, a list in the order of starts; `path`, packages | the scripts that start and supervise them |
 //! | `test_image` | `base`, `script`, `user`, `shell`, `unshare`, `path` | an empty file, if the script succeeds |
 //! | `verify` | `layout`, `deep`, `strict` | an empty file, if the layout has no error |
+//! | `provenance` | `layout`, `derivation`, `builderId`, `parameters`, `bases`, `graph`, `without` | a statement about the images of the layout |
 //! | `pull` | `reference`, `platform`, `tag`, `plainHttp` | a layout of an image in a registry |
 //! | `pull_blob` | `reference`, `digest`, `size`, `mediaType`, `plainHttp` | the bytes of a blob in a registry |
 //! | `blobs_to_layout` | `manifest`, `blobs`, a list of `{ digest, path }`; `tag` | a layout of these |
@@ -54,6 +55,7 @@ pub(crate) mod files;
 pub(crate) mod layers;
 pub(crate) mod output;
 pub(crate) mod path_info;
+pub(crate) mod provenance;
 pub(crate) mod pull;
 pub(crate) mod sbom;
 pub(crate) mod services;
@@ -68,6 +70,7 @@ pub use crate::nix::{
     entries::entries,
     files::files,
     layers::{closure_layers, layer_tar},
+    provenance::provenance,
     pull::blobs_to_layout,
     sbom::sbom,
     services::services,

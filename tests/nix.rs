@@ -26,6 +26,7 @@ mod nix {
     mod on_demand;
     #[cfg(feature = "on-demand")]
     mod on_demand_serve;
+    mod provenance;
     mod proxy;
     mod pull;
     mod ready_images;

@@ -275,6 +275,17 @@ let
     };
     ociFiles.types.files = listOf "a list of files" files.inPackage;
     ociVerify.hints.image = "layout";
+    ociProvenance = {
+      types = {
+        builderId = text;
+        image = any;
+        parameters = set;
+      };
+      hints = {
+        builder = "builderId";
+        layout = "image";
+      };
+    };
     ociTestImage = {
       types = {
         image = base;

@@ -182,7 +182,7 @@ fn inherit(attributes: &Attributes) -> Result<Inherit> {
 }
 
 /// Where a compressed archive is unpacked. Nix starts each builder in its own temporary folder.
-const SCRATCH: &str = ".";
+pub(crate) const SCRATCH: &str = ".";
 
 /// Returns the base image of layers, a configuration or a manifest, if there is one.
 pub(crate) fn base(attributes: &Attributes, platform: &Platform) -> Result<Option<PlatformImage>> {

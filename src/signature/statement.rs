@@ -53,15 +53,15 @@ impl Statement {
     /// The statement that an image is signed, as cosign makes it.
     pub fn signature(image: Digest) -> Self {
         let empty = RawValue::from_string("{}".to_owned()).expect("this is JSON");
-        Self::with_predicate(image, SIGNATURE, &empty)
+        Self::with_predicate(&[image], SIGNATURE, &empty)
     }
 
-    /// A statement about an image, with a predicate of this type: JSON, whose text is kept.
+    /// A statement about images, with a predicate of this type: JSON, whose text is kept.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] if the predicate is not a JSON object, or if the type is not a URI.
-    pub fn new(image: Digest, predicate_type: &str, predicate: &[u8]) -> Result<Self> {
+    pub fn new(images: &[Digest], predicate_type: &str, predicate: &[u8]) -> Result<Self> {
         // https://github.com/in-toto/attestation/blob/v1.1.0/spec/v1/field_types.md#TypeURI
         if !predicate_type.split_once(':').is_some_and(|(scheme, rest)| {
             !scheme.is_empty()
@@ -78,17 +78,17 @@ impl Statement {
         let predicate: &RawValue = serde_json::from_slice(predicate)
             .map_err(|error| invalid(format!("is not JSON: {error}")))?;
         match predicate.get().starts_with('{') {
-            true => Ok(Self::with_predicate(image, predicate_type, predicate)),
+            true => Ok(Self::with_predicate(images, predicate_type, predicate)),
             false => Err(invalid("is not a JSON object".to_owned())),
         }
     }
 
-    fn with_predicate(image: Digest, predicate_type: &str, predicate: &RawValue) -> Self {
-        let subject = json!([{ "digest": { "sha256": image.hex() } }]);
+    fn with_predicate(images: &[Digest], predicate_type: &str, predicate: &RawValue) -> Self {
+        let subject = images.iter().map(|it| json!({ "digest": { "sha256": it.hex() } })).collect();
         let new = New { kind: TYPES[0], subject, predicate_type, predicate };
         Self {
             json: json::to_bytes(&new),
-            subjects: vec![image],
+            subjects: images.to_vec(),
             predicate_type: predicate_type.to_owned(),
         }
     }

@@ -168,7 +168,7 @@ fn both_alphabets_of_base64_are_read() {
 #[test]
 fn statements_keep_the_text_of_predicates() {
     let predicate = b" {\"b\": 1.0000000000000000001, \"a\":\"\\u00e9\"}\n";
-    let statement = Statement::new(image(), "https://example.com/p", predicate).unwrap();
+    let statement = Statement::new(&[image()], "https://example.com/p", predicate).unwrap();
     let text = String::from_utf8(statement.json().to_vec()).unwrap();
     assert!(text.ends_with(r#""predicate":{"b": 1.0000000000000000001, "a":"\u00e9"}}"#), "{text}");
     assert_eq!(Statement::from_json(text.into_bytes()).unwrap(), statement);
@@ -186,7 +186,7 @@ fn statements_keep_the_text_of_predicates() {
         ("a:b", "[]", "predicate: is not a JSON object"),
         ("a:b", "{", "predicate: is not JSON: EOF while parsing an object at line 1 column 1"),
     ] {
-        let error = Statement::new(image(), kind, predicate.as_bytes()).unwrap_err();
+        let error = Statement::new(&[image()], kind, predicate.as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), reason);
     }
     for (statement, reason) in [

@@ -65,6 +65,7 @@ in
   makeImage = import ./make-image.nix scope;
   mistakes = import ./mistakes.nix scope;
   parts = import ./parts.nix scope;
+  provenance = import ./provenance.nix scope;
   scope = import ./scope.nix scope;
   # The output path of each example, without building any.
   paths = builtins.mapAttrs (

@@ -64,6 +64,13 @@ let
       { layout = examples.remix; }
       { deep = true; }
     ];
+    ociProvenance = [
+      {
+        image = examples.remix;
+        builderId = "https://example.com/1";
+      }
+      { builderId = "https://example.com/2"; }
+    ];
     ociPullImage = [
       {
         imageName = "a/b:c";

@@ -49,6 +49,8 @@ enum Step {
     TestImage,
     /// Verify a layout
     Verify,
+    /// Write the provenance of images
+    Provenance,
     /// Fetch an image from a registry
     #[cfg(feature = "registry")]
     Pull,
@@ -85,6 +87,7 @@ impl Nix {
             Step::Services => nix::services(&attributes),
             Step::TestImage => nix::test_image(&attributes, pool),
             Step::Verify => nix::verify(&attributes, pool),
+            Step::Provenance => nix::provenance(&attributes),
             #[cfg(feature = "registry")]
             Step::Pull => nix::pull(&attributes, registries::client()?, pool),
             #[cfg(feature = "registry")]

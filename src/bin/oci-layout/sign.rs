@@ -113,7 +113,7 @@ impl Sign {
     fn statement(&self, image: Digest) -> Result<Statement> {
         let read = |file| read_input(file, MAX_BUNDLE, "it is too large for a bundle");
         if let (Some(file), Some(kind)) = (&self.predicate, &self.predicate_type) {
-            return Statement::new(image, kind, &read(file)?);
+            return Statement::new(&[image], kind, &read(file)?);
         }
         let Some(file) = &self.statement else { return Ok(Statement::signature(image)) };
         let statement = Statement::from_json(read(file)?)?;
