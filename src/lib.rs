@@ -57,6 +57,7 @@
 //! | split a Nix closure into layers | [`closure::closure_layers()`], [`closure::ReferenceGraph`] |
 //! | make several layers of files that change at different times | [`layer_tars()`], [`split::split_files()`] |
 //! | pull, push and serve images | the module `registry`, with the feature of that name; [`Image::from_manifest`] for a client of your own |
+//! | sign images, and verify signatures | the module `signature`, with the feature `cli`; [`artifact_manifest()`] |
 //! | limit the number of threads | [`Pool`] |
 //!
 //! # Blobs and layers

@@ -278,6 +278,22 @@ fn lists_of_tags_have_pages() {
     assert!(said.contains("continues on another host"), "{said}");
 }
 
+/// Each page is small enough, and there is always another one.
+#[test]
+fn a_list_without_end_is_given_up() {
+    let room = Room::new();
+    let body = format!(r#"{{"name":"a/b","tags":["{}"]}}"#, "a".repeat(15 << 20));
+    // The first fault applies whose text is in the request.
+    for (page, next) in [("list?last=b", "c"), ("list?last=c", "b"), ("list", "b")] {
+        let link = format!("</v2/a/b/tags/list?last={next}>; rel=\"next\"");
+        let then = Then::Say(200, vec![("Link".to_owned(), link)], body.clone());
+        room.registry.fault(format!("tags/{page}"), 1000, then);
+    }
+    let said = common::message(client().tags(&room.registry.reference("")));
+    let reason = ": its list of tags has more than 10000 pages, or 268435456 bytes";
+    assert!(said.ends_with(reason), "{said}");
+}
+
 #[test]
 fn an_unreachable_registry_is_an_error() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
