@@ -49,7 +49,7 @@ const MAX_FILE: u64 = 1 << 30;
 #[command(after_help = "\
 Examples:
   oci-layout attach image sbom.json --type application/vnd.cyclonedx+json
-  oci-layout attach image spdx.json --type https://spdx.dev/Document --buildkit
+  oci-layout attach image sbom.json --type https://spdx.dev/Document --buildkit
   oci-layout attach docker://ghcr.io/me/app:1.0 report.txt --type application/vnd.example.report")]
 pub(crate) struct Attach {
     #[command(flatten)]
