@@ -46,18 +46,25 @@ use crate::{
     },
 };
 
+/// s6 accepts 500 by default, and a logger counts. The option for more has another name in s6 2.15.
+const MOST: usize = 250;
+
 /// Writes the folder that starts the services in the attribute `services`, in this order, with the
 /// programs of the packages in `path`.
 ///
 /// # Errors
 ///
 /// [`Error::Invalid`] for a service that is not as `src/nix/services/spec.rs` says, for two services
-/// with the same name, and for a program that no package has; and [`Error::Write`].
+/// with the same name, for more than 250, and for a program that no package has; and [`Error::Write`].
 pub fn services(attributes: &Attributes) -> Result<()> {
     let out = attributes.output();
     let values: Vec<Value> = attributes.list("services")?;
     if values.is_empty() {
         return Err(Error::invalid("services", "there are none: name at least one"));
+    }
+    if values.len() > MOST {
+        let reason = format!("there are {}, and s6 supervises {MOST}: remove some", values.len());
+        return Err(Error::invalid("services", reason));
     }
     let key = unused_key(&values);
     let services: Vec<Service> = values
@@ -91,11 +98,11 @@ pub fn services(attributes: &Attributes) -> Result<()> {
     for service in &services {
         write_service(out, &context, &shell, service)?;
     }
-    program(&out.join("bin/start-services"), &entry_point(&context, services.len())?)
+    program(&out.join("bin/start-services"), &entry_point(&context)?)
 }
 
 /// The entry point of the image.
-fn entry_point(context: &Context<'_>, services: usize) -> Result<String> {
+fn entry_point(context: &Context<'_>) -> Result<String> {
     let dir = format!("${{{}}}", context.key);
     let mut script = Script::new(context.tools, context.lib, context.key);
     script
@@ -113,9 +120,7 @@ fn entry_point(context: &Context<'_>, services: usize) -> Result<String> {
             Ok(())
         })?
         .program("unexport", ["!"])?;
-    // s6 accepts 500 by default, and a logger counts.
-    let most = (2 * services + 10).max(500).to_string();
-    script.program("s6-svscan", ["-c", &most, &format!("{dir}/scan")])?;
+    script.program("s6-svscan", [format!("{dir}/scan")])?;
     script.finish()
 }
 
@@ -298,5 +303,14 @@ mod tests {
         let error = write(json!([twice, twice])).map(drop).unwrap_err().to_string();
         assert!(error.contains("service \"web\", name: another service has this name"), "{error}");
         assert!(write(json!([])).is_err());
+        let named = |number: usize| {
+            let mut service = twice.clone();
+            service["name"] = json!(format!("web-{number}"));
+            service
+        };
+        let many = |count: usize| write((0..count).map(named).collect());
+        assert!(many(250).is_ok());
+        let error = many(251).map(drop).unwrap_err().to_string();
+        assert!(error.contains("there are 251, and s6 supervises 250"), "{error}");
     }
 }
