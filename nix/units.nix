@@ -7,6 +7,8 @@
   shell,
   # Packages with the programs that make files and links at the start.
   tools ? [ ],
+  # The version of s6 in the image, if that is known.
+  s6Version ? null,
   # The home directory of a user.
   homeOf ? name: throw "oci-layout: WorkingDirectory=~ needs the home of ${name}",
   # A store path from a name and a text.
@@ -40,6 +42,7 @@ let
       lib
       lifecycle
       quantities
+      s6Version
       values
       ;
     commands = import ./units/commands.nix {

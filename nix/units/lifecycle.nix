@@ -35,6 +35,7 @@ let
   };
   types = {
     exec = { };
+    forking = { };
     notify = notifies;
     notify-reload = notifies;
     oneshot = { };
@@ -42,7 +43,6 @@ let
   };
   refused = {
     dbus = "a container has no message bus; set Type=simple";
-    forking = "let the program stay in the foreground, and set Type=simple";
     idle = "it waits for jobs of systemd; set Type=simple";
   };
   readiness =

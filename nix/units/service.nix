@@ -9,6 +9,7 @@
   lifecycle,
   quantities,
   specifiersOf,
+  s6Version,
   values,
   # Whether texts as `script` are in the directives already, as NixOS does it.
   hasScripts,
@@ -115,6 +116,29 @@ let
   conditions = builtins.concatMap (
     directive: map (condition directive) (values.listOf (unitConfig.${directive} or null))
   ) (builtins.attrNames tests);
+
+  # s6 2.14 has the program that waits for such a daemon.
+  canWatch = s6Version != null && builtins.compareVersions s6Version "2.14" >= 0;
+  foreground = "let the program stay in the foreground, and set Type=simple";
+  pidFile =
+    let
+      file = expanded "PIDFile";
+    in
+    if life.type != "forking" then
+      null
+    else if file == null then
+      throw "oci-layout: ${place}: Type=forking is not supported without PIDFile: ${foreground}, or set PIDFile"
+    else if !canWatch then
+      throw "oci-layout: ${place}: Type=forking needs s6 2.14 or newer, and ${
+        if s6Version == null then
+          "no package of s6.packages is s6 with a version"
+        else
+          "s6.packages has ${s6Version}"
+      }: ${foreground}, or set s6.packages"
+    else if builtins.substring 0 1 file == "/" then
+      file
+    else
+      "/run/${file}";
 
   isDynamic = isTrue "DynamicUser";
   user =
@@ -264,6 +288,7 @@ in
       inherit (owned) directories files;
       inherit limits;
       umask = expanded "UMask";
+      inherit pidFile;
       ambientCapabilities = capabilities;
     }
     // life.options

@@ -109,6 +109,7 @@ in
     ambientCapabilities
     asRoot
     limits
+    pidFile
     prefix
     restart
     restartDelay

@@ -146,6 +146,10 @@ in
     readiness =
       option (types.nullOr readiness) null
         "How the service says that it is ready. With `null` it is ready at once.";
+    pidFile = option (types.nullOr types.path) null ''
+      The file in which a program that goes to the background writes its process ID. The service is ready when it has done
+      so. This needs s6 2.14 or newer.
+    '';
     restart =
       option
         (types.enum [

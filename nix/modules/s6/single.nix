@@ -19,6 +19,7 @@ let
     restart = "never";
     successExitStatus = [ ];
     limits = { };
+    pidFile = null;
     ambientCapabilities = [ ];
   };
   isPlain =

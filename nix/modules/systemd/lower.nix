@@ -12,7 +12,17 @@
 let
   refused = import ./refused.nix;
   byName = import ./by-name.nix { inherit lib; };
+  # A package has a name and a version, or both in its name.
+  versions = builtins.concatMap (
+    package:
+    let
+      parsed = builtins.parseDrvName (package.name or "");
+    in
+    lib.optional ((package.pname or parsed.name) == "s6") (package.version or parsed.version)
+  ) config.s6.packages;
   lowered = import ../../units.nix {
+    s6Version =
+      if versions == [ ] || builtins.head versions == "" then null else builtins.head versions;
     inherit (config.s6) shell;
     tools = [ pkgs.busybox ];
     inherit (config.users.declaredIds) homeOf;

@@ -26,11 +26,12 @@ in
     "KillMode"
   ])
   (row "mapped"
-    "`type` and `readiness`: `simple`, `exec`, `oneshot`, `notify` and `notify-reload`; others are refused"
+    "`type` and `readiness`: `simple`, `exec`, `oneshot`, `notify`, `notify-reload`, and `forking` with a `PIDFile` and s6 2.14 or newer; others are refused"
     [
       "Type"
     ]
   )
+  (row "mapped" "`pidFile`, with `Type=forking`" [ "PIDFile" ])
   (row "mapped" "when `ExecStop` of a oneshot runs" [ "RemainAfterExit" ])
   (row "mapped"
     "`restart`; `on-abnormal` and `on-abort` are `on-failure` with a warning, `on-success` and `on-watchdog` are refused"
@@ -90,7 +91,6 @@ in
     "GuessMainPID"
     "NonBlocking"
     "NotifyAccess"
-    "PIDFile"
     "RemoveIPC"
     "RuntimeDirectoryPreserve"
     "TimeoutCleanSec"

@@ -83,6 +83,8 @@ impl Context<'_> {
         }
         match readiness.and_then(|readiness| readiness.fd) {
             Some(_) => {}
+            // The program that waits for the daemon reports it.
+            None if service.pid_file.is_some() => {}
             // Others may start as soon as the command does.
             None if !notifies => {
                 script
@@ -103,6 +105,10 @@ impl Context<'_> {
                     Ok(())
                 })?
                 .forget_code()?;
+        }
+        if let Some(file) = &service.pid_file {
+            // As root, so that it can send signals to a daemon with another user.
+            script.program("s6-background-watch", ["-d", "3", file])?;
         }
         self.command(&mut script, service, "command", &service.command, service.as_root)?;
         script.finish()

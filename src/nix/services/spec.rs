@@ -48,6 +48,8 @@ pub(crate) struct Service {
     #[serde(default)]
     pub(crate) files: Vec<File>,
     pub(crate) readiness: Option<Readiness>,
+    /// Of a program that goes to the background, which is when it is ready.
+    pub(crate) pid_file: Option<String>,
     #[serde(default)]
     pub(crate) restart: Restart,
     #[serde(default)]
@@ -240,7 +242,8 @@ impl Service {
             .chain(self.files.iter().map(|file| ("files", &file.path)))
             .chain(self.files.iter().map(|file| ("files", &file.source)))
             .chain(self.environment_files.iter().map(|file| ("environmentFiles", &file.path)))
-            .chain(self.working_directory.iter().map(|path| ("workingDirectory", path)));
+            .chain(self.working_directory.iter().map(|path| ("workingDirectory", path)))
+            .chain(self.pid_file.iter().map(|path| ("pidFile", path)));
         for (member, path) in paths {
             if !path.starts_with('/') {
                 return Err(
@@ -295,6 +298,12 @@ impl Service {
             if fd.is_some_and(|fd| !(3..1000).contains(&fd)) {
                 return Err(self.refuse("readiness", "expected an fd from 3 to 999"));
             }
+        }
+        if self.pid_file.is_some() && self.readiness.is_some() {
+            return Err(self.refuse(
+                "readiness",
+                "a program with a pidFile is ready when it is in the background: remove one of them",
+            ));
         }
         if self.logger.as_ref().is_some_and(Vec::is_empty) {
             return Err(self.refuse("logger", "it has no arguments: name a program"));

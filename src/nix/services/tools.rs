@@ -22,6 +22,7 @@ impl Tools {
     pub(crate) fn path(&self, name: &str) -> Result<String> {
         self.place(name).map(|place| place.display().to_string()).ok_or_else(|| {
             let package = match name {
+                "s6-background-watch" => "s6 2.14 or newer",
                 _ if name.starts_with("s6-") => "s6",
                 "execlineb" | "export" | "ifthenelse" => "execline",
                 "setpriv" => "util-linux",

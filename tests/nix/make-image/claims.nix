@@ -399,6 +399,7 @@ in
       stopTimeout = 10;
       limits = { };
       ambientCapabilities = [ ];
+      pidFile = null;
     };
   a-service-with-much =
     let

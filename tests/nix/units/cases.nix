@@ -243,6 +243,22 @@ in
   continued = service { ExecStart = "/bin/a \\\n  --b \\\n  \"c \\\\d\""; } {
     command.line = "/bin/a    --b    \"c \\\\d\"";
   };
+  forking =
+    service
+      {
+        Type = "forking";
+        PIDFile = "%p/pid";
+      }
+      {
+        pidFile = "/run/a/pid";
+        readiness = null;
+      };
+  forkingBelowRoot = service {
+    Type = "forking";
+    PIDFile = "/srv/pid";
+  } { pidFile = "/srv/pid"; };
+  # Of other types, it has no effect.
+  pidFile = service { PIDFile = "/srv/pid"; } { pidFile = null; };
   asRoot =
     service
       {

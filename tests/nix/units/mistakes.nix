@@ -51,10 +51,7 @@ in
     startAt = "daily";
   });
 
-  forking = service {
-    Type = "forking";
-    PIDFile = "/run/a.pid";
-  };
+  forking = service { Type = "forking"; };
   dbus = service { BusName = "org.a"; };
   idle = service { Type = "idle"; };
   noType = service { Type = "simpel"; };

@@ -69,7 +69,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "forking",
-        "systemd.services.a: Type=forking is not supported: let the program stay in the foreground, and set Type=simple",
+        "systemd.services.a: Type=forking is not supported without PIDFile: let the program stay in the foreground, and set Type=simple, or set PIDFile",
     ),
     (
         "idle",

@@ -41,8 +41,22 @@ impl Services {
     /// The same, with more files.
     #[track_caller]
     pub fn with_files(services: Value, files: impl IntoIterator<Item = FileMapping>) -> Self {
+        Self::on("s6", services, files)
+    }
+
+    /// The same with the newer of two versions of s6.
+    #[track_caller]
+    pub fn with_newer_s6(services: Value) -> Self {
+        // Debian's libc is there since the file systems were merged.
+        Self::on("s6-newer", services, [FileMapping::symlink("usr/lib64", "/lib64")])
+    }
+
+    /// On a root file system that `tests/install-tools` unpacks.
+    #[track_caller]
+    fn on(root: &str, services: Value, files: impl IntoIterator<Item = FileMapping>) -> Self {
+        let root = Path::new(INSTALLED).join(root);
         let dir = TempDir::new().unwrap();
-        let packages = packages(dir.path());
+        let packages = packages(&root, dir.path());
         let out = dir.path().join("out");
         let attributes = json!({
             "outputs": { "out": out },
@@ -53,7 +67,7 @@ impl Services {
 
         let layout = dir.path().join("image");
         let same = |path: &Path| FileMapping::new(path, path);
-        let files = base().into_iter().chain([same(&packages), same(&out)]).chain(files);
+        let files = base(&root).into_iter().chain([same(&packages), same(&out)]).chain(files);
         let layer = layer_tar(files, LayerOptions::default().store(&layout)).unwrap();
         let config = json!({ "config": {
             "Entrypoint": [out.join("bin/start-services")],
@@ -85,7 +99,7 @@ impl Services {
 }
 
 /// Links to the programs of s6, execline and busybox, where Debian has them in the image.
-fn packages(dir: &Path) -> PathBuf {
+fn packages(root: &Path, dir: &Path) -> PathBuf {
     let packages = dir.join("packages");
     let bin = packages.join("bin");
     fs::create_dir_all(&bin).unwrap();
@@ -97,7 +111,7 @@ fn packages(dir: &Path) -> PathBuf {
         }
     };
     for place in ["usr/bin", "usr/lib/execline/bin"] {
-        for program in fs::read_dir(installed().join(place)).unwrap() {
+        for program in fs::read_dir(root.join(place)).unwrap() {
             link(Path::new("/").join(place).join(program.unwrap().file_name()));
         }
     }
@@ -110,26 +124,20 @@ fn applets() -> Vec<String> {
     String::from_utf8(listed.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Where `tests/install-tools` unpacks s6.
-fn installed() -> PathBuf {
-    Path::new(INSTALLED).join("s6")
-}
-
 /// The files of s6, execline, their libraries and busybox.
-fn base() -> Vec<FileMapping> {
-    let root = installed();
+fn base(root: &Path) -> Vec<FileMapping> {
     let mut files = vec![
         FileMapping::new(busybox(), "/bin/busybox"),
         FileMapping::new(root.join("usr/bin"), "/usr/bin"),
         FileMapping::new(root.join("usr/lib/execline"), "/usr/lib/execline"),
         FileMapping::text("root:x:0:0::/root:/bin/sh\n", "/etc/passwd"),
     ];
-    let needed = ["libs6.", "libskarnet.", "libexecline.", "libc.", "ld-"];
-    for place in walkdir::WalkDir::new(&root) {
+    let needed = ["libs6.", "libskarnet.", "libexecline.", "libc.", "ld-", "s6-ftrigrd"];
+    for place in walkdir::WalkDir::new(root) {
         let place = place.unwrap();
         let name = place.file_name().to_str().unwrap();
         if !place.file_type().is_dir() && needed.iter().any(|start| name.starts_with(start)) {
-            let inside = Path::new("/").join(place.path().strip_prefix(&root).unwrap());
+            let inside = Path::new("/").join(place.path().strip_prefix(root).unwrap());
             files.push(FileMapping::new(place.path(), inside));
         }
     }
@@ -141,5 +149,8 @@ fn base() -> Vec<FileMapping> {
 /// The compressed size of an image without a service.
 pub fn compressed_size() -> u64 {
     let dir = TempDir::new().unwrap();
-    layer_tar(base(), LayerOptions::default().store(dir.path())).unwrap().descriptor().size
+    layer_tar(base(&Path::new(INSTALLED).join("s6")), LayerOptions::default().store(dir.path()))
+        .unwrap()
+        .descriptor()
+        .size
 }

@@ -38,6 +38,31 @@ fn others_wait_until_a_service_is_ready() {
     }
 }
 
+/// The daemon is another process than the one that was started, and has another user than root.
+#[test]
+fn a_daemon_goes_to_the_background() {
+    let child =
+        format!("trap 'echo stops; exit 0' TERM; id -u; echo $$ >/run/daemon/pid; {FOREVER}");
+    let parent =
+        sh("sh -c \"$0\" & until [ -s /run/daemon/pid ]; do sleep 0.05; done; echo parent ends");
+    let command = [parent.as_array().unwrap().as_slice(), &[json!(child)]].concat();
+    let mut daemon = json!({ "name": "daemon", "kind": "long-run", "command": command,
+        "user": { "uid": 1000, "gid": 1000 },
+            "directories": [{ "path": "/run/daemon", "mode": "0755", "uid": 1000, "gid": 1000 }],
+            "pidFile": "/run/daemon/pid", "stopTimeout": 20 });
+    let services = Services::with_newer_s6(with_last(daemon.clone()));
+    let container = services.start(&[]);
+    container.wait_for("last");
+    assert_eq!(container.logs(), "1000\nparent ends\nlast\n");
+    assert_eq!(container.stop().0, 0);
+    assert!(container.logs().ends_with("\nstops\n"), "{}", container.logs());
+
+    // The end of the daemon is that of the service.
+    daemon["command"][3] = json!("echo $$ >/run/daemon/pid; sleep 1; exit 7");
+    let (code, said) = Services::with_newer_s6(json!([daemon])).run(&[]);
+    assert_eq!(code, Some(7), "{said}");
+}
+
 #[test]
 fn a_service_that_is_never_ready_fails() {
     let services = Services::new(json!([{
