@@ -180,6 +180,19 @@ rec {
           { serviceConfig.ExecStart = lib.mkForce "/bin/other"; }
         ]
       )).command.line == "/bin/other";
+    forking =
+      (servicesOf (named {
+        s6.packages = [
+          (pkgs.s6 // { version = "2.14.0.0"; })
+          pkgs.execline
+          pkgs.busybox
+        ];
+        systemd.services.it.serviceConfig = {
+          Type = "forking";
+          ExecStart = "/bin/it";
+          PIDFile = "it.pid";
+        };
+      })).it.pidFile == "/run/it.pid";
     disabled-units-are-absent =
       (named {
         systemd.services.it = running // {
@@ -245,6 +258,31 @@ rec {
     timer = mistake (named {
       systemd.timers.it.timerConfig.OnCalendar = "daily";
     }) "systemd.timers.it: a container has no timers; let the cluster start a container at that time";
+    unknown-s6 =
+      mistake
+        (named {
+          systemd.services.it.serviceConfig = {
+            Type = "forking";
+            ExecStart = "/bin/it";
+            PIDFile = "/run/it.pid";
+          };
+        })
+        "systemd.services.it: Type=forking needs s6 2.14 or newer, and no package of s6.packages is s6 with a version: let the program stay";
+    old-s6 =
+      mistake
+        (named {
+          s6.packages = [
+            (pkgs.s6 // { version = "2.13.1"; })
+            pkgs.execline
+            pkgs.busybox
+          ];
+          systemd.services.it.serviceConfig = {
+            Type = "forking";
+            ExecStart = "/bin/it";
+            PIDFile = "/run/it.pid";
+          };
+        })
+        "systemd.services.it: Type=forking needs s6 2.14 or newer, and s6.packages has 2.13.1: let the program stay in the foreground, and set Type=simple, or set s6.packages";
     # A list, as in NixOS.
     mount = mistake (named {
       systemd.mounts = [
@@ -291,7 +329,24 @@ rec {
       systemd.services = {
         db = {
           preStart = "echo pre";
-          script = "trap 'echo stops; exit 0' TERM; echo db; while :; do sleep 0.1; done";
+          # logger writes to the socket as sd_notify does.
+          script = ''
+            trap 'echo stops; exit 0' TERM
+            echo db
+            ln -sf "$NOTIFY_SOCKET" /dev/log
+            sleep 0.5
+            echo db is ready
+            logger READY=1
+            while :; do sleep 0.1; done
+          '';
+          serviceConfig = {
+            Type = "notify";
+            RuntimeDirectory = "db/sockets";
+            CacheDirectory = "db";
+            CacheDirectoryMode = "0700";
+            LogsDirectory = "db";
+            ConfigurationDirectory = "db";
+          };
           postStop = "echo never";
         };
         setup = {
@@ -328,7 +383,7 @@ rec {
             "skipped.service"
           ];
           script = ''
-            stat -c '%n %a %U %G' /srv/% "/srv/a b"
+            stat -c '%n %a %U %G' /srv/% "/srv/a b" /run/db/sockets /var/cache/db /var/log/db /etc/db /var/lib/web
             cat /srv/link
             exit 7
           '';

@@ -63,16 +63,22 @@ fn units_run(nix: Nix) {
     let mut command = on_expressions(&nix, "nix-build");
     command.args(["--no-out-link", "--quiet", "--attr", "makeImage.units.run"]);
     let layout = Layout::checked(nix.physical(run(&mut command).trim()));
+    // The image has the directories of the services, with their owners.
+    let listed = layout.image(None).listings().concat();
+    for directory in [
+        "drwxr-x--- 29631/29631 srv/%/",
+        "drwxr-xr-x 0/0 run/db/sockets/",
+        "drwx------ 0/0 var/cache/db/",
+        "drwxr-xr-x 29631/29631 var/lib/web/",
+    ] {
+        assert!(listed.iter().any(|entry| entry == directory), "missing: {directory}\n{listed:#?}");
+    }
     let name = layout.path().file_name().unwrap().to_str().unwrap();
     let containers = Containers::new(layout.path().parent().unwrap());
-    let mut podman = containers.tool("podman");
-    podman.args(["run", "--rm", "--quiet", &format!("oci:{name}")]);
-    let output = podman.stdin(Stdio::null()).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
     let expected = [
         "pre",
         "db",
+        "db is ready",
         "root",
         "two words two words setup.service $",
         "a \"b\" 'c' $HOME",
@@ -83,8 +89,21 @@ fn units_run(nix: Nix) {
         "hello",
         "/srv/% 750 web web",
         "/srv/a b 600 web web",
+        "/run/db/sockets 755 root root",
+        "/var/cache/db 700 root root",
+        "/var/log/db 755 root root",
+        "/etc/db 755 root root",
+        "/var/lib/web 755 web web",
         "it's \"text\"stops",
     ];
-    assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{errors}");
-    assert_eq!(output.status.code(), Some(7), "{errors}");
+    // A volume hides them, and a start makes them again.
+    for options in [&[][..], &["--tmpfs", "/var/lib", "--tmpfs", "/var/cache", "--tmpfs", "/run"]] {
+        let mut podman = containers.tool("podman");
+        podman.args(["run", "--rm", "--quiet"]).args(options).arg(format!("oci:{name}"));
+        let output = podman.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{options:?}: {errors}");
+        assert_eq!(output.status.code(), Some(7), "{options:?}: {errors}");
+    }
 }
