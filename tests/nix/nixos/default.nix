@@ -49,12 +49,25 @@ let
   images = builtins.mapAttrs (_: { module, ... }: make module) cases;
 in
 {
-  # Each is wholly evaluated, and has its service.
+  # Each is wholly evaluated, has its service, and has nothing of systemd and no folder of all packages.
   claims = builtins.mapAttrs (
     name:
     { service, ... }:
-    builtins.seq images.${name}.drvPath (
-      builtins.any (other: other.name == service) images.${name}.init.services
+    let
+      image = images.${name};
+      needs = builtins.attrNames (
+        builtins.getContext (
+          builtins.toJSON [
+            image.init.services
+            image.config.build.files
+            (map (package: "${package}") image.config.environment.systemPackages)
+          ]
+        )
+      );
+    in
+    builtins.seq image.drvPath (
+      builtins.any (other: other.name == service) image.init.services
+      && !(builtins.any (path: builtins.match ".*-(systemd.*|system-path)\\.drv" path != null) needs)
     )
   ) cases;
 
