@@ -39,7 +39,7 @@ in
       kind: named:
       map (name: {
         assertion = !(named.${name}.enable or true);
-        message = "systemd.${kind}.${name}: ${refused.${kind}}";
+        message = "systemd.${kind}.${name}: ${refused.${kind}}, and set its enable to false";
       }) (builtins.attrNames named)
     ) (builtins.mapAttrs (_: byName) other)
   );

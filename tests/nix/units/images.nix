@@ -255,9 +255,12 @@ rec {
         User = "nobody-declared";
       };
     }) "there is no user nobody-declared; add it to users.users";
-    timer = mistake (named {
-      systemd.timers.it.timerConfig.OnCalendar = "daily";
-    }) "systemd.timers.it: a container has no timers; let the cluster start a container at that time";
+    timer =
+      mistake
+        (named {
+          systemd.timers.it.timerConfig.OnCalendar = "daily";
+        })
+        "systemd.timers.it: a container has no timers; let the cluster start a container at that time, and set its enable to false";
     unknown-s6 =
       mistake
         (named {
@@ -284,14 +287,17 @@ rec {
         })
         "systemd.services.it: Type=forking needs s6 2.14 or newer, and s6.packages has 2.13.1: let the program stay in the foreground, and set Type=simple, or set s6.packages";
     # A list, as in NixOS.
-    mount = mistake (named {
-      systemd.mounts = [
-        {
-          what = "/dev/a";
-          where = "/srv";
-        }
-      ];
-    }) "systemd.mounts.\"/srv\": a container mounts nothing; mount a volume at the path";
+    mount =
+      mistake
+        (named {
+          systemd.mounts = [
+            {
+              what = "/dev/a";
+              where = "/srv";
+            }
+          ];
+        })
+        "systemd.mounts.\"/srv\": a container mounts nothing; mount a volume at the path, and set its enable to false";
     different-values = mistake (named {
       systemd.services.it = lib.mkMerge [
         running
