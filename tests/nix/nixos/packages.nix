@@ -1,5 +1,5 @@
-# A stand-in for the packages of nixpkgs, for the modules of a real NixOS: everything that they name is there. Texts,
-# scripts and folders of links are real, and programs are empty unless `real` has them.
+# A stand-in for the packages of nixpkgs, for the modules of a real NixOS: everything that they name is there. Texts
+# and scripts are real, and all else is empty unless `real` has it.
 {
   lib,
   # The names that the modules take from `pkgs`, with dots.
@@ -118,8 +118,6 @@ let
       self = package (lib.strings.sanitizeDerivationName name) script // attributesOf name self;
     in
     self;
-  file = name: text: "${builtins.toFile (lib.strings.sanitizeDerivationName name) text}";
-  # A text may refer to what is built, which `toFile` refuses.
   writeTextFile =
     {
       name,
@@ -142,14 +140,6 @@ let
     text = "#!${shell}\n${text}";
     executable = true;
   };
-  links =
-    name: paths:
-    made name ''
-      mkdir -p $out
-      for path in ${toString paths}; do
-        cp -rsf "$path"/. $out/ 2>/dev/null || cp -rs "$path" $out/ || :
-      done
-    '';
   value =
     lib.types.nullOr (
       lib.types.oneOf [
@@ -265,34 +255,34 @@ let
         _: name: text:
         writeTextFile (script name text // { destination = "/bin/${name}"; })
       );
-      concatText = name: files: made name "cat ${toString files} > $out";
-      concatTextFile = { name, files, ... }: made name "cat ${toString files} > $out";
-      # Most of these scripts need programs that are empty here.
-      runCommand =
-        name: _: _:
-        fake name { };
-      runCommandLocal =
-        name: _: _:
-        fake name { };
-      runCommandCC =
-        name: _: _:
-        fake name { };
-      buildEnv = { name, paths, ... }: links name paths;
-      symlinkJoin = { name, paths, ... }: links name paths;
-      linkFarm = name: _: fake name { };
-      substituteAll = arguments: fake (arguments.name or "substituted") { };
-      substitute = arguments: fake "substituted" { };
-      replaceVars = path: _: fake (baseNameOf (toString path)) { };
-      replaceVarsWith = arguments: fake (arguments.name or "replaced") { };
       callPackage = _: _: fake "called" { };
       callPackages = _: _: { };
-      fetchurl = _: fake "fetched" { };
-      fetchzip = _: fake "fetched" { };
-      fetchFromGitHub = _: fake "fetched" { };
-      fetchpatch = _: fake "fetched" { };
-      makeDesktopItem = _: fake "desktop" { };
-      makeFontsConf = _: fake "fonts" { };
-      makeDBusConf = _: fake "dbus" { };
+      replaceVars = path: _: fake (baseNameOf (toString path)) { };
+    }
+    // lib.genAttrs [ "concatText" "linkFarm" ] (
+      _: name: _:
+      fake name { }
+    )
+    // lib.genAttrs [ "runCommand" "runCommandCC" "runCommandLocal" ] (
+      _: name: _: _:
+      fake name { }
+    )
+    // lib.genAttrs [
+      "buildEnv"
+      "concatTextFile"
+      "fetchFromGitHub"
+      "fetchpatch"
+      "fetchurl"
+      "fetchzip"
+      "makeDBusConf"
+      "makeDesktopItem"
+      "makeFontsConf"
+      "replaceVarsWith"
+      "substitute"
+      "substituteAll"
+      "symlinkJoin"
+    ] (function: arguments: fake (arguments.name or function) { })
+    // {
       formats = lib.genAttrs [
         "json"
         "yaml"
