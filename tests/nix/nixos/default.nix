@@ -67,7 +67,7 @@ in
     in
     builtins.seq image.drvPath (
       builtins.any (other: other.name == service) image.init.services
-      && !(builtins.any (path: builtins.match ".*-(systemd.*|system-path)\\.drv" path != null) needs)
+      && !(builtins.any (path: builtins.match "[^-]*-(systemd.*|system-path)\\.drv" path != null) needs)
     )
   ) cases;
 
