@@ -105,10 +105,14 @@ impl Attach {
     /// Replaces the image by one with an attestation in its index.
     fn attest(self, pool: &Pool, trust: &Trust) -> Result<()> {
         let WholeImage { image, platform, registries } = &self.image;
-        let ImageArg::Layout(LayoutTag { layout, .. }) = image else {
-            let reason = "with --buildkit needs a layout, because the image becomes another one: run \
-                          `oci-layout pull` first, and `oci-layout push` then";
-            return Err(errors::invalid("attach", reason));
+        let layout = match image {
+            ImageArg::Layout(LayoutTag { layout, .. }) => layout,
+            #[cfg(feature = "registry")]
+            ImageArg::Registry(_) => {
+                let reason = "with --buildkit needs a layout, because the image becomes another one: \
+                              run `oci-layout pull` first, and `oci-layout push` then";
+                return Err(errors::invalid("attach", reason));
+            }
         };
         let predicates = self.files.iter().map(|file| {
             let bytes = read_input(file, MAX_FILE, "attach it without --buildkit")?;
