@@ -77,21 +77,62 @@ let
       serviceConfig = { };
     }
     // template
-    // builtins.mapAttrs (attribute: added (template.${attribute} or null)) unit;
+    // builtins.mapAttrs (attribute: added attribute (template.${attribute} or null)) unit
+    // {
+      # A variable PATH that NixOS made says what this list does.
+      ownPath = unit.path or [ ];
+    };
   # As in systemd, where an instance is read after its template: lists grow, and other values replace those of the
-  # template if they say something.
+  # template if they say something. Which targets want an instance, it says itself.
   added =
-    old: new:
-    if old == null then
+    attribute: old: new:
+    if
+      old == null
+      || builtins.elem attribute [
+        "aliases"
+        "requiredBy"
+        "upheldBy"
+        "wantedBy"
+      ]
+    then
       new
     else if builtins.isList old && builtins.isList new then
       old ++ new
     else if builtins.isAttrs old && builtins.isAttrs new then
-      old // new
+      old
+      // builtins.mapAttrs (
+        directive: value:
+        if old ? ${directive} && builtins.elem directive accumulating then
+          lib.toList old.${directive} ++ lib.toList value
+        else
+          value
+      ) new
     else if new == null || new == "" then
       old
     else
       new;
+  accumulating = [
+    "AmbientCapabilities"
+    "CacheDirectory"
+    "ConfigurationDirectory"
+    "Environment"
+    "EnvironmentFile"
+    "ExecCondition"
+    "ExecReload"
+    "ExecStart"
+    "ExecStartPost"
+    "ExecStartPre"
+    "ExecStop"
+    "ExecStopPost"
+    "LoadCredential"
+    "LogsDirectory"
+    "PassEnvironment"
+    "RuntimeDirectory"
+    "SetCredential"
+    "StateDirectory"
+    "SuccessExitStatus"
+    "SupplementaryGroups"
+  ];
   units = builtins.mapAttrs ofTemplate (
     lib.filterAttrs (name: _: builtins.match ".*@" name == null) enabled
   );

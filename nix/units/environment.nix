@@ -58,7 +58,7 @@ let
     else
       package;
   search =
-    names: folder:
+    path: names: folder:
     builtins.concatStringsSep ":" (
       map (
         package:
@@ -68,13 +68,14 @@ let
         "${if found == null then package else found}/${folder}"
       ) path
     );
-  # What NixOS makes of `path` itself.
-  ofNixos = "${search [ "bin" ] "bin"}:${search [ "bin" ] "sbin"}";
+  # What NixOS makes of `path` itself, for an instance of a template without that of the template.
+  ownPath = unit.ownPath or path;
+  ofNixos = "${search ownPath [ "bin" ] "bin"}:${search ownPath [ "bin" ] "sbin"}";
   given = unit.environment or { };
   plain = builtins.listToAttrs (
     builtins.concatMap (
       name:
-      if given.${name} == null || (name == "PATH" && path != [ ] && "${given.PATH}" == ofNixos) then
+      if given.${name} == null || (name == "PATH" && ownPath != [ ] && "${given.PATH}" == ofNixos) then
         [ ]
       else
         [

@@ -134,6 +134,9 @@ fn write_service(
     let dir = out.join("services").join(&service.name);
     program(&dir.join("run"), &context.run(service)?)?;
     program(&dir.join("finish"), &shell.finish(service))?;
+    if let Some(file) = &service.pid_file {
+        text(&dir.join("pid-file"), &format!("{file}\n"))?;
+    }
     // It waits for its turn.
     text(&dir.join("down"), "")?;
     let fd = service.readiness.as_ref().and_then(|readiness| readiness.fd).unwrap_or(3);

@@ -120,7 +120,13 @@ in
     umask
     workingDirectoryOptional
     ;
-  workingDirectory = if service.workingDirectory == "~" then home else service.workingDirectory;
+  workingDirectory =
+    if service.workingDirectory != "~" then
+      service.workingDirectory
+    else if service.user == null then
+      throw "oci-layout: ${place}.workingDirectory: the service has no user whose home ~ could be; set user, or write a path"
+    else
+      home;
   logger =
     if builtins.isString service.execLogger then
       builtins.filter (word: word != "") (lib.splitString " " service.execLogger)

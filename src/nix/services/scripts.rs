@@ -12,13 +12,14 @@ use crate::{
 };
 
 /// Scripts in the folder `lib` of the output, which no service changes.
-pub(crate) const LIB: [(&str, &str); 8] = [
+pub(crate) const LIB: [(&str, &str); 9] = [
     ("prepare", include_str!("lib/prepare.sh")),
     ("exit", include_str!("lib/exit.sh")),
     ("skip", include_str!("lib/skip.sh")),
     ("capabilities", include_str!("lib/capabilities.sh")),
     ("after-restart", include_str!("lib/after-restart.sh")),
     ("listen", include_str!("lib/listen.sh")),
+    ("with-main-pid", include_str!("lib/with-main-pid.sh")),
     ("split", include_str!("lib/split.sh")),
     ("read-environment", include_str!("lib/read-environment.sh")),
 ];

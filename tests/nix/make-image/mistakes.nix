@@ -17,6 +17,9 @@ in
   no-lib =
     mistake ((functionsWith { }).ociMakeImage { modules = [ ]; })
       "oci-layout: ociMakeImage needs the module system of nixpkgs; pass pkgs or lib to the functions, as in nix/default.nix";
+  no-home =
+    mistake (one { workingDirectory = "~"; })
+      "s6.services.it.workingDirectory: the service has no user whose home ~ could be; set user, or write a path";
   no-s6 =
     mistake
       ((functionsWith { pkgs = removeAttrs pkgs [ "execline" ]; }).ociMakeImage {

@@ -637,10 +637,16 @@ in
       "a@" = {
         serviceConfig = {
           ExecStart = "/bin/a %i";
+          ExecStartPre = "/bin/first";
+          Environment = "A=1";
           User = "web";
         };
       };
-      "a@one".serviceConfig.User = "one";
+      "a@one".serviceConfig = {
+        User = "one";
+        Environment = [ "B=2" ];
+        ExecStartPre = "/bin/second";
+      };
       "b@" = {
         serviceConfig.ExecStart = "/bin/b";
         path = [ (package "one") ];
@@ -651,6 +657,8 @@ in
       # As the options of units give it.
       "b@one" = {
         path = [ (package "two") ];
+        # As NixOS makes it.
+        environment.PATH = "/store/two/bin:/store/two/sbin";
         preStart = "";
         postStart = "its own";
         after = [ ];
@@ -658,6 +666,7 @@ in
       };
     };
     services."b@one" = {
+      environment = { };
       after = [ "a@one" ];
       path = map package [
         "one"
@@ -667,6 +676,26 @@ in
       postStart = [ (script "its own") ];
     };
     services."a@one" = {
+      environment = {
+        A = "1";
+        B = "2";
+      };
+      preStart = [
+        (
+          line "/bin/first"
+          // {
+            command.line = "/bin/first";
+            command.unit = "a@one.service";
+          }
+        )
+        (
+          line "/bin/second"
+          // {
+            command.line = "/bin/second";
+            command.unit = "a@one.service";
+          }
+        )
+      ];
       command = {
         line = "/bin/a one";
         unit = "a@one.service";

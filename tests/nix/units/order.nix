@@ -172,6 +172,9 @@ in
           enable = false;
           wantedBy = [ "multi-user.target" ];
         };
+        # An instance says itself what wants it.
+        "many@" = service { wantedBy = [ "multi-user.target" ]; };
+        "many@one" = service { wantedBy = [ ]; };
       };
       targets.helper = { };
     };
@@ -185,7 +188,10 @@ in
       "member"
       "web"
     ];
-    warnings = [ "systemd.services.byHand does not start: no target wants it" ];
+    warnings = [
+      "systemd.services.byHand does not start: no target wants it"
+      "systemd.services.many@one does not start: no target wants it"
+    ];
   };
 
   # Rules for files are a service before all others.

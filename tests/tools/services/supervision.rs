@@ -70,7 +70,7 @@ fn a_service_that_is_never_ready_fails() {
         "readiness": { "command": ["/bin/false"], "interval": 0.1, "timeout": 1 },
     }]));
     let (code, said) = services.run(&[]);
-    assert!(said.contains("daemon: its readiness command failed for 1 s"), "{said}");
+    assert!(said.contains("daemon: it is not ready after 1 s"), "{said}");
     assert_eq!(code, Some(1));
     for readiness in [json!({ "fd": 3, "timeout": 1 }), json!({ "sdNotify": true, "timeout": 0.5 })]
     {

@@ -11,18 +11,19 @@ stop() {
         return
     fi
     if [ -e "$service/stop" ] && [ ! -e "$service/failed" ] && [ ! -e "$service/skipped" ]; then
-        pid=$(s6-svstat -o pid "$service" 2>/dev/null)
-        [ "$pid" != -1 ] || pid=
-        (
-            cd "$service" || exit
-            MAINPID=$pid
-            export MAINPID
-            if [ "$2" = 0 ]; then
-                exec ./stop
-            fi
-            exec timeout "$2" ./stop
-        ) || :
+        limit=
+        if [ "$2" != 0 ]; then
+            limit="timeout $2"
+        fi
+        (cd "$service" && exec $limit @out@/lib/with-main-pid ./stop) || :
+    fi
+    # At the time-out, s6 kills the program that watches a daemon, and not the daemon.
+    daemon=
+    if [ -e "$service/pid-file" ]; then
+        read -r file <"$service/pid-file"
+        daemon=$(cat "$file" 2>/dev/null)
     fi
     s6-svc -d "$service" 2>/dev/null && s6-svwait -D "$service" 2>/dev/null
+    [ -z "$daemon" ] || kill -KILL "$daemon" 2>/dev/null
 }
 

@@ -126,19 +126,21 @@ is_late() {
     [ "${1:-0}" != 0 ] && [ "$(date +%s)" -ge "$deadline" ]
 }
 
-# poll NAME TIMEOUT INTERVAL: waits until its check succeeds.
+# poll NAME TIMEOUT INTERVAL: waits until its check succeeds. A check may hang.
 poll() {
-    # A check may hang.
-    limit=
-    if [ "$2" != 0 ]; then
-        limit="timeout $2"
-    fi
-    until (cd "$service" && exec $limit ./check) >/dev/null 2>&1; do
+    until (
+        limit=
+        if [ "$2" != 0 ]; then
+            left=$((deadline - $(date +%s)))
+            limit="timeout $((left > 0 ? left : 1))"
+        fi
+        cd "$service" && exec $limit ./check
+    ) >/dev/null 2>&1; do
         if is_over; then
             return 0
         fi
         if is_late "$2"; then
-            fail "$1" 1 "its readiness command failed for $2 s"
+            fail "$1" 1 "it is not ready after $2 s"
             return 0
         fi
         sleep "$3"
@@ -149,11 +151,7 @@ poll() {
 after() {
     if [ -e "$service/post-start" ] && ! is_over; then
         (
-            cd "$service" || exit
-            MAINPID=$(s6-svstat -o pid .)
-            [ "$MAINPID" != -1 ] || MAINPID=
-            export MAINPID
-            exec ./post-start
+            cd "$service" && exec @out@/lib/with-main-pid ./post-start
         )
         code=$?
         if [ $code != 0 ]; then
