@@ -11,7 +11,7 @@ use crate::{
         json,
     },
     blob::MemoryBlob,
-    document::{MediaType, descriptor::Platform},
+    document::{Descriptor, MediaType, descriptor::Platform},
     folder::{self, LayerFolder},
     image::{
         self, artifact::artifact_manifest, attestation::attestation_manifest, config::ImageConfig,
@@ -98,7 +98,8 @@ pub fn image_layout(attributes: &Attributes, pool: &Pool) -> Result<()> {
         let image = folder::open_image(image, &attributes.trust())?;
         let names: Vec<_> = names.into_iter().chain(hash_tag.clone()).collect();
         let named = |image| names.iter().fold(image, Image::tagged);
-        let subject = image.descriptor().clone();
+        let Descriptor { media_type, digest, size, .. } = image.descriptor();
+        let subject = Descriptor::new(media_type.clone(), *digest, *size);
         images.push(named(image));
         for Attached { file, artifact_type, predicate_type } in attached {
             let bytes = fs::read(&file).map_err(Error::read(&file))?;

@@ -33,7 +33,7 @@ struct Base {
 }
 
 /// Writes a statement about all images of a layout, and about their manifests for each platform. It
-/// contains no time, and the same derivations give the same bytes.
+/// contains no time, and the same store contents give the same bytes.
 ///
 /// # Errors
 ///

@@ -32,7 +32,7 @@ pub fn sbom(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let image = folder::open_image(attributes.get::<PathBuf>("image")?, &attributes.trust())?;
     let mut bill = sbom::image_sbom(&PlatformImage::of(&image, None)?, pool)?;
     for (path, reason) in &bill.unread {
-        warn(&format!("{}: it says nothing of packages, because {reason}", path.display()));
+        warn(&format!("{path:?} says nothing of packages, because {reason}"));
     }
     for Copied { layer, paths } in attributes.list("copied")? {
         let layers = folder::open_layers(&[layer], &attributes.trust())?;
@@ -52,8 +52,7 @@ pub fn sbom(attributes: &Attributes, pool: &Pool) -> Result<()> {
 
     let mut described = BTreeMap::new();
     for Meta { paths, licences, cpe } in attributes.list("packages")? {
-        described
-            .extend(paths.into_iter().map(|path| (path, (licences.join(" AND "), cpe.clone()))));
+        described.extend(paths.into_iter().map(|path| (path, (licences.join(", "), cpe.clone()))));
     }
     for package in &mut bill.packages {
         if let Some((licence, cpe)) = described.get(&package.path) {
@@ -78,7 +77,8 @@ struct Copied {
     paths: Vec<PathBuf>,
 }
 
-/// What evaluation knows of a package: the paths of its outputs, and texts of its `meta`.
+/// What evaluation knows of a package: the paths of its outputs, and texts of its `meta`. Several
+/// licences remain a list: nixpkgs does not say whether all of them hold, or one.
 #[derive(Deserialize)]
 struct Meta {
     paths: Vec<PathBuf>,

@@ -1,7 +1,7 @@
 //! Packages of Rust: the list in a program that [cargo
 //! auditable](https://github.com/rust-secure-code/cargo-auditable) built, and `Cargo.lock`.
 
-use std::io::Read;
+use std::{collections::BTreeSet, io::Read};
 
 use flate2::read::ZlibDecoder;
 use object::{Object, ObjectSection};
@@ -26,7 +26,7 @@ struct AuditedPackage {
     source: String,
     kind: Option<String>,
     #[serde(default)]
-    dependencies: Vec<usize>,
+    dependencies: BTreeSet<usize>,
 }
 
 /// The packages in an ELF file, without those that only its build needs. None for other files. The
@@ -51,16 +51,24 @@ pub(crate) fn of_program(bytes: &[u8], file: Description<'_>) -> Result<Vec<Pack
             Some(_) => None,
         })
         .collect();
-    let found = packages.iter().zip(&purls).filter_map(|(package, purl)| {
+    let mut found = Vec::new();
+    let mut size = 0;
+    for (package, purl) in packages.iter().zip(&purls) {
+        let Some(purl) = purl else { continue };
+        let references = package.dependencies.iter().filter_map(|at| purls.get(*at)?.as_ref());
+        // Each of many packages may refer to all others.
+        size += references.clone().map(|purl| purl.len() as u64).sum::<u64>();
+        if size > MOST_BYTES {
+            return Err(format!("the references in its list have more than {MOST_BYTES} bytes"));
+        }
         let names = (&*package.name, &*package.version);
-        let mut found =
-            Package::new(PackageKind::Cargo, purl.clone()?, names, (file.path, file.layer));
-        let references = package.dependencies.iter().filter_map(|at| purls.get(*at)?.clone());
-        found.references = references.collect();
-        found.references.sort();
-        Some(found)
-    });
-    Ok(found.collect())
+        let place = (file.path, file.layer);
+        let mut package = Package::new(PackageKind::Cargo, purl.clone(), names, place);
+        package.references = references.cloned().collect();
+        package.references.sort();
+        found.push(package);
+    }
+    Ok(found)
 }
 
 /// The file of a workspace: [its
@@ -78,6 +86,10 @@ struct LockedPackage {
     source: Option<String>,
 }
 
+/// The index of crates.io, as Git repository and as files.
+const CRATES_IO: [&str; 2] =
+    ["registry+https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"];
+
 /// The packages of a file `Cargo.lock`. The error is a message.
 pub(crate) fn locked(file: Description<'_>) -> Result<Vec<Package>, String> {
     let Lock { package } = toml::from_str(file.text).map_err(|error| error.message().to_owned())?;
@@ -85,7 +97,7 @@ pub(crate) fn locked(file: Description<'_>) -> Result<Vec<Package>, String> {
         let source = match &package.source {
             None => "local",
             Some(source) if source.starts_with("git+") => "git",
-            Some(source) if source.contains("crates.io") => "crates.io",
+            Some(source) if CRATES_IO.contains(&source.as_str()) => "crates.io",
             Some(_) => "registry",
         };
         let purl = purl_of(&package.name, &package.version, source)?;

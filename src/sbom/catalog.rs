@@ -160,7 +160,7 @@ impl Catalog {
                     database = Some((path, bytes.clone()));
                     continue;
                 }
-                // A file with many names counts for each of them. Of a program, only its list does.
+                // A file with many names counts for each of them. What it describes counts too.
                 read += if source == Source::Program { 0 } else { entry.size };
                 if read > MOST_BYTES || packages.len() > MOST_PACKAGES {
                     let reason = "the descriptions before it are as many as a bill may have";
@@ -169,7 +169,10 @@ impl Catalog {
                 }
                 let file = Description { path: &path, layer, text: &text };
                 match source.packages(&bytes, file, system) {
-                    Ok(found) => packages.extend(found),
+                    Ok(found) => {
+                        read += found.iter().map(Package::size).sum::<u64>();
+                        packages.extend(found);
+                    }
                     Err(reason) => unread.push((path, reason)),
                 }
             }

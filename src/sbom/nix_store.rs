@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rusqlite::Connection;
+
 use crate::sbom::{
     database,
     package::{Package, PackageKind, purl},
@@ -36,7 +38,8 @@ fn name_and_version(whole: &str) -> (&str, &str) {
 pub(crate) fn add_database(bytes: &[u8], packages: &mut [Package]) -> Result<(), String> {
     let at: BTreeMap<&Path, usize> =
         packages.iter().enumerate().map(|(at, package)| (&*package.path, at)).collect();
-    let (hashes, references) = rows(bytes, &at).map_err(|error| error.to_string())?;
+    let connection = database::open(bytes, &["ValidPaths", "Refs"])?;
+    let (hashes, references) = rows(&connection, &at).map_err(|error| error.to_string())?;
     let hashes = hashes
         .into_iter()
         .filter_map(|(at, hash)| hash.strip_prefix("sha256:").map(|hash| (at, hash.to_owned())));
@@ -83,13 +86,19 @@ fn add(
 /// The hashes of packages and the references between them, by the numbers of the packages.
 type Rows = (BTreeMap<usize, String>, BTreeSet<(usize, usize)>);
 
-fn rows(bytes: &[u8], at: &BTreeMap<&Path, usize>) -> rusqlite::Result<Rows> {
-    let connection = database::open(bytes)?;
+/// What all paths together may have.
+const MOST_BYTES: usize = 1 << 30;
+
+fn rows(connection: &Connection, at: &BTreeMap<&Path, usize>) -> rusqlite::Result<Rows> {
     let (mut ids, mut hashes) = (BTreeMap::new(), BTreeMap::new());
     let mut paths = connection.prepare("select id, path, hash from ValidPaths")?;
     let mut rows = paths.query([])?;
+    // Many rows may have the same pages.
+    let mut left = MOST_BYTES;
     while let Some(row) = rows.next()? {
-        if let Some(&at) = at.get(Path::new(row.get_ref(1)?.as_str()?)) {
+        let path = row.get_ref(1)?.as_str()?;
+        left = left.checked_sub(path.len()).ok_or(rusqlite::Error::InvalidQuery)?;
+        if let Some(&at) = at.get(Path::new(path)) {
             hashes.insert(at, row.get(2)?);
             ids.insert(row.get::<_, i64>(0)?, at);
             // A path has one row.
@@ -112,8 +121,6 @@ fn rows(bytes: &[u8], at: &BTreeMap<&Path, usize>) -> rusqlite::Result<Rows> {
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::Connection;
-
     use super::*;
 
     /// As `builtins.parseDrvName` of Nix 2.8 splits them.
@@ -131,25 +138,28 @@ mod tests {
         }
     }
 
-    /// Tables that compute their rows for ever, or make large ones.
+    /// Tables that compute their rows for ever or make large ones, and tables of another form.
     #[test]
     fn a_hostile_database_is_given_up() {
         let path = Path::new("/nix/store/3n58xw4373jp0ljirf06d8077j15pc4j-a-1");
-        let numbers = "with recursive n(i) as (select 1 union all select i + 1 from n)";
-        for (view, expected) in [
-            (format!("{numbers} select i id, 'x' path, 'h' hash from n"), "interrupt"),
-            (format!("{numbers} select i id, '{}' path, 'h' hash from n", path.display()), "Query"),
-            ("select 1 id, zeroblob(500000000) path, 'h' hash".to_owned(), "too big"),
-            ("select 1 id, 2 path, 3 hash".to_owned(), "Invalid"),
-            ("select 1".to_owned(), "no such column"),
+        let computed = "no table ValidPaths whose values are stored";
+        for (table, expected) in [
+            ("view ValidPaths as select 1 id, 'x' path, hex(zeroblob(5)) hash", computed),
+            ("table ValidPaths (id, path, hash as (hex(zeroblob(5))))", computed),
+            ("table ValidPaths (id, path, hash as (hex(zeroblob(5))) stored)", computed),
+            ("virtual table ValidPaths using fts5(id, path, hash)", computed),
+            ("table Others (id)", computed),
+            ("table ValidPaths (id)", "no such column"),
+            ("table ValidPaths as select 1 id, 2 path, 3 hash", "Invalid"),
+            ("table ValidPaths as select 1 id, zeroblob(2000000) path, 'h' hash", "too big"),
         ] {
             let mut connection = Connection::open_in_memory().unwrap();
-            let tables = format!("create view ValidPaths as {view}; create table Refs (a, b);");
+            let tables = format!("create {table}; create table Refs (referrer, reference);");
             connection.execute_batch(&tables).unwrap();
             let bytes = connection.serialize("main").unwrap().to_vec();
             let mut packages = [package(path, 0).unwrap()];
             let error = add_database(&bytes, &mut packages).unwrap_err();
-            assert!(error.contains(expected), "{view}: {error}");
+            assert!(error.contains(expected), "{table}: {error}");
         }
     }
 }

@@ -7,6 +7,9 @@ use packageurl::PackageUrl;
 /// How many packages a bill may have. Those of an attacker are as short as a line.
 pub(crate) const MOST_PACKAGES: usize = 500_000;
 
+/// How many bytes the name, the version and other texts of a package may have.
+const LONGEST_TEXT: usize = 1 << 10;
+
 /// A package of an image.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -66,7 +69,8 @@ impl Package {
 
     /// The package with the licence that it states.
     pub(crate) fn licensed(mut self, licence: Option<&str>) -> Self {
-        self.licence = licence.filter(|licence| !licence.is_empty()).map(str::to_owned);
+        let is_kept = |licence: &&str| !licence.is_empty() && licence.len() <= LONGEST_TEXT;
+        self.licence = licence.filter(is_kept).map(str::to_owned);
         self
     }
 }
@@ -95,7 +99,17 @@ impl Package {
     /// The licence, if it is an expression of SPDX with identifiers of its list.
     pub(crate) fn licence_expression(&self) -> Option<&str> {
         let licence = self.licence.as_deref()?;
-        spdx::Expression::parse(licence).is_ok().then_some(licence)
+        let expression = spdx::Expression::parse(licence).ok()?;
+        // Others, `LicenseRef-…`, would need their texts.
+        let are_known = expression.requirements().all(|it| it.req.license.id().is_some());
+        are_known.then_some(licence)
+    }
+
+    /// How many bytes its texts have in memory.
+    pub(crate) fn size(&self) -> u64 {
+        let texts = [&self.purl, &self.name, &self.version].into_iter();
+        let texts = texts.chain(&self.licence).chain(&self.references);
+        texts.map(|text| text.len() as u64).sum()
     }
 }
 
@@ -136,7 +150,7 @@ impl OperatingSystem {
     }
 }
 
-/// Makes a package URL. A name that is not valid in one gives `None`.
+/// Makes a package URL. A name that is not valid in one gives `None`, and so do long texts.
 pub(crate) fn purl(
     kind: PackageKind,
     namespace: Option<&str>,
@@ -144,6 +158,11 @@ pub(crate) fn purl(
     version: &str,
     qualifiers: &[(&'static str, Option<&str>)],
 ) -> Option<String> {
+    let given = qualifiers.iter().filter_map(|(_, value)| *value);
+    let mut texts = [name, version].into_iter().chain(namespace).chain(given);
+    if texts.any(|text| text.len() > LONGEST_TEXT) {
+        return None;
+    }
     let mut purl = PackageUrl::new(kind.purl_type(), name.to_owned()).ok()?;
     if let Some(namespace) = namespace {
         purl.with_namespace(namespace.to_owned()).ok()?;

@@ -25,14 +25,18 @@ pub(crate) fn packages(
     place: (&Path, usize),
     system: Option<&OperatingSystem>,
 ) -> Result<Vec<Package>, String> {
+    let connection = database::open(bytes, &["Packages"])?;
     let read = || -> rusqlite::Result<Vec<Package>> {
-        let connection = database::open(bytes)?;
         connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, 16 << 20)?;
         let mut headers = connection.prepare("select blob from Packages")?;
         let mut rows = headers.query([])?;
         let mut packages = Vec::new();
+        // Many rows may have the same pages.
+        let mut left = bytes.len();
         while let Some(row) = rows.next()? {
-            packages.extend(package(row.get_ref(0)?.as_blob()?, place, system));
+            let header = row.get_ref(0)?.as_blob()?;
+            left = left.checked_sub(header.len()).ok_or(rusqlite::Error::InvalidQuery)?;
+            packages.extend(package(header, place, system));
             if packages.len() > MOST_PACKAGES {
                 break;
             }

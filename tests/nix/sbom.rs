@@ -72,7 +72,7 @@ fn bills_know_what_nix_knows(nix: Nix) {
 
     // What `meta` says.
     let of = |name: &str| components.iter().find(|it| path_of(it).ends_with(name)).unwrap();
-    assert_eq!(of("-greet")["licenses"], json!([{ "expression": "MIT AND Apache-2.0" }]));
+    assert_eq!(of("-greet")["licenses"], json!([{ "license": { "name": "MIT, Apache-2.0" } }]));
     assert_eq!(of("-greet")["cpe"], "cpe:2.3:a:me:greet:1.0:*:*:*:*:*:*:*");
     assert_eq!(of("-letters")["licenses"], json!([{ "expression": "MIT" }]));
     assert_eq!(
