@@ -27,10 +27,16 @@ fn containers_differ() {
     // The root may be read-only: a layer has the directory too.
     let state = FileMapping::directory("/var/lib/daemon").mode(0o750).owner(1000, 1000);
     let volume = FileMapping::directory("/volume").mode(0o777);
-    let services = Services::with_files(daemon(), [state, volume]);
+    let earlier = FileMapping::directory("/volume/of/services/services/scan/.s6-svscan");
+    let services = Services::with_files(daemon(), [state, volume, earlier]);
+    let foreign = services.dir.path().join("foreign");
+    fs::create_dir(&foreign).unwrap();
+    fs::write(foreign.join("file"), "").unwrap();
+    let foreign_volume = format!("{}:/run/services", foreign.display());
     let rows: [(&[&str], &str); 7] = [
         (&[], "/run"),
-        (&["--init"], "/run"),
+        // The folder services in /run is not that of an earlier start.
+        (&["--init", "--volume", &foreign_volume, "--tmpfs", "/tmp"], "/tmp"),
         (&["--read-only", "--tmpfs", "/run"], "/run"),
         (&["--tmpfs", "/run:rw,noexec,nosuid,nodev,mode=755"], "/run"),
         (&["--user", "1000", "--tmpfs", "/run:mode=1777"], "/run"),
@@ -47,6 +53,7 @@ fn containers_differ() {
             ],
             "/dev/shm",
         ),
+        // An earlier start has left its folder there.
         (&["--env", "SERVICES_DIRECTORY=/volume/of/services"], "/volume/of/services"),
     ];
     for (options, parent) in rows {
@@ -66,6 +73,7 @@ fn containers_differ() {
         assert_eq!(code, 0, "{options:?}: {}", container.logs());
         assert!(container.logs().ends_with("stops\n"), "{options:?}: {}", container.logs());
     }
+    assert!(foreign.join("file").exists());
 }
 
 #[test]

@@ -8,7 +8,10 @@ else
 fi
 dir=
 for parent; do
-    rm -rf "$parent/services" 2>/dev/null
+    # A folder without the mark of an earlier start is not ours to delete.
+    if [ -d "$parent/services/scan/.s6-svscan" ]; then
+        rm -rf "$parent/services" 2>/dev/null
+    fi
     # Only a directory that did not exist is surely ours.
     if mkdir -m 0755 "$parent/services" 2>/dev/null; then
         dir=$parent/services
@@ -16,7 +19,7 @@ for parent; do
     fi
 done
 if [ -z "$dir" ]; then
-    echo "start-services: cannot make the directory services in $*: mount a tmpfs on /run, or set SERVICES_DIRECTORY" >&2
+    echo "start-services: cannot make the directory services in $*: mount a tmpfs on /run, or set SERVICES_DIRECTORY to an empty folder" >&2
     exit 111
 fi
 set -e
