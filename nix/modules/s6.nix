@@ -66,10 +66,9 @@ in
           "execline"
           "busybox"
         ];
-      defaultText = lib.literalExpression "[ pkgs.s6 pkgs.execline pkgs.busybox ]";
+      defaultText = lib.literalMD "s6, execline and busybox of `pkgs`, after `pkgs.util-linuxMinimal` if a service has `ambientCapabilities`";
       description = ''
         The packages that start, stop and supervise services. Their programs come first on the `PATH` of the start script.
-        By default, `pkgs.util-linuxMinimal` is one of them if a service has `ambientCapabilities`.
       '';
     };
     shell = mkOption {

@@ -292,7 +292,7 @@ mod tests {
             ),
             (
                 json!({ "user": { "uid": 1, "gid": 1 }, "ambientCapabilities": ["CAP_CHOWN"] }),
-                "path: none of the packages has bin/setpriv: add pkgs.util-linux",
+                "path: none of the packages has bin/setpriv: add pkgs.util-linuxMinimal",
             ),
         ];
         for (members, expected) in rows {

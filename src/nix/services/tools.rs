@@ -25,7 +25,7 @@ impl Tools {
                 "s6-background-watch" => "s6 2.14 or newer",
                 _ if name.starts_with("s6-") => "s6",
                 "execlineb" | "export" | "ifthenelse" => "execline",
-                "setpriv" => "util-linux",
+                "setpriv" => "util-linuxMinimal",
                 _ => "busybox",
             };
             Error::invalid(
