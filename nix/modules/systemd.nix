@@ -60,11 +60,12 @@ in
     };
   }
   // builtins.mapAttrs (
-    _: text:
+    _:
+    { instead, isList }:
     mkOption {
-      type = types.either (types.attrsOf types.raw) (types.listOf types.raw);
-      default = { };
-      description = "Refused: ${text}.";
+      type = if isList then types.listOf types.raw else types.attrsOf types.raw;
+      default = if isList then [ ] else { };
+      description = "Refused: ${instead}.";
     }
   ) refused;
 

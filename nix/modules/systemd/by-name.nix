@@ -2,6 +2,6 @@
 { lib }:
 units:
 if builtins.isList units then
-  builtins.listToAttrs (map (unit: lib.nameValuePair "\"${unit.where}\"" unit) units)
+  builtins.listToAttrs (map (unit: lib.nameValuePair "\"${unit.where or "?"}\"" unit) units)
 else
   units

@@ -12,6 +12,13 @@
 let
   refused = import ./refused.nix;
   byName = import ./by-name.nix { inherit lib; };
+  # A list has no name by which to disable one unit.
+  remedy =
+    kind: name:
+    if refused.${kind}.isList then
+      "disable it by the option of the module that brings it"
+    else
+      "set `systemd.${kind}.${name}.enable = false`";
   # A package has a name and a version, or both in its name.
   versions = builtins.concatMap (
     package:
@@ -39,7 +46,7 @@ in
       kind: named:
       map (name: {
         assertion = !(named.${name}.enable or true);
-        message = "systemd.${kind}.${name}: ${refused.${kind}}, and set its enable to false";
+        message = "systemd.${kind}.${name}: ${refused.${kind}.instead}, and ${remedy kind name}";
       }) (builtins.attrNames named)
     ) (builtins.mapAttrs (_: byName) other)
   );

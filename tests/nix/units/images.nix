@@ -260,7 +260,7 @@ rec {
         (named {
           systemd.timers.it.timerConfig.OnCalendar = "daily";
         })
-        "systemd.timers.it: a container has no timers; let the cluster start a container at that time, and set its enable to false";
+        "systemd.timers.it: a container has no timers; let the cluster start a container at that time, and set `systemd.timers.it.enable = false`";
     unknown-s6 =
       mistake
         (named {
@@ -297,7 +297,16 @@ rec {
             }
           ];
         })
-        "systemd.mounts.\"/srv\": a container mounts nothing; mount a volume at the path, and set its enable to false";
+        "systemd.mounts.\"/srv\": a container mounts nothing; mount a volume at the path, and disable it by the option of the module that brings it";
+    no-place =
+      mistake
+        (named {
+          systemd.automounts = [ { } ];
+        })
+        "systemd.automounts.\"?\": a container mounts nothing; mount a volume at the path, and disable it";
+    timers-have-names = mistake (named {
+      systemd.timers = [ { } ];
+    }) "systemd.timers' is not of type `attribute set of";
     different-values = mistake (named {
       systemd.services.it = lib.mkMerge [
         running
