@@ -1,5 +1,5 @@
 # What the modules of an image add to an empty NixOS: units, accounts, files below `/etc`, rules of tmpfiles, packages and
-# certificates. systemd is no part of it.
+# certificates. The image does not contain systemd.
 {
   config,
   lib,
@@ -139,7 +139,7 @@ let
       known = map pathOf old;
     in
     builtins.filter (package: !(builtins.elem (pathOf package) known)) new;
-  # A user may know how to start the container then.
+  # Parameters of the kernel that modules set. A warning names them, so that the user can set them for the container.
   kernel = builtins.filter (
     name: ofFull.boot.kernel.sysctl.${name} or null != ofEmpty.boot.kernel.sysctl.${name} or null
   ) (builtins.attrNames ofFull.boot.kernel.sysctl);

@@ -14,7 +14,7 @@ let
     boot.isContainer = true;
     # Containers of NixOS have systemd, which waits for connections.
     services.openssh.startWhenNeeded = lib.mkOverride 900 false;
-    # Those of systemd would come into the image by LD_LIBRARY_PATH.
+    # Services name them in LD_LIBRARY_PATH, which would bring systemd into the image.
     system.nssModules = lib.mkForce [ ];
     nixpkgs.pkgs = lib.mkDefault pkgs;
     system.stateVersion = lib.mkDefault (lib.trivial.release or "26.05");

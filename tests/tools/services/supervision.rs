@@ -81,7 +81,7 @@ fn a_service_that_is_never_ready_fails() {
             "start-services: daemon: it is not ready after 1 s; the container ends with 1\n";
         assert_eq!((code, said.as_str()), (Some(1), expected), "{readiness}");
     }
-    // Who looks for the fault gets a container that goes on.
+    // With this variable, the container goes on, so that its user can look for the fault.
     let services = Services::new(with_last(json!({ "name": "daemon", "kind": "long-run",
         "command": sh(FOREVER), "stopTimeout": 20, "readiness": { "fd": 3, "timeout": 1 } })));
     let container = services.start(&["--env", "S6_DONT_TERMINATE_ON_ERROR=1"]);
