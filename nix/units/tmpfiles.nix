@@ -5,7 +5,7 @@
   lib,
   shell,
   specifiers,
-  # Packages with `mkdir`, `chmod`, `chown`, `ln` and `rm`.
+  # Packages with `mkdir`, `chmod`, `chown`, `ln`, `rm` and `stat`.
   tools,
   values,
   words,
@@ -91,7 +91,7 @@ let
     L = "link";
     x = "nothing";
     X = "nothing";
-    e = "nothing";
+    e = "attributes";
     z = "attributes";
   };
   refused = {
@@ -118,10 +118,14 @@ let
       letter = builtins.substring 0 1 rule.type;
       modifiers = builtins.substring 1 (-1) rule.type;
       orNull = value: if value == null || value == "-" then null else value;
+      changes = kinds.${letter} == "attributes";
+      # A value after `:` is for what is new, and such a rule changes what is there.
+      ofOld =
+        value: if changes && builtins.match "~?:.*" (toString value) != null then null else orNull value;
       mode =
         let
-          text = orNull rule.mode;
-          digits = builtins.match "[:~]*([0-7]{3,4})" (toString text);
+          text = ofOld rule.mode;
+          digits = builtins.match (if changes then "([0-7]{3,4})" else "[:~]*([0-7]{3,4})") (toString text);
         in
         if text == null then
           null
@@ -135,12 +139,15 @@ let
         let
           parts = builtins.match ":?(.*)" value;
         in
-        if orNull value != null then
+        if ofOld value != null then
           builtins.head parts
-        else if letter == "z" then
+        else if changes then
           null
         else
           "root";
+      user = name rule.user;
+      group = name rule.group;
+      changesNothing = changes && mode == null && user == null && group == null;
       argument = orNull rule.argument;
     in
     if refused ? ${letter} then
@@ -149,16 +156,16 @@ let
       throw "oci-layout: ${rule.place}: systemd has no type ${letter}"
     else if builtins.match "[-!=+?]*" modifiers == null then
       throw "oci-layout: ${rule.place}: a modifier of ${rule.type} is not supported; only ! - = + are"
-    else if letter == "z" && builtins.match ".*[*?[].*" rule.path != null then
+    else if changes && !changesNothing && builtins.match ".*[*?[].*" rule.path != null then
       throw "oci-layout: ${rule.place}: ${rule.path} is a pattern, which is not supported; write a rule for each path"
     else
       {
-        kind = kinds.${letter};
+        kind = if changesNothing then "nothing" else kinds.${letter};
+        onlyDirectory = letter == "e";
         replaces = letter == "F" || builtins.match ".*\\+.*" modifiers != null;
         path = specifiers.ofRule rule.place rule.path;
         inherit mode;
-        user = name rule.user;
-        group = name rule.group;
+        inherit user group;
         argument = if argument == null then null else specifiers.ofRule rule.place argument;
         inherit (rule) place;
       };
@@ -193,20 +200,29 @@ let
       "rm -rf ${path} && ln -s ${target} ${path}"
     else
       "test -e ${path} || test -L ${path} || ln -s ${target} ${path}";
-  # Only root can change what others have made.
+  # Only root can change what others have made, and on some volumes not even root.
   attributeCommands =
     rule:
     let
       path = quoted rule.path;
-      owner =
-        (if rule.user == null then "" else rule.user)
-        + (if rule.group == null then "" else ":${rule.group}");
-      changes =
-        lib.optional (owner != "") "chown ${quoted owner} ${path}"
-        ++ lib.optional (rule.mode != null) "chmod ${rule.mode} ${path}";
+      # `stat` knows the name and the number.
+      ownerCommand =
+        formats: owner: argument:
+        lib.optional (owner != null)
+          "case \"$(stat -c ' ${formats} ' ${path})\" in *' '${quoted owner}' '*) ;; *) chown ${quoted argument} ${path} ;; esac";
+      digits = builtins.head (builtins.match "0*([0-7]+)" rule.mode);
     in
-    lib.optional (changes != [ ])
-      "if test \"$(id -u)\" = 0 && test -e ${path} && ! test -L ${path}; then ${builtins.concatStringsSep " && " changes}; fi";
+    [
+      "if test \"$(id -u)\" = 0 && test ${
+        if rule.onlyDirectory then "-d" else "-e"
+      } ${path} && ! test -L ${path}; then"
+    ]
+    ++ ownerCommand "%U %u" rule.user rule.user
+    ++ ownerCommand "%G %g" rule.group ":${rule.group}"
+    ++ lib.optional (
+      rule.mode != null
+    ) "test \"$(stat -c %a ${path})\" = ${digits} || chmod ${rule.mode} ${path}"
+    ++ [ "fi" ];
   # Parents first, as systemd makes them.
   parent = rule: "mkdir -p ${quoted (builtins.dirOf rule.path)}";
   commands =

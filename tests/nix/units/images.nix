@@ -339,7 +339,14 @@ rec {
         "f '/srv/a b' 0640 web - - it's \"text\""
         "L /srv/link - - - - a b"
         "z '/srv/a b' 0600 - web"
+        "z '/srv/a b' :0644 :root :root"
         "z /srv/absent 0600"
+        "d /srv/e 0755 root root"
+        "e /srv/e 1770 web 29631 1d"
+        "e /srv/link 0700 root root"
+        # A volume where not even root can write.
+        "z /srv/fixed 0755 0 root"
+        "z /srv/fixed 0755 root root"
       ];
       systemd.services = {
         db = {
@@ -398,7 +405,7 @@ rec {
             "skipped.service"
           ];
           script = ''
-            stat -c '%n %a %U %G' /srv/% "/srv/a b" /run/db/sockets /var/cache/db /var/log/db /etc/db /var/lib/web
+            stat -c '%n %a %U %G' /srv/% "/srv/a b" /srv/e /run/db/sockets /var/cache/db /var/log/db /etc/db /var/lib/web
             cat /srv/link
             exit 7
           '';

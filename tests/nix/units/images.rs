@@ -89,6 +89,7 @@ fn units_run(nix: Nix) {
         "hello",
         "/srv/% 750 web web",
         "/srv/a b 600 web web",
+        "/srv/e 1770 web web",
         "/run/db/sockets 755 root root",
         "/var/cache/db 700 root root",
         "/var/log/db 755 root root",
@@ -97,7 +98,9 @@ fn units_run(nix: Nix) {
         "it's \"text\"stops",
     ];
     // A volume hides them, and a start makes them again.
-    for options in [&[][..], &["--tmpfs", "/var/lib", "--tmpfs", "/var/cache", "--tmpfs", "/run"]] {
+    let volumes = ["/var/lib", "/var/cache", "/run", "/srv/fixed:ro,mode=755"];
+    let volumes = volumes.map(|volume| ["--tmpfs", volume]).concat();
+    for options in [&[][..], &volumes] {
         let mut podman = containers.tool("podman");
         podman.args(["run", "--rm", "--quiet"]).args(options).arg(format!("oci:{name}"));
         let output = podman.stdin(Stdio::null()).output().unwrap();

@@ -111,6 +111,8 @@ in
   removal = rule "r /tmp/x";
   owner = rule "Z /srv 0755 a a";
   pattern = rule "z /srv/* 0755 a a";
+  patternOfDirectories = rule "e /srv/* - a";
+  masked = rule "z /srv ~0600";
   acl = rule "a+ /srv - - - - u:a:r";
   noType' = rule "K /srv";
   modifier = rule "f^ /srv";

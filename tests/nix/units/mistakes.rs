@@ -85,6 +85,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "systemd.services.a: StateDirectory: \"a:b\" asks for a link, which is not supported; add the link to the files of the image",
     ),
     (
+        "masked",
+        "systemd.tmpfiles.rules: \"z /srv ~0600\": the mode ~0600 is not supported; write octal digits",
+    ),
+    (
         "mode",
         "systemd.tmpfiles.rules: \"d /srv u+x\": the mode u+x is not supported; write octal digits",
     ),
@@ -126,6 +130,10 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "pattern",
         "systemd.tmpfiles.rules: \"z /srv/* 0755 a a\": /srv/* is a pattern, which is not supported; write a rule for each path",
+    ),
+    (
+        "patternOfDirectories",
+        "systemd.tmpfiles.rules: \"e /srv/* - a\": /srv/* is a pattern, which is not supported; write a rule for each path",
     ),
     (
         "pam",

@@ -246,7 +246,13 @@ in
   onlyNothing = {
     given = {
       services = { };
-      tmpfilesRules = [ "x /tmp/x" ];
+      # Values after `:` are for what is new.
+      tmpfilesRules = [
+        "x /tmp/x"
+        "z /srv/a :0600 :web :web"
+        "z /srv/* - - -"
+        "e /srv/* :0600 - - 10d"
+      ];
     };
     names = [ ];
   };
