@@ -146,16 +146,18 @@ let
   unitFiles = addedPackages ofFull.systemd.packages ofEmpty.systemd.packages;
 
   # What programs find on every NixOS: many start others by system(3).
-  usual = [
-    {
-      destination = "/var/run";
-      symlink = "/run";
+  usual = import ./systemd/links.nix { inherit config lib; } (
+    [
+      {
+        destination = "/var/run";
+        symlink = "/run";
+      }
+    ]
+    ++ lib.optional (config.build.init != null) {
+      destination = "/bin/sh";
+      symlink = "${lib.getBin pkgs.busybox}/bin/sh";
     }
-  ]
-  ++ lib.optional (config.build.init != null) {
-    destination = "/bin/sh";
-    symlink = "${lib.getBin pkgs.busybox}/bin/sh";
-  };
+  );
 
   # The values that modules give to the options of the image, with their priority.
   given =
@@ -182,7 +184,8 @@ in
     units
     {
       image = given ofImage;
-      files = ofFull.files ++ lib.optionals (config.image.fromImage == null) usual;
+      inherit (ofFull) files;
+      build.files = usual;
       s6 = {
         services = builtins.mapAttrs (_: module: { ... }: { imports = [ module ]; }) ofFull.s6.services;
         enable = lib.mkIf (ofFull.s6.enable != null) ofFull.s6.enable;

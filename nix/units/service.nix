@@ -136,7 +136,7 @@ let
           "s6.packages has ${s6Version}"
       }: ${foreground}, or set s6.packages"
     else if builtins.substring 0 1 file == "/" then
-      file
+      values.ofRun file
     else
       "/run/${file}";
 

@@ -163,7 +163,7 @@ let
         kind = if changesNothing then "nothing" else kinds.${letter};
         onlyDirectory = letter == "e";
         replaces = letter == "F" || builtins.match ".*\\+.*" modifiers != null;
-        path = specifiers.ofRule rule.place rule.path;
+        path = values.ofRun (specifiers.ofRule rule.place rule.path);
         inherit mode;
         inherit user group;
         argument = if argument == null then null else specifiers.ofRule rule.place argument;

@@ -60,6 +60,14 @@ rec {
     else
       throw "oci-layout: ${place}: \"${text}\" is neither yes nor no";
 
+  # As systemd reads the paths of its own files, because /var/run is a link to /run.
+  ofRun =
+    path:
+    let
+      parts = builtins.match "/var/run/(.+)" path;
+    in
+    if parts == null then path else lib.addContextFrom path "/run/${builtins.head parts}";
+
   # Names that blanks separate, in all elements.
   blankSeparated =
     value:

@@ -12,6 +12,13 @@
 let
   refused = import ./refused.nix;
   byName = import ./by-name.nix { inherit lib; };
+  links = import ./links.nix { inherit config lib; };
+  # What is said of paths below /var/run holds below /run.
+  namesVarRun = builtins.any (text: builtins.match ".*/var/run/.*" (toString text) != null) (
+    units.tmpfilesRules
+    ++ builtins.concatMap builtins.attrNames (builtins.attrValues units.tmpfilesSettings)
+    ++ map (service: service.serviceConfig.PIDFile or "") (builtins.attrValues units.services)
+  );
   # A list has no name by which to disable one unit.
   remedy =
     kind: name:
@@ -37,6 +44,12 @@ let
   } (removeAttrs units [ "other" ]);
 in
 {
+  build.files = links (
+    lib.optional namesVarRun {
+      destination = "/var/run";
+      symlink = "/run";
+    }
+  );
   # What `s6.services` says of a service is stronger.
   s6.services = builtins.mapAttrs (_: builtins.mapAttrs (_: lib.mkDefault)) lowered.services;
   users.users = lib.genAttrs lowered.users (_: { });

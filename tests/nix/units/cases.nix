@@ -257,6 +257,10 @@ in
     Type = "forking";
     PIDFile = "/srv/pid";
   } { pidFile = "/srv/pid"; };
+  forkingBelowVarRun = service {
+    Type = "forking";
+    PIDFile = "/var/run/a.pid";
+  } { pidFile = "/run/a.pid"; };
   # Of other types, it has no effect.
   pidFile = service { PIDFile = "/srv/pid"; } { pidFile = null; };
   asRoot =

@@ -193,6 +193,18 @@ rec {
           PIDFile = "it.pid";
         };
       })).it.pidFile == "/run/it.pid";
+    rules-below-var-run-bring-its-link =
+      let
+        links =
+          rule:
+          map (file: file.symlink) (
+            builtins.filter (file: file.destination == "/var/run")
+              (named {
+                systemd.tmpfiles.rules = [ rule ];
+              }).config.build.files
+          );
+      in
+      links "d /var/run/a" == [ "/run" ] && links "d /run/a" == [ ];
     disabled-units-are-absent =
       (named {
         systemd.services.it = running // {

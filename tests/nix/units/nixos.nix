@@ -81,6 +81,20 @@ let
       )
     );
   context = contextOf image;
+  withNginx = {
+    services.nginx.enable = true;
+    services.nginx.config = "";
+    s6.enable = true;
+  };
+  linksWith =
+    module:
+    lib.unique (
+      map (file: file.destination) (
+        builtins.filter (
+          file: file.symlink or "" == "/run" || file.symlink or "" == "${pkgs.busybox}/bin/sh"
+        ) (make module).config.build.files
+      )
+    );
   sshd = make {
     s6.enable = true;
     services.openssh.enable = true;
@@ -171,6 +185,93 @@ in
           "/etc/zoneinfo"
         ];
     programs-find-a-shell = hasFile "/bin/sh" && hasFile "/var/run";
+    no-service-needs-no-shell = linksWith { } == [ "/var/run" ];
+    links-leave-room-for-files =
+      let
+        room = file: linksWith (withNginx // { files = [ file ]; });
+        onlyShell = [ "/bin/sh" ];
+        onlyRun = [ "/var/run" ];
+        both = onlyRun ++ onlyShell;
+      in
+      lib.all ({ file, links }: room file == links) [
+        {
+          file = {
+            destination = "bin/sh";
+            symlink = "dash";
+          };
+          links = onlyRun;
+        }
+        {
+          file = {
+            destination = "/bin/";
+            source = /usr/bin/sh;
+          };
+          links = onlyRun;
+        }
+        {
+          file = {
+            destination = "/bin";
+            symlink = "usr/bin";
+          };
+          links = onlyRun;
+        }
+        {
+          file = {
+            destination = "/bin/other";
+            text = "";
+          };
+          links = both;
+        }
+        {
+          file = {
+            destination = "/bin";
+            directory = true;
+          };
+          links = both;
+        }
+        {
+          file = {
+            destination = "/var/run/a/b";
+            text = "";
+          };
+          links = onlyShell;
+        }
+        # Debian has links at /bin and /var/run.
+        {
+          file = {
+            destination = "/";
+            source = /.;
+          };
+          links = [ ];
+        }
+        {
+          file = {
+            destination = "/srv";
+            source = /.;
+          };
+          links = both;
+        }
+        # What packages contain is unknown.
+        {
+          file = {
+            destination = "/";
+            source = pkgs.hello;
+          };
+          links = [ ];
+        }
+        {
+          file = {
+            destination = "/var/";
+            source = pkgs.hello;
+          };
+          links = both;
+        }
+      ];
+    links-leave-room-for-directories =
+      linksWith { image.volumes = [ "/var/run/data" ]; } == [ ]
+      && builtins.elem "/var/run" (linksWith {
+        systemd.tmpfiles.rules = [ "d /var/run/data" ];
+      });
   };
 
   run = make (
@@ -198,6 +299,7 @@ in
       };
       services.postgresql.enable = true;
       services.redis.enable = true;
+      systemd.tmpfiles.rules = [ "d /var/run/shared 0755 root root" ];
       environment.systemPackages = [
         pkgs.busybox
         pkgs.redis

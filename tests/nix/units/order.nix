@@ -202,6 +202,7 @@ in
         "# a comment"
         ""
         "d /run/web 0750 web www 10d -"
+        "d /var/run/%%"
         "D  '/srv/a b'"
         "f+ %S/text 0600 web - - a\\tb %% c"
         "f /etc/empty"
@@ -226,6 +227,12 @@ in
             mode = "0750";
             user = "web";
             group = "www";
+          }
+          {
+            path = "/run/%";
+            mode = "0755";
+            user = "root";
+            group = "root";
           }
           {
             path = "/srv/a b";
