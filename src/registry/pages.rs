@@ -1,5 +1,7 @@
 //! Lists that a registry sends in pages.
 
+use std::fmt::Display;
+
 use reqwest::{
     Method,
     header::{HeaderMap, LINK},
@@ -14,19 +16,19 @@ use crate::{
     },
 };
 
-/// The largest number of pages, and of bytes in all of them. A registry must not keep a client
-/// forever, nor fill its memory.
+/// The largest number of pages. A registry must not keep a client forever.
 const MOST_PAGES: usize = 10_000;
-const MOST_BYTES: usize = 256 << 20;
 
 /// Reads a list from its first page on. `what` names it in errors, and `parse` reads a page. If the
-/// registry refuses with an answer that `is_absent`, there is no list, and this is the message.
-pub(crate) fn pages<T>(
+/// registry refuses with an answer that `is_absent`, there is no list, and this is the message. All pages
+/// together have at most `most` bytes, because a registry must not fill the memory of a client.
+pub(crate) fn pages<T, E: Display>(
     session: &Session,
     what: &str,
+    most: u64,
     first: String,
     is_absent: impl Fn(&Refusal) -> bool,
-    parse: impl Fn(&[u8]) -> serde_json::Result<Vec<T>>,
+    parse: impl Fn(&[u8]) -> std::result::Result<Vec<T>, E>,
 ) -> Result<std::result::Result<Vec<T>, String>> {
     let mut path = first;
     let mut all = Vec::new();
@@ -50,7 +52,7 @@ pub(crate) fn pages<T>(
             let body = session.http.body(response, MAX_DOCUMENT)?.unwrap_or_default();
             let items = parse(&body)
                 .map_err(|error| Failure::Odd(format!("{what} is invalid: {error}")))?;
-            Ok(Ok((items, next, body.len())))
+            Ok(Ok((items, next, body.len() as u64)))
         };
         let (items, next, length) = match session.attempt(what, get)? {
             Ok(page) => page,
@@ -59,14 +61,14 @@ pub(crate) fn pages<T>(
         all.extend(items);
         bytes += length;
         match next {
-            Some(_) if bytes > MOST_BYTES => break,
+            Some(_) if bytes > most => break,
             // A page that leads to itself would be read again and again.
             Some(next) if next.as_str() != path => path = next.into(),
             _ => return Ok(Ok(all)),
         }
     }
     let what = what.strip_prefix("the ").unwrap_or(what);
-    let reason = format!("its {what} has more than {MOST_PAGES} pages, or {MOST_BYTES} bytes");
+    let reason = format!("its {what} has more than {MOST_PAGES} pages, or {most} bytes");
     Err(session.refuse(RegistryErrorKind::InvalidResponse, reason))
 }
 

@@ -23,6 +23,9 @@ use crate::{
     },
 };
 
+/// The most bytes of a list. Its entries take several times as much memory.
+const MOST_BYTES: u64 = 32 << 20;
+
 impl Client {
     /// Returns the manifests and indexes of the repository whose `subject` is the manifest with
     /// this digest, in the order of the registry: the artifacts that are attached to an image. The
@@ -69,11 +72,11 @@ impl Client {
 
 /// The list of the API; `None` if the registry does not have it.
 fn listed(session: &Session, digest: Digest) -> Result<Option<Vec<Descriptor>>> {
-    let parse = |page: &[u8]| Ok(serde_json::from_slice::<Index>(page)?.manifests);
+    let parse = |page: &[u8]| json::from_slice(page).map(|Index { manifests, .. }| manifests);
     // Registries without the API answer in several ways.
     let is_absent = |refusal: &Refusal| matches!(refusal.status, 400 | 404 | 405 | 501);
     let path = format!("referrers/{digest}");
-    Ok(pages(session, "the list of referrers", path, is_absent, parse)?.ok())
+    Ok(pages(session, "the list of referrers", MOST_BYTES, path, is_absent, parse)?.ok())
 }
 
 /// Adds the referrer to the list under the

@@ -13,6 +13,9 @@ use crate::{
     },
 };
 
+/// The most bytes of a list.
+const MOST_BYTES: u64 = 256 << 20;
+
 /// A page of tags. Some registries answer `null` for none.
 #[derive(Deserialize)]
 struct Page {
@@ -41,8 +44,9 @@ impl Client {
 fn tags(session: &Session) -> Result<std::result::Result<Vec<String>, String>> {
     // A registry that does not list tags has another code.
     let is_absent = |refusal: &Refusal| refusal.has(&["NAME_UNKNOWN"]);
-    let parse = |page: &[u8]| Ok(serde_json::from_slice::<Page>(page)?.tags.unwrap_or_default());
-    pages(session, "the list of tags", "tags/list".to_owned(), is_absent, parse)
+    let parse =
+        |page: &[u8]| serde_json::from_slice(page).map(|Page { tags }| tags.unwrap_or_default());
+    pages(session, "the list of tags", MOST_BYTES, "tags/list".to_owned(), is_absent, parse)
 }
 
 fn no_repository(session: &Session, said: &str) -> Error {

@@ -1,11 +1,11 @@
 //! The referrers of an image, in a layout or a registry: for `--referrers`, and for the commands that
 //! attach, list, verify and remove them.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 #[cfg(feature = "registry")]
 use oci_layout::registry::{Client, Reference};
-use oci_layout::{Digest, Image, ImageLayout, Pool, Result, document::Descriptor};
+use oci_layout::{Blob, Digest, Image, ImageLayout, Pool, Result, document::Descriptor};
 
 use crate::{
     args::LayoutTag,
@@ -84,6 +84,27 @@ impl Place<'_> {
             Self::Layout(layout) => layout.whole_image(Some(&digest.to_string())),
             #[cfg(feature = "registry")]
             Self::Registry(client, reference) => client.image(&by_digest(reference, digest), None),
+        }
+    }
+
+    /// A manifest of the layout or the repository, without what it refers to.
+    pub(crate) fn manifest(&self, descriptor: &Descriptor) -> Result<Arc<dyn Blob>> {
+        match self {
+            Self::Layout(layout) => Ok(layout.blob(descriptor)),
+            #[cfg(feature = "registry")]
+            Self::Registry(client, reference) => {
+                let manifest = client.manifest(&by_digest(reference, descriptor.digest), None)?;
+                Ok(Arc::new(manifest))
+            }
+        }
+    }
+
+    /// A blob of the layout or the repository.
+    pub(crate) fn blob(&self, descriptor: &Descriptor) -> Result<Arc<dyn Blob>> {
+        match self {
+            Self::Layout(layout) => Ok(layout.blob(descriptor)),
+            #[cfg(feature = "registry")]
+            Self::Registry(client, reference) => client.blob(reference, descriptor),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The signed bundles that are attached to an image, and the files with keys.
 
-use std::{fs, io::Read, path::Path, sync::Arc};
+use std::{fs, io::Read, path::Path};
 
 use oci_layout::{
-    Blob, Digest, Error, Image, ImageLayout, Result,
+    Blob, Digest, Error, ImageLayout, Result,
     document::{Descriptor, Manifest, MediaType},
 };
 
@@ -45,37 +45,37 @@ pub(crate) fn each_bundle(
         );
         errors::invalid(format!("image {subject}"), reason)
     };
-    let listed = listed(place, subject)?;
-    let saved = match place {
-        Place::Layout(layout) => saved_by_cosign(layout, subject, &listed)?,
+    let mut artifacts = listed(place, subject)?;
+    match place {
+        Place::Layout(layout) => artifacts.extend(saved_by_cosign(layout, subject, &artifacts)?),
         #[cfg(feature = "registry")]
-        Place::Registry(..) => Vec::new(),
-    };
-    if listed.len() + saved.len() > MAX_ARTIFACTS {
+        Place::Registry(..) => {}
+    }
+    if artifacts.len() > MAX_ARTIFACTS {
         return Err(too_many());
     }
-    let listed = listed.into_iter().map(|digest| (digest, place.image(digest)));
-    let mut bytes = 0;
-    for (digest, image) in listed.chain(saved.into_iter().map(|image| (image.digest(), Ok(image))))
-    {
-        let blobs = match image.and_then(|image| bundles(&image, predicate_type)) {
-            Ok(blobs) => blobs,
+    let (mut count, mut bytes) = (0, 0);
+    for artifact in artifacts {
+        let digest = artifact.digest;
+        let bundles = match bundles(place, &artifact, predicate_type) {
+            Ok(bundles) => bundles,
             Err(error) => {
                 visit(digest, Err(of_artifact(error)?));
                 continue;
             }
         };
-        for blob in blobs {
-            let size = blob.descriptor().size;
-            if size > MAX_BUNDLE {
-                visit(digest, Err(format!("has {size} bytes, more than {MAX_BUNDLE}")));
+        count += bundles.len();
+        for bundle in bundles {
+            if bundle.size > MAX_BUNDLE {
+                let reason = format!("has {} bytes, more than {MAX_BUNDLE}", bundle.size);
+                visit(digest, Err(reason));
                 continue;
             }
-            bytes += size;
-            if bytes > MAX_BYTES {
+            bytes += bundle.size;
+            if bytes > MAX_BYTES || count > MAX_ARTIFACTS {
                 return Err(too_many());
             }
-            match read(&*blob) {
+            match place.blob(&bundle).and_then(|blob| read(&*blob)) {
                 Ok(bundle) => visit(digest, Ok(bundle)),
                 Err(error) => visit(digest, Err(of_artifact(error)?)),
             }
@@ -84,20 +84,25 @@ pub(crate) fn each_bundle(
     Ok(())
 }
 
-/// The artifacts that may have bundles.
-fn listed(place: &Place<'_>, subject: Digest) -> Result<Vec<Digest>> {
+/// The artifacts that may have bundles. An index has none of its own.
+fn listed(place: &Place<'_>, subject: Digest) -> Result<Vec<Descriptor>> {
     // The lists of cosign for registries without the API for referrers have the type of the
     // configuration instead of the artifact type.
     let may_be = |artifact: &Descriptor| match artifact.artifact_type.as_deref() {
         Some(kind) => kind.starts_with(BUNDLE) || kind == MediaType::EMPTY.as_str(),
         None => true,
     };
-    let listed = place.referrers(subject)?;
-    Ok(listed.iter().filter(|artifact| may_be(artifact)).map(|artifact| artifact.digest).collect())
+    let mut listed = place.referrers(subject)?;
+    listed.retain(|artifact| !artifact.media_type.is_index() && may_be(artifact));
+    Ok(listed)
 }
 
 /// The artifacts that `cosign save` stores: as blobs that no index lists.
-fn saved_by_cosign(layout: &ImageLayout, subject: Digest, listed: &[Digest]) -> Result<Vec<Image>> {
+fn saved_by_cosign(
+    layout: &ImageLayout,
+    subject: Digest,
+    listed: &[Descriptor],
+) -> Result<Vec<Descriptor>> {
     // Our own layouts list their artifacts, and a blob may be one that was detached. `sign` sets the
     // first kind too, but images have a platform there.
     let is_saved = |entry: &Descriptor| match entry.annotations.get("kind").map(String::as_str) {
@@ -117,7 +122,8 @@ fn saved_by_cosign(layout: &ImageLayout, subject: Digest, listed: &[Digest]) -> 
         let file = file.map_err(errors::read(&folder))?;
         let size = file.metadata().map_err(errors::read(file.path()))?.len();
         let digest = file.file_name().to_str().and_then(|hex| format!("sha256:{hex}").parse().ok());
-        let Some(digest) = digest.filter(|digest| size <= MAX_MANIFEST && !listed.contains(digest))
+        let is_listed = |digest| listed.iter().any(|artifact| artifact.digest == digest);
+        let Some(digest) = digest.filter(|digest| size <= MAX_MANIFEST && !is_listed(*digest))
         else {
             continue;
         };
@@ -125,25 +131,33 @@ fn saved_by_cosign(layout: &ImageLayout, subject: Digest, listed: &[Digest]) -> 
         let descriptor = Descriptor::new(MediaType::MANIFEST, digest, size);
         let Ok(manifest) = layout.read::<Manifest>(&descriptor) else { continue };
         if manifest.subject.is_some_and(|of| of.digest == subject) && saved.len() <= MAX_ARTIFACTS {
-            let bytes = read(&*layout.blob(&descriptor))?;
-            saved.push(Image::from_manifest(bytes, |blob| Ok(layout.blob(blob)))?);
+            saved.push(descriptor);
         }
     }
-    saved.sort_by_key(|image| image.digest().hex());
+    saved.sort_by_key(|artifact| artifact.digest.hex());
     Ok(saved)
 }
 
-/// The blobs with bundles of an artifact.
-fn bundles(artifact: &Image, predicate_type: &str) -> Result<Vec<Arc<dyn Blob>>> {
-    let manifest: Manifest = serde_json::from_slice(&artifact.document(artifact.digest())?)
-        .map_err(|error| {
-            errors::invalid(format!("manifest {}", artifact.digest()), error.to_string())
-        })?;
-    let is_other =
-        manifest.annotations.get(PREDICATE_TYPE).is_some_and(|kind| kind != predicate_type);
-    let is_bundle =
-        |blob: &&Arc<dyn Blob>| blob.descriptor().media_type.as_str().starts_with(BUNDLE);
-    Ok(artifact.blobs().iter().filter(is_bundle).filter(|_| !is_other).cloned().collect())
+/// The bundles of an artifact. Nothing but its manifest is read: what it says of itself may be wrong.
+fn bundles(
+    place: &Place<'_>,
+    artifact: &Descriptor,
+    predicate_type: &str,
+) -> Result<Vec<Descriptor>> {
+    let invalid = |reason| errors::invalid(format!("manifest {}", artifact.digest), reason);
+    let blob = place.manifest(artifact)?;
+    let size = blob.descriptor().size;
+    if size > MAX_MANIFEST {
+        return Err(invalid(format!("it has {size} bytes, more than {MAX_MANIFEST}")));
+    }
+    let manifest: Manifest =
+        serde_json::from_slice(&read(&*blob)?).map_err(|error| invalid(error.to_string()))?;
+    let stated = manifest.annotations.get(PREDICATE_TYPE);
+    if stated.is_some_and(|kind| kind != predicate_type) {
+        return Ok(Vec::new());
+    }
+    let is_bundle = |blob: &Descriptor| blob.media_type.as_str().starts_with(BUNDLE);
+    Ok(manifest.layers.into_iter().filter(is_bundle).collect())
 }
 
 /// Reads a blob whose size is limited.

@@ -1,8 +1,9 @@
 //! A registry that is unreachable, busy, broken, slow or wrong.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
-use oci_layout::{Error, Image, ImageManifest, RegistryErrorKind};
+use oci_layout::{Digest, Error, Image, ImageManifest, RegistryErrorKind, document::MediaType};
+use serde_json::{Value, json};
 
 use crate::common;
 use crate::registry::client::{
@@ -292,6 +293,75 @@ fn a_list_without_end_is_given_up() {
     let said = common::message(client().tags(&room.registry.reference("")));
     let reason = ": its list of tags has more than 10000 pages, or 268435456 bytes";
     assert!(said.ends_with(reason), "{said}");
+
+    let entry = json!({
+        "mediaType": MediaType::MANIFEST, "digest": room.image.digest(), "size": 1,
+        "annotations": { "a": "a".repeat(15 << 20) },
+    });
+    let body = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
+    for (page, next) in [("?n=1", "2"), ("?n=2", "1"), ("", "1")] {
+        let path = format!("/v2/a/b/referrers/{}", room.image.digest());
+        let link = format!("<{path}?n={next}>; rel=\"next\"");
+        let then = Then::Say(200, vec![("Link".to_owned(), link)], body.clone());
+        room.registry.fault(format!("{path}{page}"), 1000, then);
+    }
+    let referrers = client().referrers(&room.registry.reference(""), room.image.digest());
+    let said = common::message(referrers);
+    let reason = ": its list of referrers has more than 10000 pages, or 33554432 bytes";
+    assert!(said.ends_with(reason), "{said}");
+}
+
+#[test]
+fn lists_of_referrers_have_few_values() {
+    let room = Room::new();
+    let entry = json!({
+        "mediaType": MediaType::MANIFEST, "digest": room.image.digest(), "size": 1,
+        "urls": vec![""; 600_000],
+    });
+    let list = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
+    room.registry.fault("/referrers/", 9, Then::Say(200, Vec::new(), list));
+    let referrers = client().referrers(&room.registry.reference(""), room.image.digest());
+    let said = common::message(referrers);
+    assert!(said.contains("the list of referrers is invalid: it has more than"), "{said}");
+}
+
+/// An index among the referrers may name any number of large manifests, and may be listed as a
+/// manifest.
+#[test]
+fn images_below_referrers_are_not_read_for_signatures() {
+    let room = Room::new();
+    let below = Digest::of(b"below");
+    let entry = json!({ "mediaType": MediaType::MANIFEST, "digest": below, "size": 5 });
+    let index = json!({ "schemaVersion": 2, "mediaType": MediaType::INDEX, "manifests": [entry] });
+    let index = room.registry.put_manifest("none", index.to_string().as_bytes());
+    let listed = |media_type: MediaType| {
+        json!({
+            "mediaType": media_type, "digest": index, "size": 1,
+            "artifactType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+        })
+    };
+    let list = |entry: Value| json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
+    let key = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(
+        key.path(),
+        "-----BEGIN PUBLIC KEY-----\n\
+         MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\n\
+         -----END PUBLIC KEY-----\n",
+    )
+    .unwrap();
+    for (media_type, reads, reason) in [
+        (MediaType::INDEX, 0, "it has no signature"),
+        (MediaType::MANIFEST, 1, "missing field `config`"),
+    ] {
+        room.registry.fault("/referrers/", 1, Then::Say(200, Vec::new(), list(listed(media_type))));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_oci-layout"));
+        command.arg("verify-signature").arg(format!("docker://{}", room.registry.reference(":v1")));
+        let output = command.arg("--key").arg(key.path()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(reason), "{said}");
+        assert_eq!(room.registry.requests(format!("GET /v2/a/b/manifests/{index}")).len(), reads);
+        assert_eq!(room.registry.requests(below).len(), 0);
+    }
 }
 
 #[test]
