@@ -246,6 +246,56 @@ fn what_is_wrong_with_signatures_is_told_apart() {
     assert!(run.err.contains(" is damaged: "), "{}", run.err);
 }
 
+/// Changes the index of a layout.
+fn edit_index(room: &Room, change: impl FnOnce(&mut Vec<Value>)) {
+    let file = room.path("image/index.json");
+    let mut index: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    change(index["manifests"].as_array_mut().unwrap());
+    fs::write(&file, index.to_string()).unwrap();
+}
+
+/// Adds a blob to the layout, which nothing names.
+fn add_blob(room: &Room, bytes: &str) -> String {
+    fs::write(room.path("blob"), bytes).unwrap();
+    let digest = oci_layout::Digest::of(bytes.as_bytes());
+    fs::copy(room.path("blob"), room.path(format!("image/blobs/sha256/{}", digest.hex()))).unwrap();
+    digest.to_string()
+}
+
+/// `cosign save` stores signatures as blobs that no index lists, and no platforms.
+#[test]
+fn broken_signatures_of_others_do_not_count_in_layouts_of_cosign() {
+    let room = room();
+    let image = did(&room, "digest image");
+    let signature = did(&room, "sign image --key key.pem");
+    edit_index(&room, |entries| {
+        entries.truncate(1);
+        entries[0].as_object_mut().unwrap().remove("platform");
+    });
+    let verify = "verify-signature image --key key.pub";
+    assert_eq!(did(&room, verify), image);
+
+    // Manifests whose configuration or bundle is not there, and one that is none.
+    let missing = oci_layout::Digest::of(b"missing");
+    let blob = |media_type: &str| json!({ "mediaType": media_type, "digest": missing, "size": 7 });
+    let manifest = |config: &str, layers: Value| {
+        json!({
+            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": blob(config), "layers": layers,
+            "subject": { "mediaType": "a/b", "digest": image, "size": 1 },
+        })
+        .to_string()
+    };
+    add_blob(&room, &manifest("application/vnd.oci.image.config.v1+json", json!([])));
+    let broken = add_blob(&room, &manifest("a/b", json!([blob(BUNDLE)])));
+    assert_eq!(did(&room, verify), image);
+    let hex = signature.strip_prefix("sha256:").unwrap();
+    fs::remove_file(room.path(format!("image/blobs/sha256/{hex}"))).unwrap();
+    let reason = format!("by this key: {broken} cannot be read: ");
+    let run = room.run(verify.split(' '));
+    assert!(run.code == Some(1) && run.err.contains(&reason), "{}", run.err);
+}
+
 #[test]
 fn only_few_bytes_of_bundles_are_read() {
     let room = room();
