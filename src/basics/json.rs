@@ -302,18 +302,23 @@ pub(crate) fn brief(value: &Value) -> String {
 
 /// Escapes and shortens text of unknown origin for one line of a message.
 pub(crate) fn shown(text: &str) -> String {
-    const LONGEST: usize = 200;
-    let mut short = String::new();
-    for character in text.chars().take(LONGEST) {
+    let mut escaped = String::new();
+    for character in shortened(text).chars() {
         match character {
-            '\'' => short.push(character),
-            _ => short.extend(character.escape_debug()),
+            '\'' => escaped.push(character),
+            _ => escaped.extend(character.escape_debug()),
         }
     }
-    if text.chars().nth(LONGEST).is_some() {
-        short.push('…');
+    escaped
+}
+
+/// Shortens text of unknown origin.
+pub(crate) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 200;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
-    short
 }
 
 #[cfg(test)]

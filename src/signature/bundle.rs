@@ -71,10 +71,11 @@ pub fn verify(bundle: &[u8], key: &PublicKey) -> Result<Statement, BundleError> 
         // The hint is not signed. It only helps to say what is wrong.
         return Err(match material.public_key.and_then(|named| named.hint) {
             Some(hint) if hint == key.hint() => BundleError::Changed,
-            hint => BundleError::OtherKey { hint },
+            hint => BundleError::OtherKey { hint: hint.map(|hint| json::shortened(&hint)) },
         });
     }
-    Statement::from_json(payload).map_err(|error| BundleError::Malformed(error.to_string()))
+    Statement::from_json(payload)
+        .map_err(|error| BundleError::Malformed(json::shortened(&error.to_string())))
 }
 
 /// Why a bundle does not verify.
@@ -86,7 +87,7 @@ pub enum BundleError {
     /// It names this key, but the key did not sign these bytes.
     Changed,
     /// Another key signed it, or a certificate. The hint is the name of the key, as in
-    /// [`PublicKey::hint`], if the bundle has one.
+    /// [`PublicKey::hint`], if the bundle has one. It is not signed, and a long one is shortened.
     OtherKey {
         /// The name of the key.
         hint: Option<String>,
@@ -151,15 +152,18 @@ struct Bundle {
 
 fn parse(bytes: &[u8]) -> Result<Bundle, String> {
     Bounds::DOCUMENT.check(bytes, Counted::All)?;
-    let bundle: Document = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let bundle: Document =
+        serde_json::from_slice(bytes).map_err(|error| json::shortened(&error.to_string()))?;
     if ![MEDIA_TYPE, OLDER_MEDIA_TYPE].contains(&&*bundle.media_type) {
-        return Err(format!("its type is {:?}: expected {MEDIA_TYPE:?}", bundle.media_type));
+        let found = json::shortened(&bundle.media_type);
+        return Err(format!("its type is {found:?}: expected {MEDIA_TYPE:?}"));
     }
     let Some(envelope) = bundle.envelope else {
         return Err("it has no DSSE envelope".to_owned());
     };
     if envelope.payload_type != PAYLOAD_TYPE {
-        return Err(format!("it signs {:?}: expected {PAYLOAD_TYPE:?}", envelope.payload_type));
+        let found = json::shortened(&envelope.payload_type);
+        return Err(format!("it signs {found:?}: expected {PAYLOAD_TYPE:?}"));
     }
     match envelope.signatures.len() {
         1 => Ok(Bundle { envelope, material: bundle.material }),
@@ -182,4 +186,37 @@ fn decode(text: &str) -> Option<Vec<u8>> {
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let alphabets = [base64::alphabet::STANDARD, base64::alphabet::URL_SAFE];
     alphabets.iter().find_map(|alphabet| GeneralPurpose::new(alphabet, config).decode(text).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Nobody signs these texts, which may have the size of the whole bundle.
+    #[test]
+    fn errors_are_short() {
+        let pem = "-----BEGIN PUBLIC KEY-----\n\
+            MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\n\
+            -----END PUBLIC KEY-----\n";
+        let key = PublicKey::from_pem(pem.as_bytes()).unwrap();
+        let bundle = json!({
+            "mediaType": MEDIA_TYPE,
+            "verificationMaterial": { "publicKey": { "hint": "a" } },
+            "dsseEnvelope": {
+                "payload": "", "payloadType": PAYLOAD_TYPE, "signatures": [{ "sig": "" }],
+            },
+        });
+        let long = "a".repeat(1 << 20);
+        for (member, said) in [
+            ("/mediaType", "is malformed: its type is \"aaa"),
+            ("/dsseEnvelope", "is malformed: invalid type: string \"aaa"),
+            ("/dsseEnvelope/payloadType", "is malformed: it signs \"aaa"),
+            ("/verificationMaterial/publicKey/hint", "was signed by another key, \"aaa"),
+        ] {
+            let mut bundle = bundle.clone();
+            *bundle.pointer_mut(member).unwrap() = (&*long).into();
+            let error = verify(&json::to_bytes(&bundle), &key).unwrap_err().to_string();
+            assert!(error.starts_with(said) && error.len() < 400, "{member}: {error}");
+        }
+    }
 }

@@ -184,7 +184,7 @@ fn of_artifact(error: Error) -> Result<String> {
         use oci_layout::RegistryErrorKind::{Damaged, InvalidResponse, NotFound, TooLarge};
         let is_here = |kind| matches!(kind, NotFound | InvalidResponse | Damaged | TooLarge);
         if matches!(error, Error::Registry { kind, .. } if is_here(kind)) {
-            return Ok(format!("cannot be read: {error}"));
+            return Ok(unreadable(&error));
         }
     }
     match error {
@@ -192,12 +192,22 @@ fn of_artifact(error: Error) -> Result<String> {
         | Error::BlobDamaged { .. }
         | Error::Layout { .. }
         | Error::Invalid { .. }
-        | Error::ImageNotFound { .. } => Ok(format!("cannot be read: {error}")),
+        | Error::ImageNotFound { .. } => Ok(unreadable(&error)),
         Error::BlobUnreadable { digest, cause } => match cause.downcast() {
             Ok(error) => of_artifact(error),
             Err(cause) => Err(Error::BlobUnreadable { digest, cause }),
         },
         error => Err(error),
+    }
+}
+
+/// Shortened, because an error may quote any text of the artifact.
+fn unreadable(error: &Error) -> String {
+    const LONGEST: usize = 400;
+    let said = format!("cannot be read: {error}");
+    match said.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &said[..end]),
+        None => said,
     }
 }
 
