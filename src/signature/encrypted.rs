@@ -26,11 +26,11 @@ struct Kdf {
 
 /// [RFC 7914](https://www.rfc-editor.org/rfc/rfc7914#section-2).
 #[derive(Deserialize)]
-struct Cost {
+pub(crate) struct Cost {
     #[serde(rename = "N")]
-    n: u64,
-    r: u32,
-    p: u32,
+    pub(crate) n: u64,
+    pub(crate) r: u32,
+    pub(crate) p: u32,
 }
 
 #[derive(Deserialize)]
@@ -65,7 +65,8 @@ pub(crate) fn decrypt(json: &[u8], password: &[u8]) -> Result<Zeroizing<Vec<u8>>
 }
 
 impl Cost {
-    fn checked(&self) -> Result<Params, String> {
+    /// The parameters, if scrypt accepts them and takes no more than [`MAX_MEMORY`].
+    pub(crate) fn checked(&self) -> Result<Params, String> {
         let Self { n, r, p } = *self;
         let refused = || format!("is encrypted with parameters that scrypt refuses: {n}, {r}, {p}");
         let memory = u128::from(n) * 128 * u128::from(r) * u128::from(p.max(1));

@@ -7,12 +7,14 @@ use ed25519_dalek::{self as ed25519, Digest as _, Sha512, Signer, Verifier};
 use p256::ecdsa;
 use pkcs8::{
     DecodePublicKey, EncodePublicKey, EncryptedPrivateKeyInfoRef, ObjectIdentifier,
-    PrivateKeyInfoRef, SubjectPublicKeyInfoRef, der::pem,
+    PrivateKeyInfoRef, SubjectPublicKeyInfoRef,
+    der::pem,
+    pkcs5::{EncryptionScheme, pbes2::Kdf},
 };
 
 use crate::{
     basics::{Digest, Error, Result},
-    signature::encrypted,
+    signature::encrypted::{self, Cost},
 };
 
 /// The algorithms, which the type `AlgorithmIdentifier` of keys names: [RFC
@@ -38,7 +40,8 @@ impl PrivateKey {
     /// # Errors
     ///
     /// [`Error::Invalid`] for another kind of PEM or of key, for a missing or wrong password, and
-    /// for an encryption that is not supported or that takes more than 1 GiB of memory.
+    /// for an encryption that is not supported, that takes more than 1 GiB of memory, or that
+    /// repeats PBKDF2 more than ten million times.
     pub fn from_pem(pem: &[u8], password: Option<&[u8]>) -> Result<Self> {
         let invalid = |reason: String| Error::invalid("private key", reason);
         let needed = || {
@@ -51,6 +54,7 @@ impl PrivateKey {
             "ENCRYPTED PRIVATE KEY" => {
                 let key = EncryptedPrivateKeyInfoRef::try_from(&*der);
                 let key = key.map_err(|error| invalid(format!("cannot be read: {error}")))?;
+                check_cost(&key.encryption_algorithm).map_err(invalid)?;
                 let der = key.decrypt(needed()?).map_err(|error| {
                     invalid(format!(
                         "cannot be decrypted: the password is wrong, or the encryption is not \
@@ -213,6 +217,23 @@ fn decoded(pem: &[u8]) -> Result<(&str, Vec<u8>), String> {
     pem::decode_vec(pem).map_err(|error| format!("is not a key in PEM: {error}"))
 }
 
+/// Checks what deriving the key from the password takes.
+fn check_cost(encryption: &EncryptionScheme) -> Result<(), String> {
+    /// The most that [RFC 8018](https://www.rfc-editor.org/rfc/rfc8018#section-4.2) suggests.
+    const MAX_ITERATIONS: u32 = 10_000_000;
+    match encryption.pbes2().map(|parameters| &parameters.kdf) {
+        Some(Kdf::Scrypt(scrypt)) => {
+            let (r, p) = (scrypt.block_size.into(), scrypt.parallelization.into());
+            Cost { n: scrypt.cost_parameter, r, p }.checked().map(|_| ())
+        }
+        Some(Kdf::Pbkdf2(pbkdf2)) if pbkdf2.iteration_count > MAX_ITERATIONS => {
+            let count = pbkdf2.iteration_count;
+            Err(format!("is encrypted with {count} iterations, more than {MAX_ITERATIONS}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn check_curve(curve: Option<ObjectIdentifier>) -> Result<(), String> {
     const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
     match curve {
@@ -257,6 +278,48 @@ mod tests {
         );
         assert!(key.public_key().made(&key.sign(b"\x72"), b"\x72"));
         assert!(!key.public_key().made(&key.sign(b"\x72"), b"\x73"));
+    }
+
+    /// Deriving the key would take a terabyte, or hours.
+    #[test]
+    fn an_expensive_encryption_is_refused() {
+        use pkcs8::{
+            EncryptedPrivateKeyInfo, LineEnding,
+            der::{Encode, asn1::OctetStringRef},
+            pkcs5::pbes2::{self, Pbkdf2Params, Pbkdf2Prf, Salt, ScryptParams},
+        };
+        let salt = Salt::new([0; 8]).unwrap();
+        let scrypt = |cost_parameter| {
+            Kdf::Scrypt(ScryptParams {
+                salt,
+                cost_parameter,
+                block_size: 8,
+                parallelization: 1,
+                key_length: None,
+            })
+        };
+        let pbkdf2 = Pbkdf2Params {
+            salt,
+            iteration_count: u32::MAX,
+            key_length: None,
+            prf: Pbkdf2Prf::HmacWithSha256,
+        };
+        for (kdf, reason) in [
+            (scrypt(1 << 40), "is encrypted in a way that takes 1125899906842624 bytes of memory"),
+            (scrypt(0), "is encrypted with parameters that scrypt refuses: 0, 8, 1"),
+            (scrypt(1 << 4), "the password is wrong"),
+            (Kdf::Pbkdf2(pbkdf2), "is encrypted with 4294967295 iterations, more than 10000000"),
+        ] {
+            let encryption = pbes2::EncryptionScheme::Aes256Cbc { iv: [0; 16] };
+            let key = EncryptedPrivateKeyInfo {
+                encryption_algorithm: pbes2::Parameters { kdf, encryption }.into(),
+                encrypted_data: OctetStringRef::new(&[0; 16]).unwrap(),
+            };
+            let der = key.to_der().unwrap();
+            let pem = pem::encode_string("ENCRYPTED PRIVATE KEY", LineEnding::LF, &der).unwrap();
+            let error = PrivateKey::from_pem(pem.as_bytes(), Some(b"hello")).unwrap_err();
+            assert!(error.to_string().contains(reason), "{error}");
+        }
     }
 
     /// The point of order 1 accepts one signature of all bytes, unless signatures are strict.
