@@ -96,19 +96,21 @@ impl ImageLayout {
         Ok(image.digest)
     }
 
-    /// Sets an annotation of each entry of the index with this digest. A manifest that is only part
-    /// of an index has no entry.
+    /// Sets an annotation of each entry of the index with this digest, or removes it if the value is
+    /// `None`. A manifest that is only part of an index has no entry.
     ///
     /// # Errors
     ///
     /// As [`ImageLayout::append`].
-    pub fn annotate(&mut self, digest: Digest, key: &str, value: &str) -> Result<()> {
+    pub fn annotate(&mut self, digest: Digest, key: &str, value: Option<&str>) -> Result<()> {
         let (dir, write) = (self.folder()?.to_owned(), self.write);
         let edit = |entry: &Descriptor| {
             let mut new = entry.clone();
-            let is_new =
-                new.annotations.insert(key.to_owned(), value.to_owned()).as_deref() != Some(value);
-            Ok(match entry.digest == digest && is_new {
+            let old = match value {
+                Some(value) => new.annotations.insert(key.to_owned(), value.to_owned()),
+                None => new.annotations.remove(key),
+            };
+            Ok(match entry.digest == digest && old.as_deref() != value {
                 true => Edit::Replace(json::to_raw(&new)),
                 false => Edit::Keep,
             })

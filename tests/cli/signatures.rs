@@ -254,6 +254,26 @@ fn edit_index(room: &Room, change: impl FnOnce(&mut Vec<Value>)) {
     fs::write(&file, index.to_string()).unwrap();
 }
 
+/// The blob of a signature that was detached stays, and is not one that cosign saved.
+#[test]
+fn a_detached_signature_does_not_count() {
+    let room = room();
+    edit_index(&room, |entries| {
+        entries[0].as_object_mut().unwrap().remove("platform");
+    });
+    let first = did(&room, "sign image --key key.pem");
+    let second = did(&room, "sign image --key cosign.key --password-file password");
+    let verify = "verify-signature image --key key.pub";
+    did(&room, verify);
+    did(&room, &format!("detach image {first}"));
+    did(&room, &format!("detach image {second}"));
+    fails(&room, verify, "lists what is attached to it");
+    edit_index(&room, |entries| {
+        let name = json!({ "org.opencontainers.image.ref.name": "1.0" });
+        assert_eq!((entries.len(), &entries[0]["annotations"]), (1, &name));
+    });
+}
+
 /// Adds a blob to the layout, which nothing names.
 fn add_blob(room: &Room, bytes: &str) -> String {
     fs::write(room.path("blob"), bytes).unwrap();

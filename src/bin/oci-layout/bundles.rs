@@ -23,6 +23,9 @@ const MAX_MANIFEST: u64 = 4 << 20;
 /// The beginning of the media types of bundles, of all versions.
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 
+/// The annotation in the index of a layout by which `cosign verify --local-image` finds the image.
+pub(crate) const COSIGN_IMAGE: (&str, &str) = ("kind", "dev.cosignproject.cosign/image");
+
 /// The annotation with the type of a bundle's predicate. It is not signed, and only saves reading
 /// bundles of other types.
 const PREDICATE_TYPE: &str = "dev.sigstore.bundle.predicateType";
@@ -84,12 +87,17 @@ pub(crate) fn each_bundle(
     Ok(())
 }
 
+/// Whether the artifact is a bundle, by its type.
+pub(crate) fn is_bundle(artifact: &Descriptor) -> bool {
+    artifact.artifact_type.as_deref().is_some_and(|kind| kind.starts_with(BUNDLE))
+}
+
 /// The artifacts that may have bundles. An index has none of its own.
 fn listed(place: &Place<'_>, subject: Digest) -> Result<Vec<Descriptor>> {
     // The lists of cosign for registries without the API for referrers have the type of the
     // configuration instead of the artifact type.
     let may_be = |artifact: &Descriptor| match artifact.artifact_type.as_deref() {
-        Some(kind) => kind.starts_with(BUNDLE) || kind == MediaType::EMPTY.as_str(),
+        Some(kind) => is_bundle(artifact) || kind == MediaType::EMPTY.as_str(),
         None => true,
     };
     let mut listed = place.referrers(subject)?;
@@ -104,11 +112,10 @@ fn saved_by_cosign(
     listed: &[Descriptor],
 ) -> Result<Vec<Descriptor>> {
     // Our own layouts list their artifacts, and a blob may be one that was detached. `sign` sets the
-    // first kind too, but images have a platform there.
-    let is_saved = |entry: &Descriptor| match entry.annotations.get("kind").map(String::as_str) {
-        Some("dev.cosignproject.cosign/image") => {
-            entry.media_type.is_manifest() && entry.platform.is_none()
-        }
+    // first kind too, but most images have a platform there, and `detach` removes it again.
+    let (key, image) = COSIGN_IMAGE;
+    let is_saved = |entry: &Descriptor| match entry.annotations.get(key).map(String::as_str) {
+        Some(kind) if kind == image => entry.media_type.is_manifest() && entry.platform.is_none(),
         Some("dev.cosignproject.cosign/imageIndex") => true,
         _ => false,
     };

@@ -19,6 +19,7 @@ use crate::attached::by_digest;
 use crate::{
     args::{self, LayoutTag},
     attached::{MAX_REFERRERS, Place, attach, in_place},
+    bundles::{COSIGN_IMAGE, is_bundle},
     edit::open_layout,
     errors,
     image_arg::{ImageArg, WholeImage},
@@ -276,6 +277,16 @@ impl Detach {
                 }
             }
             say(format_args!("detached {}", artifact.digest));
+        }
+        // The image is no longer signed.
+        let (gone, left): (Vec<_>, Vec<_>) =
+            attached.iter().filter(|artifact| is_bundle(artifact)).partition(is_chosen);
+        match &self.image.image {
+            ImageArg::Layout(LayoutTag { layout, .. }) if !gone.is_empty() && left.is_empty() => {
+                let mut layout = open_layout(layout, self.write, trust)?;
+                layout.annotate(subject.digest, COSIGN_IMAGE.0, None)?;
+            }
+            _ => {}
         }
         if !attached.iter().any(|artifact| is_chosen(&artifact)) {
             say("no artifact of this type is attached to the image");

@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::{
     args::LayoutTag,
     attached::attach,
-    bundles::{MAX_BUNDLE, key_error, read_key},
+    bundles::{COSIGN_IMAGE, MAX_BUNDLE, key_error, read_key},
     edit::open_layout,
     errors,
     image_arg::{ImageArg, WholeImage},
@@ -74,9 +74,6 @@ pub(crate) struct Sign {
     write: WriteArgs,
 }
 
-/// The annotation in the index of a layout by which `cosign verify --local-image` finds the image.
-const COSIGN_IMAGE: (&str, &str) = ("kind", "dev.cosignproject.cosign/image");
-
 impl Sign {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
         let streams = [&self.password_file, &self.predicate, &self.statement];
@@ -101,7 +98,8 @@ impl Sign {
         match &self.image.image {
             ImageArg::Layout(LayoutTag { layout, .. }) => {
                 let (key, value) = COSIGN_IMAGE;
-                open_layout(layout, self.write, trust)?.annotate(subject.digest, key, value)?;
+                let mut layout = open_layout(layout, self.write, trust)?;
+                layout.annotate(subject.digest, key, Some(value))?;
             }
             #[cfg(feature = "registry")]
             ImageArg::Registry(_) => {}
