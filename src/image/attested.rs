@@ -16,7 +16,7 @@ use crate::{
 impl Image {
     /// The image with attestations about one of its manifests, in the form of BuildKit, as
     /// [`attestation_manifest`] makes them. An image that is not an index becomes one. The names
-    /// stay.
+    /// stay, but not the annotation `kind` of cosign, because the new index is not signed.
     ///
     /// # Errors
     ///
@@ -28,27 +28,25 @@ impl Image {
         predicates: impl IntoIterator<Item = (&'a str, Value)>,
     ) -> Result<Self> {
         let attestation = attestation_manifest(about, predicates)?;
+        let mut unsigned = self.clone();
+        unsigned.descriptor.annotations.remove("kind");
         if !self.descriptor().media_type.is_index() {
-            let members = [self.clone().without_names(), attestation];
+            let Self { descriptor, names, warnings, .. } = unsigned.clone();
+            let members = [unsigned.without_names(), attestation];
             let mut index = Self::from(image_index(members, json!({}))?);
-            index.descriptor.annotations.clone_from(&self.descriptor.annotations);
-            return Ok(Self {
-                names: self.names.clone(),
-                warnings: self.warnings.clone(),
-                ..index
-            });
+            index.descriptor.annotations = descriptor.annotations;
+            return Ok(Self { names, warnings, ..index });
         }
         let mut index: Index = self.read(self.descriptor())?;
         if index.manifests.iter().any(|known| known.digest == attestation.digest()) {
             return Ok(self.clone());
         }
         index.manifests.push(attestation.descriptor);
-        let (descriptor, bytes) = changed_index(self.descriptor(), index);
-        let old = self.digest();
-        let mut blobs = self.blobs.clone();
-        blobs.retain(|blob| blob.descriptor().digest != old);
+        let (descriptor, bytes) = changed_index(&unsigned.descriptor, index);
+        let mut blobs = std::mem::take(&mut unsigned.blobs);
+        blobs.retain(|blob| blob.descriptor().digest != self.digest());
         blobs.extend(attestation.blobs);
         blobs.push(Arc::new(bytes));
-        Ok(Self { descriptor, blobs, ..self.clone() })
+        Ok(Self { descriptor, blobs, ..unsigned })
     }
 }

@@ -4,7 +4,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::cli::room::{Room, Run};
+use crate::cli::{
+    room::{Room, Run},
+    signatures::KEYS,
+};
 
 const BILL: &str = "application/vnd.cyclonedx+json";
 
@@ -112,6 +115,30 @@ fn attestations_are_in_the_index() {
         "attach two:1.0 app --type a/b --buildkit --platform linux/amd64",
         "file \"app\": expected value at line 1 column 1",
     );
+}
+
+/// The image becomes another one, whether or not it has a name, and is not signed then.
+#[test]
+fn an_attestation_replaces_the_image() {
+    let room = room();
+    room.ok("build -f app:/bin/app -o nameless");
+    fs::write(room.path("key.pem"), KEYS[2].1).unwrap();
+    for image in ["image:1.0", "nameless"] {
+        let layout = image.trim_end_matches(":1.0");
+        room.did(&format!("sign {image} --key key.pem"));
+        let attach = format!("attach {image} bill.json --buildkit --type https://example.com/");
+        for kind in ["one", "two", "two"] {
+            let digest = room.ok(&format!("{attach}{kind}"));
+            assert_eq!(room.ok(&format!("digest {layout}")), digest, "{image} {kind}");
+        }
+        let index = fs::read(room.path(layout).join("index.json")).unwrap();
+        let index: Value = serde_json::from_slice(&index).unwrap();
+        let entries = index["manifests"].as_array().unwrap();
+        let signatures = entries.iter().filter(|entry| entry["artifactType"].is_string());
+        assert_eq!(signatures.count() + 1, entries.len(), "{index}");
+        assert_eq!(entries[0]["annotations"]["kind"], Value::Null, "{index}");
+        assert_eq!(room.ok(&format!("verify {layout}")), "");
+    }
 }
 
 #[test]

@@ -106,8 +106,8 @@ impl Attach {
     /// Replaces the image by one with an attestation in its index.
     fn attest(self, pool: &Pool, trust: &Trust) -> Result<()> {
         let WholeImage { image, platform, registries } = &self.image;
-        let layout = match image {
-            ImageArg::Layout(LayoutTag { layout, .. }) => layout,
+        let (layout, tag) = match image {
+            ImageArg::Layout(LayoutTag { layout, tag }) => (layout, tag),
             #[cfg(feature = "registry")]
             ImageArg::Registry(_) => {
                 let reason = "with --buildkit needs a layout, because the image becomes another one: \
@@ -124,9 +124,15 @@ impl Attach {
         let predicates: Vec<_> = predicates.collect::<Result<_>>()?;
         // The image stays as it is until it is replaced.
         let about = image.open(platform.as_ref(), registries, trust)?.descriptor().clone();
-        let attested = image.whole(registries, trust)?.attested(&about, predicates)?;
+        let old = image.whole(registries, trust)?;
+        let attested = old.attested(&about, predicates)?;
         let digest = attested.digest();
-        open_layout(layout, self.write, trust)?.append([attested], pool)?;
+        if digest != old.digest() {
+            let mut layout = open_layout(layout, self.write, trust)?;
+            layout.replace(tag.as_deref(), attested, pool)?;
+            // The new index is not signed.
+            layout.annotate(digest, COSIGN_IMAGE.0, None)?;
+        }
         print(digest)
     }
 }
