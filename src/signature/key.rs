@@ -80,7 +80,7 @@ impl PrivateKey {
 
     /// Whether the PEM is of an encrypted key, which needs a password.
     pub fn is_encrypted(pem: &[u8]) -> bool {
-        pem::decode_label(pem).is_ok_and(|label| label.starts_with("ENCRYPTED "))
+        pem::decode_label(key_of(pem)).is_ok_and(|label| label.starts_with("ENCRYPTED "))
     }
 
     fn from_der(der: &[u8]) -> Result<Self, String> {
@@ -212,9 +212,21 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// The label and the bytes of the first PEM document in a file.
+/// The label and the bytes of the PEM of a key.
 fn decoded(pem: &[u8]) -> Result<(&str, Vec<u8>), String> {
-    pem::decode_vec(pem).map_err(|error| format!("is not a key in PEM: {error}"))
+    pem::decode_vec(key_of(pem)).map_err(|error| format!("is not a key in PEM: {error}"))
+}
+
+/// The PEM after the parameters of a curve, which `openssl ecparam -genkey` writes first.
+fn key_of(pem: &[u8]) -> &[u8] {
+    const PARAMETERS: [&[u8]; 2] =
+        [b"-----BEGIN EC PARAMETERS-----", b"-----END EC PARAMETERS-----"];
+    let [begin, end] = PARAMETERS;
+    let at = pem.windows(end.len()).position(|text| text == end);
+    match at.filter(|_| pem.trim_ascii_start().starts_with(begin)) {
+        Some(at) => pem[at + end.len()..].trim_ascii_start(),
+        None => pem,
+    }
 }
 
 /// Checks what deriving the key from the password takes.
@@ -278,6 +290,23 @@ mod tests {
         );
         assert!(key.public_key().made(&key.sign(b"\x72"), b"\x72"));
         assert!(!key.public_key().made(&key.sign(b"\x72"), b"\x73"));
+    }
+
+    /// What `openssl ecparam -name prime256v1 -genkey` writes: the parameters, and the key.
+    #[test]
+    fn the_parameters_of_a_curve_are_skipped() {
+        let pem = "-----BEGIN EC PARAMETERS-----\n\
+            BggqhkjOPQMBBw==\n\
+            -----END EC PARAMETERS-----\n\
+            -----BEGIN EC PRIVATE KEY-----\n\
+            MHcCAQEEIPM7TP+gGAI4wxwsN5PnY1HHeJQzL1ek1Z83b+qZCKVWoAoGCCqGSM49\n\
+            AwEHoUQDQgAEUrHtRvrXnWIob9EO/so0QSgAKgdFN0Y0JYGMMDhQ9wlRSh4IR7K/\n\
+            fIr1P6N93aoE8f2GwNN2sr3cTB9Hnor2xQ==\n\
+            -----END EC PRIVATE KEY-----\n";
+        let error = PrivateKey::from_pem(pem.as_bytes(), None).unwrap_err().to_string();
+        assert!(error.contains("is in the format SEC1: convert it with `openssl"), "{error}");
+        let error = PublicKey::from_pem(pem.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("is a private key: take"), "{error}");
     }
 
     /// Deriving the key would take a terabyte, or hours.
