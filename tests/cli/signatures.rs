@@ -374,7 +374,12 @@ fn passwords_come_from_files_or_standard_input() {
     fails(
         &room,
         &format!("{sign} --password-file - --predicate - --predicate-type a:b"),
-        "standard input: is given twice: use a file for the password",
+        "standard input: is given twice: use files, and standard input for one of them",
+    );
+    fails(
+        &room,
+        "sign image --key - --password-file -",
+        "standard input: is given twice: use files, and standard input for one of them",
     );
     let from_file = did(&room, &format!("{sign} --password-file password"));
     for input in ["hello", "hello\n", "hello\r\n"] {

@@ -256,15 +256,16 @@ fn a_helper_gets_what_crane_gives_it() {
 
 /// What a user sees on a terminal who types a line for each question, and the end of the program.
 const TERMINAL: &str = r#"
-import os, pty, sys
+import json, os, pty, sys
+answers, *command = sys.argv[1:]
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execv(sys.argv[1], sys.argv[1:])
+    os.execv(command[0], command)
 shown = b""
-for question, answer in [(b"User name: ", b"me\n"), (b"Password: ", b"secrex\x7ft\n")]:
-    while not shown.endswith(question):
+for question, answer in json.loads(answers):
+    while not shown.endswith(question.encode()):
         shown += os.read(terminal, 1)
-    os.write(terminal, answer)
+    os.write(terminal, answer.encode())
 try:
     while more := os.read(terminal, 1000):
         shown += more
@@ -281,7 +282,9 @@ fn a_terminal_asks_and_hides_the_password() {
     let address = &registry.address;
     let program = env!("CARGO_BIN_EXE_oci-layout");
     let mut python = tool("python3");
-    python.args(["-c", TERMINAL, program, "login", address]).env("DOCKER_CONFIG", home.path());
+    let answers = json!([["User name: ", "me\n"], ["Password: ", "secrex\u{7f}t\n"]]).to_string();
+    python.args(["-c", TERMINAL, &answers, program, "login", address]);
+    python.env("DOCKER_CONFIG", home.path());
     let file = home.path().join("config.json");
     assert_eq!(
         run(&mut python),
@@ -296,6 +299,19 @@ fn a_terminal_asks_and_hides_the_password() {
     let said = alone.output().unwrap();
     assert!(!said.status.success());
     assert!(String::from_utf8_lossy(&said.stderr).contains("--password-stdin"), "{said:?}");
+}
+
+#[test]
+fn the_password_of_a_key_is_not_shown() {
+    let dir = TempDir::new().unwrap();
+    let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/library/signature/cosign.key");
+    image_layout(dir.path(), [hello(dir.path(), "hello", "linux/amd64")], json!({})).unwrap();
+    let mut python = tool("python3");
+    let answers = json!([["Password: ", "hellx\u{7f}o\n"]]).to_string();
+    python.args(["-c", TERMINAL, &answers, env!("CARGO_BIN_EXE_oci-layout"), "sign"]);
+    python.arg(dir.path()).args(["--key", key, "--password-file", "-"]);
+    let shown = run(&mut python);
+    assert!(shown.starts_with("Password: \nsigned sha256:"), "{shown}");
 }
 
 #[test]

@@ -43,7 +43,6 @@ mod output;
 mod package_args;
 mod plan_layers;
 mod progress;
-#[cfg(feature = "registry")]
 mod prompt;
 #[cfg(feature = "registry")]
 mod pull;

@@ -11,6 +11,7 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use crate::errors;
 
 /// Asks for a line of text.
+#[cfg(feature = "registry")]
 pub(crate) fn line(question: &str) -> Result<String> {
     ask(|terminal| {
         write!(terminal, "{question}")?;
@@ -41,9 +42,9 @@ pub(crate) fn secret(question: &str) -> Result<String> {
 fn ask(answer: impl FnOnce(&mut File) -> io::Result<String>) -> Result<String> {
     let terminal = File::options().read(true).write(true).open("/dev/tty");
     let mut terminal = terminal.map_err(|_| {
-        let reason =
-            "it needs a terminal to ask for the password: use --username and --password-stdin";
-        errors::invalid("login", reason)
+        let reason = "there is no terminal to ask for it: give it in a file, or to login with \
+                      --username and --password-stdin";
+        errors::invalid("password", reason)
     })?;
     answer(&mut terminal).map_err(errors::read("/dev/tty"))
 }

@@ -1,6 +1,7 @@
 //! `sign`: a signature of an image, or a signed statement about it.
 
 use std::{
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -23,6 +24,7 @@ use crate::{
     input::{is_standard_input, read_input},
     names::root,
     out::{print, say},
+    prompt,
     trust::Trust,
     write_args::WriteArgs,
 };
@@ -77,8 +79,9 @@ pub(crate) struct Sign {
 impl Sign {
     pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<()> {
         let streams = [&self.password_file, &self.predicate, &self.statement];
-        if streams.into_iter().flatten().filter(|file| is_standard_input(file)).count() > 1 {
-            let reason = "is given twice: use a file for the password";
+        let files = streams.into_iter().flatten().chain([&self.key]);
+        if files.filter(|file| is_standard_input(file)).count() > 1 {
+            let reason = "is given twice: use files, and standard input for one of them";
             return Err(errors::invalid("standard input", reason));
         }
         let key = private_key(&self.key, self.password_file.as_deref())?;
@@ -134,8 +137,11 @@ fn private_key(file: &Path, password: Option<&Path>) -> Result<PrivateKey> {
     PrivateKey::from_pem(&pem, password.as_deref()).map_err(key_error(file))
 }
 
-/// The contents of the file, without the end of the line.
+/// The contents of the file, without the end of the line. A terminal does not show the password.
 fn read_password(file: &Path) -> Result<Vec<u8>> {
+    if is_standard_input(file) && io::stdin().is_terminal() {
+        return prompt::secret("Password: ").map(String::into_bytes);
+    }
     let mut password = read_input(file, 64 << 10, "it is no password")?;
     for end in [b'\n', b'\r'] {
         if password.last() == Some(&end) {
