@@ -1,5 +1,10 @@
 # Nix for one user, who is not root. The entry point is a shell.
-{ lib, pkgs, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
   inherit (lib) mkDefault;
   bash = "${pkgs.bashInteractive}/bin/bash";
@@ -9,7 +14,7 @@ in
 {
   image = {
     name = mkDefault "nix";
-    tag = mkDefault (pkgs.nix.version or "latest");
+    tag = mkDefault (config.nix.package.version or "latest");
     user = "nix";
     workingDir = mkDefault "/home/nix";
     entrypoint = mkDefault [ bash ];

@@ -1,5 +1,6 @@
 # What evaluation decides, as true statements.
 {
+  functionsWith,
   lib,
   make,
   named,
@@ -187,6 +188,19 @@ in
     "init"
   ];
   override = (few.override { modules = [ { image.name = "other"; } ]; }).imageName == "other";
+  the-tag-of-the-ready-nix-is-that-of-its-package =
+    let
+      git = pkgs.hello;
+      cacert = pkgs.hello;
+      withGit = functionsWith {
+        pkgs = pkgs // {
+          inherit git cacert;
+        };
+      };
+    in
+    (withGit.images.nix.override (old: {
+      modules = old.modules ++ [ { nix.package = pkgs.hello; } ];
+    })).imageTag == pkgs.hello.version;
   flavours =
     let
       image = named {
