@@ -4,7 +4,9 @@
 
   The result is that of `ociBuildImage`, with these further attributes: `config` and `options`, the values and declarations
   of the options; `init`, the package with the program that starts the services, or `null` if no such program is needed;
-  and `flavours`, the variants that `image.flavours` describes.
+  and `flavours`, the variants that `image.flavours` describes. A variant is the result of the call with one
+  more module, that of the flavour, and its `override` repeats this call. Its own `flavours` have both names in their tags,
+  as in `1.0-debug-loud`.
 
   # Arguments
 
@@ -20,6 +22,7 @@
   ```
 */
 {
+  arguments,
   hostSystem,
   lib,
   nixpkgsLib,
@@ -31,15 +34,15 @@
   services,
   storeName,
 }:
-{
-  modules,
-  specialArgs ? { },
-  nixos ? null,
-}:
 let
-  # `suffix` is that of a flavour.
-  imageOf =
-    { suffix, modules }:
+  # `suffix` is that of the flavour.
+  imageWith =
+    suffix:
+    {
+      modules,
+      specialArgs ? { },
+      nixos ? null,
+    }:
     let
       # With NixOS, the modules are its modules, and the image takes over what they add.
       nixosModules = [
@@ -152,8 +155,8 @@ let
           imageTag = builtins.head tags;
           flavours = builtins.mapAttrs (
             name: module:
-            imageOf {
-              suffix = "-${name}";
+            lib.makeOverridable (arguments.checked "ociMakeImage" (imageWith "${suffix}-${name}")) {
+              inherit nixos specialArgs;
               modules = modules ++ [ module ];
             }
           ) image.flavours;
@@ -162,7 +165,4 @@ let
     in
     checked layout;
 in
-imageOf {
-  suffix = "";
-  inherit modules;
-}
+imageWith ""

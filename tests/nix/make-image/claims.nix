@@ -230,7 +230,29 @@ in
     && debug.imageTag == "1-debug"
     && lib.all (layer: builtins.elem layer (layers debug)) (layers image)
     && builtins.length debug.layers > builtins.length image.layers
-    && lib.last (configOf debug).Entrypoint == "/x";
+    && lib.last (configOf debug).Entrypoint == "/x"
+    # A flavour of a flavour is a third image.
+    &&
+      builtins.attrNames debug.flavours.other.manifests == [
+        "box:1-debug-other"
+        "box:1.0-debug-other"
+      ]
+    && builtins.elem "KIND=other" (configOf debug.flavours.other).Env
+    && lib.last (configOf debug.flavours.other).Entrypoint == "/x";
+  a-flavour-has-the-override-of-the-call =
+    let
+      image = named { image.flavours.other.image.environment.KIND = "other"; };
+      changed = image.flavours.other.override (old: {
+        modules = old.modules ++ [ { image.environment.MORE = "more"; } ];
+      });
+      again = changed.override { modules = [ { image.name = "again"; } ]; };
+    in
+    changed.imageTag == "latest-other"
+    && lib.all (variable: builtins.elem variable (configOf changed).Env) [
+      "KIND=other"
+      "MORE=more"
+    ]
+    && builtins.attrNames again.manifests == [ "again:latest-other" ];
 
   # The first process.
   one-service-is-the-first-process =

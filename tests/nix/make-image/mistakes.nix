@@ -37,6 +37,9 @@ in
       image.name = "a";
     };
   }) "oci-layout: ociMakeImage: modules: expected a list, found a set";
+  tag-of-a-flavour =
+    mistake ((named { image.flavours.other = { }; }).flavours.other.override { tag = "1"; })
+      "oci-layout: ociMakeImage: unknown argument \"tag\"; set image.name, image.tag and so on in a module";
   assertions = mistake (named {
     assertions = [
       {
