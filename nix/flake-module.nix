@@ -117,7 +117,19 @@ in
             imageTag = builtins.head tags;
           };
         };
-      layouts = lib.concatMapAttrs (
+      # Merges sets of `{ source; value; }` to one of values. Otherwise one source would silently replace another.
+      disjoint =
+        kind:
+        lib.zipAttrsWith (
+          attribute: found:
+          if builtins.length found == 1 then
+            (builtins.head found).value
+          else
+            throw "oci.containers: ${
+              lib.concatMapStringsSep " and " (one: one.source) found
+            } define the same ${kind} ${attribute}; rename one of them"
+        );
+      imagesOf =
         name: container:
         let
           image = local.ociMakeImage { modules = container.allModules; };
@@ -126,14 +138,48 @@ in
             let
               of = image: image.flavours.${flavour};
             in
-            lib.nameValuePair "oci-${name}-${flavour}" (layout name of (of image) "-${flavour}");
+            {
+              "oci-${name}-${flavour}" = {
+                source = "${name}.flavours.${flavour}";
+                value = layout name of (of image) "-${flavour}";
+              };
+            };
+        in
+        [
+          {
+            "oci-${name}" = {
+              source = name;
+              value = layout name (image: image) image "";
+            };
+          }
+        ]
+        # Only flavours that the container declares become packages: evaluating its modules for their names could need
+        # these packages.
+        ++ lib.mapAttrsToList ofFlavour container.flavours;
+      layouts = disjoint "package" (lib.concatLists (lib.mapAttrsToList imagesOf config.oci.containers));
+      appsOf =
+        package: layout:
+        let
+          name = lib.removePrefix "oci-" package;
+          app = program: description: {
+            source = package;
+            value = {
+              inherit program;
+              meta = { inherit description; };
+            };
+          };
+          toPodman = app layout.copyToPodman "Copies the image ${name} to the storage of podman";
         in
         {
-          "oci-${name}" = layout name (image: image) image "";
-        }
-        # Modules can depend on packages of the flake, so that their flavours have no names here.
-        // lib.mapAttrs' ofFlavour container.flavours
-      ) config.oci.containers;
+          # Without this app, `nix run .#oci-NAME` would look for a program in the layout.
+          ${package} = toPodman;
+          "oci-copyToPodman-${name}" = toPodman;
+          "oci-copyToDockerDaemon-${name}" =
+            app layout.copyToDockerDaemon "Copies the image ${name} to the Docker daemon";
+          "oci-copyToRegistry-${name}" =
+            app layout.copyToRegistry "Copies the image ${name} to a registry by skopeo";
+          "oci-push-${name}" = app layout.push "Pushes the image ${name} to a registry";
+        };
     in
     {
       options.oci = {
@@ -153,27 +199,7 @@ in
 
       config = {
         packages = layouts;
-        apps = lib.concatMapAttrs (
-          package: layout:
-          let
-            name = lib.removePrefix "oci-" package;
-            app = program: description: {
-              inherit program;
-              meta = { inherit description; };
-            };
-            toPodman = app layout.copyToPodman "Copies the image ${name} to the storage of podman";
-          in
-          {
-            # Without this app, `nix run .#oci-NAME` would look for a program in the layout.
-            ${package} = toPodman;
-            "oci-copyToPodman-${name}" = toPodman;
-            "oci-copyToDockerDaemon-${name}" =
-              app layout.copyToDockerDaemon "Copies the image ${name} to the Docker daemon";
-            "oci-copyToRegistry-${name}" =
-              app layout.copyToRegistry "Copies the image ${name} to a registry by skopeo";
-            "oci-push-${name}" = app layout.push "Pushes the image ${name} to a registry";
-          }
-        ) layouts;
+        apps = disjoint "app" (lib.mapAttrsToList appsOf layouts);
         checks = lib.mapAttrs (_: layout: local.ociVerify { inherit layout; }) layouts;
       };
     }

@@ -90,6 +90,7 @@ fn with_the_real_lib_and_flake_parts() {
     containers.a_debug_image_waits();
     containers.images_of_darwin_have_packages_of_linux();
     containers.mistakes_have_their_sentences();
+    containers.no_output_replaces_another();
     containers.the_template_is_as_good();
     containers.the_guide_is_as_good();
     containers.the_page_on_migration_is_as_good();
@@ -390,12 +391,35 @@ impl Module {
                  bad = {container}; }}; }}; }}"
             );
             fs::write(containers, module).unwrap();
-            let mut eval =
-                self.nix(&["eval", "--raw"], "containers#packages.x86_64-linux.oci-bad.drvPath");
-            let output = eval.stdin(Stdio::null()).output().unwrap();
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(!output.status.success() && said.contains(sentence), "{container}: {said}");
+            self.refuses("packages.x86_64-linux.oci-bad.drvPath", sentence);
         }
+    }
+
+    #[track_caller]
+    fn refuses(&self, output: &str, sentence: &str) {
+        let mut eval = self.nix(&["eval", "--raw"], &format!("containers#{output}"));
+        let output = eval.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(sentence), "{said}");
+    }
+
+    fn no_output_replaces_another(&self) {
+        let module = "{ perSystem = { pkgs, ... }: { oci.containers = builtins.mapAttrs (_: it: \
+                      { package = pkgs.hello; } // it) { web.flavours.debug = { }; web-debug = { }; \
+                      push-web = { }; }; }; }";
+        fs::write(self.flakes.folder("containers/containers.nix"), module).unwrap();
+        self.refuses(
+            "packages.x86_64-linux.oci-web-debug.drvPath",
+            "oci.containers: web.flavours.debug and web-debug define the same package \
+             oci-web-debug; rename one of them",
+        );
+        self.refuses(
+            "apps.x86_64-linux.oci-push-web.program",
+            "oci.containers: oci-push-web and oci-web define the same app oci-push-web; rename one \
+             of them",
+        );
+        let other = self.evaluate("packages.x86_64-linux.oci-web.drvPath");
+        assert!(other.as_str().unwrap().ends_with("-oci-web.drv"), "{other}");
     }
 
     fn the_template_is_as_good(&self) {
