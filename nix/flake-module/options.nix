@@ -306,7 +306,8 @@ in
       default = false;
       description = ''
         Whether the image is for finding faults, which is usually a flavour: when its program ends, the container reports
-        how, and keeps running so that you can enter it. The image has one more layer than without.
+        how, and keeps running so that you can enter it. The image has one more layer than without. Of `fromImage`, it
+        takes neither the entry point nor the stop signal: set `entrypoint` and `stopSignal` if the base has them.
       '';
     };
 

@@ -135,6 +135,8 @@ let
     closure = map lib.getBin debugPackages;
     without = plain.layers;
   };
+  # `debug.sh` handles this signal. That of a base is unknown here.
+  stopSignal = if container.stopSignal == null then "SIGTERM" else container.stopSignal;
   # One layer above the image without it, whose layers are the same.
   debug = oci.ociBuildImage (
     database
@@ -144,11 +146,13 @@ let
       layers = plain.layers ++ [ tools ];
       maxLayers = builtins.length plain.layers + 3;
       config = config // {
+        StopSignal = stopSignal;
         Entrypoint = [
           "${lib.getBin pkgs.bash}/bin/bash"
           "-c"
           (builtins.readFile ./debug.sh)
           "debug"
+          stopSignal
         ]
         ++ container.entrypoint;
         Env = variables (

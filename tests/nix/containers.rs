@@ -38,36 +38,43 @@ fn every_option_is_described_without_nixpkgs(nix: Nix) {
 fn a_debug_image_says_how_its_program_ended() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/nix/ociMakeImage/debug.sh");
     let script = fs::read_to_string(script).unwrap();
-    for shell in [&["bash"][..], &["busybox", "sh"]] {
-        let ends = |program: &str| {
+    // Only bash lets a program in the background handle SIGQUIT.
+    for (shell, signals) in
+        [(&["bash"][..], &["TERM", "QUIT"][..]), (&["busybox", "sh"], &["TERM"])]
+    {
+        let ends = |signal: &str, program: &str| {
             // After printing everything, it waits to be stopped, but only as the first process of a
             // container.
             let mut command = tool("timeout");
             command
-                .args(["--foreground", "--preserve-status", "--signal=TERM", "2"])
+                .args(["--foreground", "--preserve-status", "--signal", signal, "2"])
                 .args(shell)
-                .args(["-c", &script, "debug"]);
+                .args(["-c", &script, "debug", &format!("SIG{signal}")]);
             let output = command.args(["sh", "-c", program]).stdin(Stdio::null()).output().unwrap();
             (String::from_utf8(output.stderr).unwrap(), output.status.code())
         };
-        let (said, status) = ends("exit 7");
+        let last = signals[signals.len() - 1];
+        let (said, status) = ends(last, "exit 7");
         assert!(
             said.contains("debug: sh ended with exit status 7. ") && status == Some(7),
             "{said}{status:?}"
         );
-        let (said, status) = ends("kill -KILL $$");
+        let (said, status) = ends("TERM", "kill -KILL $$");
         assert!(
             said.contains("debug: sh was killed by SIGKILL. ") && status == Some(137),
             "{said}{status:?}"
         );
         // If it is stopped while the program runs, it stops the program, and prints nothing.
-        let (said, status) = ends("trap 'exit 3' TERM; while :; do sleep 0.1; done");
-        assert!(!said.contains("debug:") && status == Some(3), "{said}{status:?}");
+        for signal in signals {
+            let program = format!("trap 'exit 3' {signal}; while :; do sleep 0.1; done");
+            let (said, status) = ends(signal, &program);
+            assert!(!said.contains("debug:") && status == Some(3), "{signal}: {said}{status:?}");
+        }
     }
     let mut reads = Command::new("bash");
     reads.args([
         "-c",
-        "echo given | timeout 1 bash -c \"$0\" debug sh -c 'read line; echo \"got $line\"'; true",
+        "echo given | timeout 1 bash -c \"$0\" debug TERM sh -c 'read line; echo \"got $line\"'; true",
         &script,
     ]);
     assert_eq!(run(reads.stderr(Stdio::null())), "got given\n");

@@ -239,6 +239,21 @@ in
       ]
     && builtins.elem "KIND=other" (configOf debug.flavours.other).Env
     && lib.last (configOf debug.flavours.other).Entrypoint == "/x";
+  a-debug-image-handles-its-stop-signal =
+    let
+      holds =
+        signal: image:
+        (configOf image).StopSignal == signal && builtins.elemAt (configOf image).Entrypoint 4 == signal;
+      debug.image.debug.enable = true;
+    in
+    holds "SIGQUIT" (named {
+      imports = [ debug ];
+      image.stopSignal = "SIGQUIT";
+    })
+    && holds "SIGTERM" (named {
+      imports = [ debug ];
+      image.fromImage = few;
+    });
   a-flavour-has-the-override-of-the-call =
     let
       image = named { image.flavours.other.image.environment.KIND = "other"; };
