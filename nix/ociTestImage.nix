@@ -7,8 +7,9 @@
 
   The script is run by `busybox sh -eu`. It shares the network with the container, and can call these functions:
 
-  - `start [ARGUMENT…]` starts the image. Arguments replace its `Cmd`. The file `log` gets the output. A further start keeps
-    the files of the container; with podman, arguments make a new container, which lacks what is in volumes.
+  - `start [ARGUMENT…]` starts the image. Arguments replace its `Cmd` for this start. The file `log` gets the output. A
+    further start keeps the files of the container; with podman, a start with other arguments makes a new container, which
+    lacks what is in volumes.
   - `eventually COMMAND…` repeats a command until it succeeds, for at most a minute. It fails if the container ends.
   - `stop` sends the image's stop signal, and returns the exit code of the container.
   - `finish` waits until the container ends by itself, and returns its exit code.

@@ -35,11 +35,13 @@ create() {
 
 # Starts the image. Arguments replace its Cmd. Its output is in the file log.
 start() {
-    if [ $# != 0 ]; then
-        # The container cannot change its arguments. Another one begins with its files.
-        podman commit --quiet "$name" "localhost/$name:changed" >/dev/null
+    if [ "$arguments" != 0 ] || [ $# != 0 ]; then
+        # The container cannot change its arguments. Another one begins with its files. The image of a container has the
+        # arguments of the container as its Cmd.
+        podman commit --quiet --change "CMD $cmd" "$name" "localhost/$name:changed" >/dev/null
         podman rm "$name" >/dev/null
         create changed "$@"
+        arguments=$#
     fi
     podman start --attach "$name" >log 2>&1 &
     started=$!
@@ -62,4 +64,8 @@ begin
 trap 'exit 130' INT
 trap 'exit 143' TERM
 copy "localhost/$name:image"
+cmd=$(podman image inspect --format '{{json .Config.Cmd}}' "localhost/$name:image")
+[ "$cmd" != null ] || cmd='[]'
+# The number of arguments of the container.
+arguments=0
 create image

@@ -34,6 +34,46 @@ let
       }
     ];
   };
+  # Each start has its own arguments, or those of the image, and the files as they were.
+  withCmd = oci.ociBuildImage {
+    name = "box";
+    config.Entrypoint = [
+      "${pkgs.busybox}/bin/busybox"
+      "sh"
+      "-c"
+      "printf '%s\\n' \"$*\"; echo $# >> /srv/starts; exit 3"
+      "box"
+    ];
+    config.Cmd = [
+      "of the"
+      "image"
+    ];
+    files = [
+      {
+        destination = "/srv";
+        directory = true;
+      }
+    ];
+  };
+  arguments = ''
+    says() {
+      code=0
+      finish || code=$?
+      test "$code" = 3
+      test "$(cat log)" = "$1"
+    }
+    start
+    says "of the image"
+    start "a  b"
+    says "a  b"
+    start
+    says "of the image"
+    start
+    says "of the image"
+    start a b c
+    says "a b c"
+    test "$(cat "$root/srv/starts" | tr '\n' ' ')" = "2 1 2 2 3 "
+  '';
   failing = script: sentence: {
     inherit sentence;
     test = test server script;
@@ -62,6 +102,8 @@ rec {
       test "$(cat log)" = "a b
       65532"
     '';
+
+    arguments = test withCmd arguments;
 
     # Nothing of the builder is in the container.
     clean = test (sh "env | ${pkgs.busybox}/bin/grep -v '^PATH=\\|^PWD=\\|^SHLVL=' || echo none; echo $$; ls /build 2>&1") ''
@@ -130,14 +172,10 @@ rec {
         stop
         grep -x db log
         grep -x web log
-
-        # Arguments, and the files as they were.
-        start more
-        eventually wget -q -O page http://127.0.0.1:80/
-        stop
       '';
     };
-  podmanFails = test (sh "echo its output; exit 3") "start; finish";
+  # Fails after everything in `arguments`.
+  podmanFails = test withCmd "${arguments}\nstart its output; finish";
 
   bad = {
     fails = failing "start; false" "the test failed";
