@@ -17,7 +17,11 @@
   # Examples
 
   ```nix
-  ociProvenance { image = hello; builderId = "https://example.com/builders/1"; parameters.revision = self.rev; }
+  ociProvenance {
+    image = ociBuildImage { name = "hello"; config.Entrypoint = [ "${hello}/bin/hello" ]; };
+    builderId = "https://example.com/builders/1";
+    parameters.revision = "0b1f6a4";
+  }
   ```
 */
 {

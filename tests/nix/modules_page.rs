@@ -25,8 +25,11 @@ fn all_examples_run() {
     }
 }
 
+/// Runs an image and looks at what it does.
+type Check = fn(&Image);
+
 /// The examples in the order of the page: a text of each, and what it does.
-const EXAMPLES: [(&str, fn(&Image)); 11] = [
+const EXAMPLES: [(&str, Check); 11] = [
     ("image.name = \"hello\"", hello),
     ("image.name = \"empty\"", empty),
     ("image.name = \"nixos\"", accounts),
