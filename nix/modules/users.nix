@@ -150,7 +150,8 @@ in
       };
       directories =
         lib.optionalAttrs (!hasBase) {
-          "/root".mode = "0700";
+          # Everybody reaches a store below it.
+          "/root".mode = if lib.hasPrefix "/root/" builtins.storeDir then "0711" else "0700";
           "/var/empty" = { };
         }
         // lib.optionalAttrs (!isDeclared && !hasBase && !isPredefined) {
