@@ -1,7 +1,7 @@
 /**
   Ready images, from the modules in the folder `nix/images`:
 
-  - `images.nix`: Nix for one user, who is not root, with a shell, the usual programs, Git and certificates.
+  - `images.nix`: Nix for one user other than root, with a shell, the usual programs, Git and certificates.
   - `images.example`: services of `s6.services`.
   - `images.example-systemd`: the same services as units of systemd.
 

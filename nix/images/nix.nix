@@ -1,4 +1,4 @@
-# Nix for one user, who is not root. The entry point is a shell.
+# Nix for one user other than root. The entry point is a shell.
 {
   config,
   lib,

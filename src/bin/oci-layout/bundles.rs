@@ -220,7 +220,7 @@ fn unreadable(error: &Error) -> String {
 
 /// Reads a file with a key.
 pub(crate) fn read_key(file: &Path) -> Result<Vec<u8>> {
-    read_input(file, 1 << 20, "it is no key")
+    read_input(file, 1 << 20, "it is not a key")
 }
 
 /// Names the file in an error about a key.

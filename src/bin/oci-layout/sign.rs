@@ -142,7 +142,7 @@ fn read_password(file: &Path) -> Result<Vec<u8>> {
     if is_standard_input(file) && io::stdin().is_terminal() {
         return prompt::secret("Password: ").map(String::into_bytes);
     }
-    let mut password = read_input(file, 64 << 10, "it is no password")?;
+    let mut password = read_input(file, 64 << 10, "it is not a password")?;
     for end in [b'\n', b'\r'] {
         if password.last() == Some(&end) {
             password.pop();
