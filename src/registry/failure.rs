@@ -144,7 +144,7 @@ impl Failure {
 }
 
 /// Whether there was no response in time.
-pub(crate) fn is_silent(failure: &Failure) -> bool {
+fn is_silent(failure: &Failure) -> bool {
     match failure {
         Failure::Silent => true,
         Failure::Request(error) => error.is_timeout(),
@@ -177,15 +177,20 @@ pub(crate) fn is_about_certificate(alert: AlertDescription) -> bool {
     )
 }
 
-/// Whether a TLS request failed as it does with a server that does not use TLS.
-pub(crate) fn lacks_tls(failure: &Failure) -> bool {
+/// Whether the server uses TLS, after a failed TLS request, or `None` if the failure does not tell.
+///
+/// A lost connection does not: a server without TLS may close it, and so may a server that refuses
+/// a certificate, whose alert is then lost.
+pub(crate) fn shows_tls(failure: &Failure) -> Option<bool> {
     match failure {
+        _ if is_silent(failure) => None,
         Failure::Request(error) => match tls_error(error) {
-            Some(rustls::Error::InvalidMessage(_)) => true,
-            Some(_) => false,
-            None => error.is_connect() || has_broken_off(error),
+            Some(rustls::Error::InvalidMessage(_)) => Some(false),
+            Some(_) => Some(true),
+            None if error.is_connect() || has_broken_off(error) => None,
+            None => Some(true),
         },
-        _ => false,
+        _ => Some(true),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     },
     registry::{
         client::Client,
-        failure::{Failure, Refusal, is_silent, lacks_tls, root},
+        failure::{Failure, Refusal, root, shows_tls},
         network::{Network, Resolver},
         pace::{LeastRate, Pace},
         proxy::Proxies,
@@ -94,19 +94,17 @@ impl Http {
                 let request = self.request(Method::GET, url).build().map_err(Failure::Request)?;
                 self.execute(&self.client, request, limit)
             };
-            match get(root.clone(), patience) {
-                Ok(_) => true,
-                Err(failure) if !is_silent(&failure) => !lacks_tls(&failure),
-                Err(_) => {
-                    let mut plain = root.clone();
-                    plain.set_scheme("http").expect("both schemes have hosts");
-                    // A TLS server responds to this with status 400 or a redirect, if at all.
-                    let answer = get(plain, self.timeout);
-                    !answer.is_ok_and(|answer| {
-                        answer.url().scheme() == "http" && answer.status().as_u16() != 400
-                    })
-                }
-            }
+            let shown =
+                get(root.clone(), patience).map_or_else(|error| shows_tls(&error), |_| Some(true));
+            shown.unwrap_or_else(|| {
+                let mut plain = root.clone();
+                plain.set_scheme("http").expect("both schemes have hosts");
+                // A TLS server responds to this with status 400 or a redirect, if at all.
+                let answer = get(plain, self.timeout);
+                !answer.is_ok_and(|answer| {
+                    answer.url().scheme() == "http" && answer.status().as_u16() != 400
+                })
+            })
         })
     }
 

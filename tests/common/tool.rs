@@ -235,6 +235,8 @@ impl Containerd {
     /// if there are any.
     #[track_caller]
     pub fn run(&self, image: &str, args: &[&str]) -> String {
+        // The ID names the control group, which is not below this containerd's folders.
+        let id = format!("judge-{}", self.server.id());
         let (fifos, runc) = (self.dir.path().join("fifos"), self.dir.path().join("runc"));
         // ctr may lose the end of what a short program writes into its fifo.
         let output = self.dir.path().join("output");
@@ -246,7 +248,7 @@ impl Containerd {
             ["run", "--rm", "--snapshotter", "native", "--log-uri", &log]
                 .iter()
                 .chain(&scratch)
-                .chain(&[image, "judge"])
+                .chain(&[image, &id])
                 .chain(args),
         );
         fs::read_to_string(&output).unwrap()

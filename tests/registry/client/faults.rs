@@ -397,6 +397,44 @@ fn a_registry_without_tls_that_waits() {
     assert_eq!(image.digest(), room.image.digest());
 }
 
+/// A server may close a TLS connection although it uses TLS: one that refuses a certificate does, and
+/// its alert can be lost. Its response to plain HTTP tells.
+#[test]
+fn a_server_that_closes_tls_connections() {
+    use std::io::{Read, Write};
+    let room = Room::new();
+    for (uses_tls, is_found) in [(true, false), (false, true)] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, target) = (listener.local_addr().unwrap(), room.registry.address.clone());
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let mut client = client.unwrap();
+                let mut first = [0];
+                client.read_exact(&mut first).unwrap();
+                // The type of a TLS record with a handshake.
+                if first[0] == 22 {
+                    continue;
+                }
+                if uses_tls {
+                    let _ = client.write_all(b"HTTP/1.1 400 X\r\nContent-Length: 0\r\n\r\n");
+                    continue;
+                }
+                let mut server = std::net::TcpStream::connect(&target).unwrap();
+                server.write_all(&first).unwrap();
+                let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || drop(std::io::copy(&mut from, &mut to)));
+                std::thread::spawn(move || drop(std::io::copy(&mut server, &mut client)));
+            }
+        });
+        let image = client().image(&format!("{address}/a/b:v1").parse().unwrap(), None);
+        assert_eq!(image.is_ok(), is_found, "{:?}", image.err());
+        if let Err(error) = image {
+            let said = error.to_string();
+            assert!(said.contains("cannot connect") && !said.contains("http"), "{said}");
+        }
+    }
+}
+
 /// An address of this machine that is never queried without TLS.
 #[test]
 fn plain_http_requires_an_option() {
