@@ -21,6 +21,8 @@ pub use crate::sbom::{
     package::{OperatingSystem, Package, PackageKind},
 };
 
+use std::path::Path;
+
 use crate::{
     basics::Result, image::PlatformImage, pool::Pool, rootfs::ImageFiles, sbom::catalog::Catalog,
 };
@@ -89,8 +91,17 @@ impl Sbom {
 /// not those of its digest. A file that describes packages and cannot be read is in
 /// [`Sbom::unread`].
 pub fn image_sbom(image: &PlatformImage, pool: &Pool) -> Result<Sbom> {
+    image_sbom_with_store(image, Path::new("/nix/store"), pool)
+}
+
+/// Like [`image_sbom`], for a Nix store that is elsewhere.
+pub(crate) fn image_sbom_with_store(
+    image: &PlatformImage,
+    store: &Path,
+    pool: &Pool,
+) -> Result<Sbom> {
     let files = ImageFiles::of(image, pool)?;
-    let Catalog { operating_system, packages, unread } = Catalog::read(&files)?;
+    let Catalog { operating_system, packages, unread } = Catalog::read(&files, store)?;
     Ok(Sbom {
         image: image.descriptor().digest,
         layers: image.layers().iter().map(|layer| layer.descriptor().digest).collect(),

@@ -34,6 +34,7 @@ mod nix {
     mod reference;
     mod sbom;
     mod scope;
+    mod supply_chain_page;
     mod transport;
     mod units;
     pub(crate) mod versions;

@@ -1,6 +1,10 @@
 //! The bill of materials of an image that Nix builds.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use serde::Deserialize;
 
@@ -30,7 +34,10 @@ use crate::{
 /// [`Error::Write`].
 pub fn sbom(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let image = folder::open_image(attributes.get::<PathBuf>("image")?, &attributes.trust())?;
-    let mut bill = sbom::image_sbom(&PlatformImage::of(&image, None)?, pool)?;
+    // The store of the output, wherever it is.
+    let store = attributes.output().parent().unwrap_or(Path::new("/nix/store"));
+    let image = PlatformImage::of(&image, None)?;
+    let mut bill = sbom::image_sbom_with_store(&image, store, pool)?;
     for (path, reason) in &bill.unread {
         warn(&format!("{path:?} says nothing of packages, because {reason}"));
     }

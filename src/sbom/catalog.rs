@@ -119,11 +119,11 @@ impl Source {
 }
 
 impl Catalog {
-    pub(crate) fn read(files: &ImageFiles) -> Result<Self> {
+    pub(crate) fn read(files: &ImageFiles, store: &Path) -> Result<Self> {
         let mut unread = Vec::new();
         let operating_system = operating_system(files)?;
         let system = operating_system.as_ref();
-        let mut packages = store_paths(files);
+        let mut packages = store_paths(files, store);
         let mut database = None;
         let mut unreadable = Vec::new();
         let is_wanted = |placed: &Placed| {
@@ -222,8 +222,7 @@ impl Write for Contents {
 }
 
 /// The store paths, which are directories or files. The name of each says what it is.
-fn store_paths(files: &ImageFiles) -> Vec<Package> {
-    let store = Path::new("/nix/store");
+fn store_paths(files: &ImageFiles, store: &Path) -> Vec<Package> {
     files
         .iter()
         .filter(|(path, _)| path.parent() == Some(store))

@@ -79,7 +79,6 @@ impl Nix {
     }
 
     /// The environment of the programs, on a store that is logically at its physical path.
-    #[cfg(feature = "on-demand")]
     pub fn environment(&self) -> BTreeMap<String, String> {
         let text = |path: PathBuf| path.into_os_string().into_string().unwrap();
         let mut environment: BTreeMap<String, String> =
@@ -90,7 +89,6 @@ impl Nix {
     }
 
     /// The folder of its programs, unless they are on `PATH`.
-    #[cfg(feature = "on-demand")]
     pub fn programs(&self) -> Option<PathBuf> {
         (self.version == Version::Newer).then(|| Path::new(INSTALLED).join("nix-newer/bin"))
     }
