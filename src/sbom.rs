@@ -12,8 +12,10 @@ pub(crate) mod nix_store;
 pub(crate) mod npm;
 pub(crate) mod os_release;
 pub(crate) mod package;
+pub(crate) mod preview;
 pub(crate) mod python;
 pub(crate) mod rpm;
+pub(crate) mod source;
 pub(crate) mod spdx;
 
 pub use crate::sbom::{
@@ -23,9 +25,7 @@ pub use crate::sbom::{
 
 use std::path::Path;
 
-use crate::{
-    basics::Result, image::PlatformImage, pool::Pool, rootfs::ImageFiles, sbom::catalog::Catalog,
-};
+use crate::{basics::Result, image::PlatformImage, pool::Pool, sbom::catalog::Catalog};
 
 /// The formats of [`Sbom::to_json`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -66,8 +66,8 @@ impl Sbom {
 /// Python and npm packages, `Cargo.lock`, the lists in programs that `cargo auditable` built, and
 /// paths of the Nix store with their database.
 ///
-/// Each layer is read for its list of files, and once more if it has programs, or files that
-/// describe packages or the distribution. What they take in memory is bounded.
+/// Each layer is read once, or once more if its descriptions do not fit into memory with those of
+/// other layers. What they take in memory is bounded.
 ///
 /// ```
 /// use oci_layout::{
@@ -100,8 +100,7 @@ pub(crate) fn image_sbom_with_store(
     store: &Path,
     pool: &Pool,
 ) -> Result<Sbom> {
-    let files = ImageFiles::of(image, pool)?;
-    let Catalog { operating_system, packages, unread } = Catalog::read(&files, store)?;
+    let Catalog { operating_system, packages, unread } = Catalog::read(image, store, pool)?;
     Ok(Sbom {
         image: image.descriptor().digest,
         layers: image.layers().iter().map(|layer| layer.descriptor().digest).collect(),

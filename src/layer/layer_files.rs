@@ -182,6 +182,12 @@ impl File {
     }
 }
 
+/// Receives the entries of a layer, which has this digest, while they are listed, and may read their
+/// contents. Several layers are listed at the same time.
+pub(crate) type Visit<'a> = dyn Fn(Digest, &TarEntry, &mut TarReader<&mut dyn io::Read>) -> Result<(), TarError>
+    + Sync
+    + 'a;
+
 /// What to read of layers, apart from their entries.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ReadFiles<'a> {
@@ -189,6 +195,8 @@ pub(crate) struct ReadFiles<'a> {
     pub(crate) digests: bool,
     /// Paths that are in memory already, whose bytes equal paths share.
     pub(crate) known: Option<&'a HashSet<&'a LayerPath>>,
+    /// What receives the entries, if the digests are not wanted.
+    pub(crate) visit: Option<&'a Visit<'a>>,
 }
 
 impl LayerFiles {
@@ -210,17 +218,23 @@ impl LayerFiles {
     fn read_layer(layer: &dyn Blob, what: ReadFiles<'_>) -> Result<Self> {
         let digest = layer.descriptor().digest;
         chunks::verified(layer, |blob| {
-            let tar = unpacked(blob).map_err(|cause| Error::blob(digest, cause))?;
-            let files = Self::of(&mut TarReader::new(tar), what);
+            let mut tar = unpacked(blob).map_err(|cause| Error::blob(digest, cause))?;
+            let files = Self::of(&mut TarReader::new(&mut tar), digest, what);
             files.map_err(|error| Error::blob(digest, io::Error::other(error.to_string())))
         })
     }
 
-    fn of<R: io::Read>(tar: &mut TarReader<R>, what: ReadFiles<'_>) -> Result<Self, TarError> {
+    fn of(
+        tar: &mut TarReader<&mut dyn io::Read>,
+        layer: Digest,
+        what: ReadFiles<'_>,
+    ) -> Result<Self, TarError> {
         let mut files = Self::default();
         while let Some(entry) = tar.next_entry()? {
             if what.digests && entry.kind.is_file() | entry.sparse {
                 files.digests.0.push((entry.offset, digest_of(tar, &entry)?));
+            } else if let Some(visit) = what.visit {
+                visit(layer, &entry, tar)?;
             }
             match Member::new(&entry) {
                 Ok(mut member) => {

@@ -12,6 +12,10 @@ use crate::{
     tarfile::reader::{TarEntry, TarReader},
 };
 
+/// Files of one layer: the offset of the entry of each, and its name. They are in the order of the
+/// offsets, and the names of one file in the order of paths.
+pub(crate) type Entries<'a> = Vec<(u64, &'a Placed)>;
+
 impl ImageFiles {
     /// Calls `found` with the names of each file that `is_wanted`, and with its entry, whose
     /// contents can be read. The files come in the order of the layers and of the entries in them,
@@ -22,10 +26,18 @@ impl ImageFiles {
     /// The errors of reading the layers and of `found`.
     pub(crate) fn each_entry(
         &self,
-        mut is_wanted: impl FnMut(&Placed) -> bool,
+        is_wanted: impl FnMut(&Placed) -> bool,
         mut found: impl FnMut(&[&Placed], &mut TarReader<&mut dyn Read>, &TarEntry) -> Result<(), Fault>,
     ) -> Result<()> {
-        let mut files: Vec<Vec<(u64, &Placed)>> = vec![Vec::new(); self.layers.len()];
+        for (layer, entries) in self.entries(is_wanted).into_iter().enumerate() {
+            self.read_entries(layer, &entries, &mut found)?;
+        }
+        Ok(())
+    }
+
+    /// The entries of the files that are wanted, for each layer.
+    pub(crate) fn entries(&self, mut is_wanted: impl FnMut(&Placed) -> bool) -> Vec<Entries<'_>> {
+        let mut files = vec![Entries::new(); self.layers.len()];
         for placed in self.merge.iter() {
             if let Some((layer, offset)) = placed.place()
                 && is_wanted(placed)
@@ -33,30 +45,39 @@ impl ImageFiles {
                 files[layer].push((offset, placed));
             }
         }
-        for (layer, mut files) in self.layers.iter().zip(files) {
-            // Names are in order, and stay so.
-            files.sort_by_key(|(offset, _)| *offset);
-            let mut files = &files[..];
-            // Later layers replace or remove all files of some layers.
-            if files.is_empty() {
-                continue;
-            }
-            read_layer(&**layer, |tar| {
-                while let Some((first, _)) = files.first()
-                    && let Some(entry) = tar.next_entry()?
-                {
-                    if entry.offset == *first {
-                        let count = files.partition_point(|(offset, _)| offset == first);
-                        let names: Vec<_> =
-                            files[..count].iter().map(|(_, placed)| *placed).collect();
-                        found(&names, tar, &entry)?;
-                        files = &files[count..];
-                    }
-                }
-                // The digest was verified when the layer was read first.
-                Ok(false)
-            })?;
+        // Names are in order, and stay so.
+        files.iter_mut().for_each(|files| files.sort_by_key(|(offset, _)| *offset));
+        files
+    }
+
+    /// Calls `found` with the names of each of these files of one layer.
+    ///
+    /// # Errors
+    ///
+    /// The errors of reading the layer and of `found`.
+    pub(crate) fn read_entries(
+        &self,
+        layer: usize,
+        mut files: &[(u64, &Placed)],
+        mut found: impl FnMut(&[&Placed], &mut TarReader<&mut dyn Read>, &TarEntry) -> Result<(), Fault>,
+    ) -> Result<()> {
+        // Later layers replace or remove all files of some layers.
+        if files.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        read_layer(&*self.layers[layer], |tar| {
+            while let Some((first, _)) = files.first()
+                && let Some(entry) = tar.next_entry()?
+            {
+                if entry.offset == *first {
+                    let count = files.partition_point(|(offset, _)| offset == first);
+                    let names: Vec<_> = files[..count].iter().map(|(_, placed)| *placed).collect();
+                    found(&names, tar, &entry)?;
+                    files = &files[count..];
+                }
+            }
+            // The digest was verified when the layer was read first.
+            Ok(false)
+        })
     }
 }

@@ -98,7 +98,11 @@ impl ImageFiles {
     ) -> Result<Self> {
         let mut known = HashSet::with_capacity(other.merge.iter().count());
         known.extend(other.merge.iter().map(|placed| &placed.path));
-        Self::default().and(layers, pool, ReadFiles { digests: true, known: Some(&known) })
+        Self::default().and(
+            layers,
+            pool,
+            ReadFiles { digests: true, known: Some(&known), ..Default::default() },
+        )
     }
 
     /// The files with other layers on top, which are read.

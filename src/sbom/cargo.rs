@@ -29,11 +29,19 @@ struct AuditedPackage {
     dependencies: BTreeSet<usize>,
 }
 
+/// The section of the list.
+const SECTION: &str = ".dep-v0";
+
+/// Whether an ELF file has a list.
+pub(crate) fn is_audited(bytes: &[u8]) -> bool {
+    object::File::parse(bytes).is_ok_and(|program| program.section_by_name(SECTION).is_some())
+}
+
 /// The packages in an ELF file, without those that only its build needs. None for other files. The
 /// error is a message.
 pub(crate) fn of_program(bytes: &[u8], file: Description<'_>) -> Result<Vec<Package>, String> {
     let Ok(program) = object::File::parse(bytes) else { return Ok(Vec::new()) };
-    let Some(section) = program.section_by_name(".dep-v0") else { return Ok(Vec::new()) };
+    let Some(section) = program.section_by_name(SECTION) else { return Ok(Vec::new()) };
     let compressed = section.data().map_err(|error| error.to_string())?;
     let mut text = String::new();
     let mut list = ZlibDecoder::new(compressed).take(MOST_BYTES + 1);

@@ -1,18 +1,24 @@
-//! Which files of an image describe packages.
+//! The packages that the files of an image describe.
 
 use std::{
-    io::{self, Write},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
 use crate::{
-    basics::Result,
-    layer::{layer_files::Kind, merge::Placed},
+    basics::{Digest, Result},
+    image::PlatformImage,
+    layer::{
+        layer_files::{Kind, ReadFiles, Visit},
+        merge::Placed,
+    },
+    pool::Pool,
     rootfs::{FileKind, ImageFiles, contents::copy_contents},
     sbom::{
-        apk, cargo, dpkg, nix_store, npm, os_release,
+        nix_store, os_release,
         package::{Description, MOST_PACKAGES, OperatingSystem, Package},
-        python, rpm,
+        preview::{Contents, Preview, Seen},
+        source::{MOST_BYTES, Source},
     },
 };
 
@@ -23,108 +29,15 @@ pub(crate) struct Catalog {
     pub(crate) unread: Vec<(PathBuf, String)>,
 }
 
-/// What all descriptions together may have.
-const MOST_BYTES: u64 = 256 << 20;
-
-/// What a file describes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    Dpkg,
-    Apk,
-    Python,
-    Npm,
-    CargoLock,
-    Rpm,
-    /// A program, in which only ELF files can have a list.
-    Program,
-    NixDatabase,
-}
-
-impl Source {
-    fn of(placed: &Placed) -> Option<Self> {
-        Self::named(&placed.path.to_path())
-            .or_else(|| (placed.file.mode & 0o111 != 0).then_some(Self::Program))
-    }
-
-    fn named(path: &Path) -> Option<Self> {
-        let text = path.to_str()?;
-        let name = path.file_name()?.to_str()?;
-        if name == "Cargo.lock" {
-            return Some(Self::CargoLock);
-        }
-        let parent = path.parent()?;
-        let parent_name = parent.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        match text {
-            "/var/lib/dpkg/status" => return Some(Self::Dpkg),
-            "/lib/apk/db/installed" | "/usr/lib/apk/db/installed" => return Some(Self::Apk),
-            "/var/lib/rpm/rpmdb.sqlite"
-            | "/usr/lib/sysimage/rpm/rpmdb.sqlite"
-            | "/usr/share/rpm/rpmdb.sqlite" => return Some(Self::Rpm),
-            "/nix/var/nix/db/db.sqlite" => return Some(Self::NixDatabase),
-            _ => {}
-        }
-        if parent == Path::new("/var/lib/dpkg/status.d") {
-            return (!name.ends_with(".md5sums")).then_some(Self::Dpkg);
-        }
-        let is_python = (name == "METADATA" && parent_name.ends_with(".dist-info"))
-            || (name == "PKG-INFO" && parent_name.ends_with(".egg-info"))
-            || (name.ends_with(".egg-info") && parent_name.ends_with("-packages"));
-        if is_python {
-            return Some(Self::Python);
-        }
-        // `node_modules/NAME` and `node_modules/@SCOPE/NAME`.
-        let above = parent.parent().and_then(Path::file_name)?;
-        let is_scope = above.to_str()?.starts_with('@');
-        let above = if is_scope { parent.parent()?.parent()?.file_name()? } else { above };
-        (name == "package.json" && above == "node_modules").then_some(Self::Npm)
-    }
-
-    /// The packages that the file describes. The error is a message.
-    fn packages(
-        self,
-        bytes: &[u8],
-        file: Description<'_>,
-        system: Option<&OperatingSystem>,
-    ) -> Result<Vec<Package>, String> {
-        match self {
-            Self::Dpkg => Ok(dpkg::packages(file, system)),
-            Self::Apk => Ok(apk::packages(file, system)),
-            Self::Python => match python::package(file) {
-                Some(package) => Ok(vec![package]),
-                None => Err("it has no name and version".to_owned()),
-            },
-            Self::Npm => Ok(npm::package(file)?.into_iter().collect()),
-            Self::CargoLock => cargo::locked(file),
-            Self::Rpm => rpm::packages(bytes, (file.path, file.layer), system),
-            Self::Program => cargo::of_program(bytes, file),
-            // It adds to other packages.
-            Self::NixDatabase => Ok(Vec::new()),
-        }
-    }
-
-    /// Whether the file is text.
-    fn is_text(self) -> bool {
-        !matches!(self, Self::Rpm | Self::Program | Self::NixDatabase)
-    }
-
-    /// The largest file of this kind that is read.
-    fn limit(self) -> u64 {
-        match self {
-            Self::Dpkg | Self::Apk => 64 << 20,
-            Self::Python | Self::Npm => 4 << 20,
-            Self::CargoLock => 4 << 20,
-            Self::Rpm | Self::NixDatabase | Self::Program => 256 << 20,
-        }
-    }
-}
-
 impl Catalog {
-    pub(crate) fn read(files: &ImageFiles, store: &Path) -> Result<Self> {
-        let mut unread = Vec::new();
-        let operating_system = operating_system(files)?;
-        let system = operating_system.as_ref();
-        let mut packages = store_paths(files, store);
-        let mut database = None;
+    pub(crate) fn read(image: &PlatformImage, store: &Path, pool: &Pool) -> Result<Self> {
+        let preview = Preview::default();
+        let visit: &Visit<'_> = &|layer, entry, tar| preview.visit(layer, entry, tar);
+        let what = ReadFiles { visit: Some(visit), ..ReadFiles::default() };
+        let files = ImageFiles::default().and(image.layers().iter().cloned(), pool, what)?;
+        let seen = preview.into_seen();
+
+        let operating_system = operating_system(&files, &seen)?;
         let mut unreadable = Vec::new();
         let is_wanted = |placed: &Placed| {
             let Kind::File(size) = placed.file.kind else { return false };
@@ -132,7 +45,7 @@ impl Catalog {
                 let reason = "it has changes of a database, of which only the main file is read";
                 unreadable.push((placed.path.to_path(), reason.to_owned()));
             }
-            let Some(source) = Source::of(placed) else { return false };
+            let Some(source) = source_of(placed) else { return false };
             let is_small = size <= source.limit();
             if !is_small && source != Source::Program {
                 let path = placed.path.to_path();
@@ -140,44 +53,38 @@ impl Catalog {
             }
             is_small
         };
-        let mut read = 0;
-        files.each_entry(is_wanted, |names, tar, entry| {
-            let sources: Vec<_> = names.iter().filter_map(|placed| Source::of(placed)).collect();
-            let mut contents = Contents {
-                bytes: Vec::new(),
-                is_program: sources.iter().all(|source| *source == Source::Program),
+        let mut described = Described {
+            packages: store_paths(&files, store),
+            unread: Vec::new(),
+            database: None,
+            read: 0,
+        };
+        let system = operating_system.as_ref();
+        for (number, entries) in files.entries(is_wanted).into_iter().enumerate() {
+            let layer = files.layers[number].descriptor().digest;
+            let bytes_of = |entry: &[(u64, &Placed)]| {
+                let seen: &Seen = seen.get(&(layer, entry[0].0))?;
+                let names = entry.iter().map(|(_, placed)| *placed);
+                (!seen.is_program || is_program(names)).then_some(&*seen.bytes)
             };
-            copy_contents(tar, entry, &mut contents)?;
-            let bytes = contents.bytes;
-            let text = match sources.iter().any(|source| source.is_text()) {
-                true => String::from_utf8_lossy(&bytes),
-                false => "".into(),
-            };
-            for (placed, source) in names.iter().zip(sources) {
-                let path = placed.path.to_path();
-                let Some((layer, _)) = placed.place() else { continue };
-                if source == Source::NixDatabase {
-                    database = Some((path, bytes.clone()));
-                    continue;
+            let by_entry = || entries.chunk_by(|(one, _), (other, _)| one == other);
+            let all: Option<Vec<&[u8]>> = by_entry().map(bytes_of).collect();
+            if let Some(all) = all {
+                for (entry, bytes) in by_entry().zip(all) {
+                    let names: Vec<_> = entry.iter().map(|(_, placed)| *placed).collect();
+                    described.add(&names, bytes, system);
                 }
-                // A file with many names counts for each of them. What it describes counts too.
-                read += if source == Source::Program { 0 } else { entry.size };
-                if read > MOST_BYTES || packages.len() > MOST_PACKAGES {
-                    let reason = "the descriptions before it are as many as a bill may have";
-                    unread.push((path, reason.to_owned()));
-                    continue;
-                }
-                let file = Description { path: &path, layer, text: &text };
-                match source.packages(&bytes, file, system) {
-                    Ok(found) => {
-                        read += found.iter().map(Package::size).sum::<u64>();
-                        packages.extend(found);
-                    }
-                    Err(reason) => unread.push((path, reason)),
-                }
+                continue;
             }
-            Ok(())
-        })?;
+            files.read_entries(number, &entries, |names, tar, entry| {
+                let is_program = is_program(names.iter().copied());
+                let mut contents = Contents { bytes: Vec::new(), is_program };
+                copy_contents(tar, entry, &mut contents)?;
+                described.add(names, &contents.bytes, system);
+                Ok(())
+            })?;
+        }
+        let Described { mut packages, mut unread, database, .. } = described;
         unread.append(&mut unreadable);
         if let Some((path, bytes)) = database
             && let Err(reason) = nix_store::add_database(&bytes, &mut packages)
@@ -191,6 +98,58 @@ impl Catalog {
     }
 }
 
+/// What the files describe so far.
+struct Described {
+    packages: Vec<Package>,
+    unread: Vec<(PathBuf, String)>,
+    database: Option<(PathBuf, Vec<u8>)>,
+    /// The size of the descriptions, and of what they describe.
+    read: u64,
+}
+
+impl Described {
+    /// Adds what a file describes.
+    fn add(&mut self, names: &[&Placed], bytes: &[u8], system: Option<&OperatingSystem>) {
+        let sources: Vec<_> = names.iter().filter_map(|placed| source_of(placed)).collect();
+        let text = match sources.iter().any(|source| source.is_text()) {
+            true => String::from_utf8_lossy(bytes),
+            false => "".into(),
+        };
+        for (placed, source) in names.iter().zip(sources) {
+            let path = placed.path.to_path();
+            let Some((layer, _)) = placed.place() else { continue };
+            if source == Source::NixDatabase {
+                self.database = Some((path, bytes.to_owned()));
+                continue;
+            }
+            // A file with many names counts for each of them. What it describes counts too.
+            self.read += if source == Source::Program { 0 } else { bytes.len() as u64 };
+            if self.read > MOST_BYTES || self.packages.len() > MOST_PACKAGES {
+                let reason = "the descriptions before it are as many as a bill may have";
+                self.unread.push((path, reason.to_owned()));
+                continue;
+            }
+            let file = Description { path: &path, layer, text: &text };
+            match source.packages(bytes, file, system) {
+                Ok(found) => {
+                    self.read += found.iter().map(Package::size).sum::<u64>();
+                    self.packages.extend(found);
+                }
+                Err(reason) => self.unread.push((path, reason)),
+            }
+        }
+    }
+}
+
+fn source_of(placed: &Placed) -> Option<Source> {
+    Source::of(&placed.path.to_path(), placed.file.mode.into())
+}
+
+/// Whether the file is at most a program under all of its names.
+fn is_program<'a>(mut names: impl Iterator<Item = &'a Placed>) -> bool {
+    names.all(|placed| source_of(placed) == Some(Source::Program))
+}
+
 /// Whether a file is the log of a database that describes packages
 /// ([write-ahead log](https://www.sqlite.org/wal.html)).
 fn is_log(placed: &Placed) -> bool {
@@ -198,27 +157,6 @@ fn is_log(placed: &Placed) -> bool {
     let database = path.to_str().and_then(|path| path.strip_suffix("-wal"));
     let source = database.and_then(|path| Source::named(Path::new(path)));
     matches!(source, Some(Source::Rpm | Source::NixDatabase))
-}
-
-/// The bytes of a file; none of a program that is no ELF file.
-struct Contents {
-    bytes: Vec<u8>,
-    is_program: bool,
-}
-
-impl Write for Contents {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        const ELF: &[u8] = b"\x7fELF";
-        let begins = !self.bytes.is_empty() || bytes.starts_with(ELF);
-        if begins || !self.is_program {
-            self.bytes.extend_from_slice(bytes);
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// The store paths, which are directories or files. The name of each says what it is.
@@ -230,14 +168,23 @@ fn store_paths(files: &ImageFiles, store: &Path) -> Vec<Package> {
         .collect()
 }
 
-fn operating_system(files: &ImageFiles) -> Result<Option<OperatingSystem>> {
-    /// More than any distribution needs.
-    const LIMIT: u64 = 1 << 16;
-    for path in ["/etc/os-release", "/usr/lib/os-release"] {
+fn operating_system(
+    files: &ImageFiles,
+    seen: &BTreeMap<(Digest, u64), Seen>,
+) -> Result<Option<OperatingSystem>> {
+    for path in os_release::PATHS {
         let Ok(file) = files.get(path) else { continue };
-        if matches!(file.kind, FileKind::File { .. }) && file.size() <= LIMIT {
-            let mut bytes = Vec::new();
-            files.copy(path, &mut bytes)?;
+        if matches!(file.kind, FileKind::File { .. }) && file.size() <= os_release::LIMIT {
+            let layer = files.layers[file.layer].descriptor().digest;
+            let seen = file.offset.and_then(|offset| seen.get(&(layer, offset)));
+            let bytes = match seen.filter(|seen| !seen.is_program) {
+                Some(seen) => seen.bytes.clone(),
+                None => {
+                    let mut bytes = Vec::new();
+                    files.copy(path, &mut bytes)?;
+                    bytes
+                }
+            };
             return Ok(os_release::operating_system(&String::from_utf8_lossy(&bytes)));
         }
     }

@@ -2,6 +2,12 @@
 
 use crate::sbom::package::OperatingSystem;
 
+/// Where it is.
+pub(crate) const PATHS: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
+
+/// More bytes than any distribution needs.
+pub(crate) const LIMIT: u64 = 1 << 16;
+
 /// `None` if the file does not name the distribution.
 pub(crate) fn operating_system(text: &str) -> Option<OperatingSystem> {
     let value = |name: &str| {
