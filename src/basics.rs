@@ -10,11 +10,15 @@ pub(crate) mod progress;
 pub(crate) mod registry_error;
 pub(crate) mod report;
 mod sha256;
+#[cfg(feature = "cli")]
+pub(crate) mod size;
 #[cfg(feature = "registry")]
 pub(crate) mod stop;
 pub(crate) mod sync;
 pub(crate) mod text;
 pub(crate) mod warning;
+#[cfg(any(feature = "cli", feature = "on-demand"))]
+pub(crate) mod yaml;
 
 pub(crate) use crate::basics::digest::{HashRead, Hasher};
 pub use crate::basics::{

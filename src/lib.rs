@@ -49,6 +49,7 @@
 //! | compare two images | [`rootfs::image_diff()`] |
 //! | merge layers, change their compression, make one of a difference | [`PlatformImage::squashed`], [`PlatformImage::recompressed`], [`rootfs::layer_diff()`] |
 //! | explain the size of an image | `report::image_report`, with the feature `cli`: files by size, waste, what cannot start |
+//! | check an image against a policy | `check::check_image`, with the feature `cli` |
 //! | combine platforms in one image | [`image_index()`]; [`image_layout()`] does it for images of one name |
 //! | store something other than an image | [`artifact_manifest()`] |
 //! | store attestations in the form of BuildKit | [`attestation_manifest()`] |
@@ -103,6 +104,8 @@
 pub mod archive;
 mod basics;
 mod blob;
+#[cfg(feature = "cli")]
+pub mod check;
 pub mod closure;
 pub mod document;
 #[cfg(feature = "cli")]

@@ -15,6 +15,7 @@ use crate::{
     pool::Pool,
     tarfile::{
         decompress::unpacked,
+        decompress_ahead::decompress_ahead,
         path::LayerPath,
         reader::{TarEntry, TarError, TarReader},
         xattrs::Xattrs,
@@ -182,12 +183,6 @@ impl File {
     }
 }
 
-/// Receives the entries of a layer, which has this digest, while they are listed, and may read their
-/// contents. Several layers are listed at the same time.
-pub(crate) type Visit<'a> = dyn Fn(Digest, &TarEntry, &mut TarReader<&mut dyn io::Read>) -> Result<(), TarError>
-    + Sync
-    + 'a;
-
 /// What to read of layers, apart from their entries.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct ReadFiles<'a> {
@@ -195,9 +190,10 @@ pub(crate) struct ReadFiles<'a> {
     pub(crate) digests: bool,
     /// Paths that are in memory already, whose bytes equal paths share.
     pub(crate) known: Option<&'a HashSet<&'a LayerPath>>,
-    /// What receives the entries, if the digests are not wanted.
-    pub(crate) visit: Option<&'a Visit<'a>>,
 }
+
+/// The tar of a layer, while it is read.
+pub(crate) type LayerTar<'a> = TarReader<&'a mut dyn io::Read>;
 
 impl LayerFiles {
     /// Reads layers to their ends, and verifies their digests. The pool reads several at the same
@@ -212,29 +208,60 @@ impl LayerFiles {
         pool: &Pool,
         what: ReadFiles<'_>,
     ) -> Result<Vec<Self>> {
-        pool.map_parts(layers, |layer| Self::read_layer(layer, what)).into_iter().collect()
+        let read = Self::read_with(layers, pool, what, |(): &mut (), _, _| Ok(()))?;
+        Ok(read.into_iter().map(|(files, ())| files).collect())
     }
 
-    fn read_layer(layer: &dyn Blob, what: ReadFiles<'_>) -> Result<Self> {
+    /// The same, with what `look` gathers from the entries of each layer, whose contents it can
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// As of [`LayerFiles::read`], and the errors of `look`.
+    pub(crate) fn read_with<B: Blob, T: Default + Send>(
+        layers: &[B],
+        pool: &Pool,
+        what: ReadFiles<'_>,
+        look: impl Fn(&mut T, &mut LayerTar<'_>, &TarEntry) -> Result<(), TarError> + Sync,
+    ) -> Result<Vec<(Self, T)>> {
+        // A pool that reads as many layers as it has threads is busy.
+        let is_ahead = layers.len() < pool.threads();
+        let read = |layer: &B| {
+            let mut gathered = T::default();
+            let look = |tar: &mut LayerTar<'_>, entry: &TarEntry| look(&mut gathered, tar, entry);
+            Ok((Self::read_layer(layer, is_ahead, what, look)?, gathered))
+        };
+        pool.map_parts(layers, read).into_iter().collect()
+    }
+
+    fn read_layer(
+        layer: &dyn Blob,
+        is_ahead: bool,
+        what: ReadFiles<'_>,
+        look: impl FnMut(&mut LayerTar<'_>, &TarEntry) -> Result<(), TarError>,
+    ) -> Result<Self> {
         let digest = layer.descriptor().digest;
         chunks::verified(layer, |blob| {
-            let mut tar = unpacked(blob).map_err(|cause| Error::blob(digest, cause))?;
-            let files = Self::of(&mut TarReader::new(&mut tar), digest, what);
+            let read = |tar: &mut dyn io::Read| Self::of(&mut TarReader::new(tar), what, look);
+            let files = if is_ahead {
+                decompress_ahead(blob, read)
+            } else {
+                read(&mut unpacked(blob).map_err(|cause| Error::blob(digest, cause))?)
+            };
             files.map_err(|error| Error::blob(digest, io::Error::other(error.to_string())))
         })
     }
 
     fn of(
-        tar: &mut TarReader<&mut dyn io::Read>,
-        layer: Digest,
+        tar: &mut LayerTar<'_>,
         what: ReadFiles<'_>,
+        mut look: impl FnMut(&mut LayerTar<'_>, &TarEntry) -> Result<(), TarError>,
     ) -> Result<Self, TarError> {
         let mut files = Self::default();
         while let Some(entry) = tar.next_entry()? {
+            look(tar, &entry)?;
             if what.digests && entry.kind.is_file() | entry.sparse {
                 files.digests.0.push((entry.offset, digest_of(tar, &entry)?));
-            } else if let Some(visit) = what.visit {
-                visit(layer, &entry, tar)?;
             }
             match Member::new(&entry) {
                 Ok(mut member) => {

@@ -64,6 +64,12 @@ impl Placed {
         self.layer as usize
     }
 
+    /// The topmost layer that has something here, or below this directory.
+    #[cfg(feature = "cli")]
+    pub(crate) fn by(&self) -> usize {
+        self.by as usize
+    }
+
     /// What tells the file from all others, and its names do not: its layer, and the offset in it.
     /// `None` for a directory without an entry.
     pub(crate) fn place(&self) -> Option<(usize, u64)> {

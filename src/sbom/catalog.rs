@@ -1,23 +1,20 @@
 //! The packages that the files of an image describe.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::atomic::AtomicU64,
 };
 
 use crate::{
-    basics::{Digest, Result},
+    basics::Result,
     image::PlatformImage,
-    layer::{
-        layer_files::{Kind, ReadFiles, Visit},
-        merge::Placed,
-    },
+    layer::{layer_files::Kind, merge::Placed},
     pool::Pool,
     rootfs::{FileKind, ImageFiles, contents::copy_contents},
     sbom::{
         nix_store, os_release,
         package::{Description, MOST_PACKAGES, OperatingSystem, Package},
-        preview::{Contents, Preview, Seen},
+        preview::{self, Contents, Preview},
         source::{MOST_BYTES, Source},
     },
 };
@@ -31,13 +28,11 @@ pub(crate) struct Catalog {
 
 impl Catalog {
     pub(crate) fn read(image: &PlatformImage, store: &Path, pool: &Pool) -> Result<Self> {
-        let preview = Preview::default();
-        let visit: &Visit<'_> = &|layer, entry, tar| preview.visit(layer, entry, tar);
-        let what = ReadFiles { visit: Some(visit), ..ReadFiles::default() };
-        let files = ImageFiles::default().and(image.layers().iter().cloned(), pool, what)?;
-        let seen = preview.into_seen();
-
-        let operating_system = operating_system(&files, &seen)?;
+        let left = AtomicU64::new(MOST_BYTES);
+        let (files, previews) = ImageFiles::of_with(image, pool, |preview, tar, entry| {
+            preview::look(preview, &left, tar, entry)
+        })?;
+        let operating_system = operating_system(&files, &previews)?;
         let mut unreadable = Vec::new();
         let is_wanted = |placed: &Placed| {
             let Kind::File(size) = placed.file.kind else { return false };
@@ -61,9 +56,8 @@ impl Catalog {
         };
         let system = operating_system.as_ref();
         for (number, entries) in files.entries(is_wanted).into_iter().enumerate() {
-            let layer = files.layers[number].descriptor().digest;
             let bytes_of = |entry: &[(u64, &Placed)]| {
-                let seen: &Seen = seen.get(&(layer, entry[0].0))?;
+                let seen = previews[number].get(&entry[0].0)?;
                 let names = entry.iter().map(|(_, placed)| *placed);
                 (!seen.is_program || is_program(names)).then_some(&*seen.bytes)
             };
@@ -168,15 +162,11 @@ fn store_paths(files: &ImageFiles, store: &Path) -> Vec<Package> {
         .collect()
 }
 
-fn operating_system(
-    files: &ImageFiles,
-    seen: &BTreeMap<(Digest, u64), Seen>,
-) -> Result<Option<OperatingSystem>> {
+fn operating_system(files: &ImageFiles, previews: &[Preview]) -> Result<Option<OperatingSystem>> {
     for path in os_release::PATHS {
         let Ok(file) = files.get(path) else { continue };
         if matches!(file.kind, FileKind::File { .. }) && file.size() <= os_release::LIMIT {
-            let layer = files.layers[file.layer].descriptor().digest;
-            let seen = file.offset.and_then(|offset| seen.get(&(layer, offset)));
+            let seen = file.offset.and_then(|offset| previews[file.layer].get(&offset));
             let bytes = match seen.filter(|seen| !seen.is_program) {
                 Some(seen) => seen.bytes.clone(),
                 None => {

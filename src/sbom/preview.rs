@@ -3,36 +3,23 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Read},
+    io,
     path::Path,
-    sync::{
-        PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use crate::{
-    basics::{
-        Digest,
-        sync::{Mutex, lock},
-    },
-    sbom::{
-        cargo, os_release,
-        source::{MOST_BYTES, Source},
-    },
+    layer::layer_files::LayerTar,
+    sbom::{cargo, os_release, source::Source},
     tarfile::{
         path::LayerPath,
-        reader::{TarEntry, TarError, TarReader},
+        reader::{TarEntry, TarError},
     },
 };
 
-/// The contents of files, by the layer and the offset of the entry. Files that are not in memory,
-/// because all of them would need too much, are read later.
-pub(crate) struct Preview {
-    read: Mutex<BTreeMap<(Digest, u64), Seen>>,
-    /// How many bytes more may be in memory.
-    left: AtomicU64,
-}
+/// The contents of files of a layer, by the offsets of their entries. Files that are not here,
+/// because all of them would need too much memory, are read later.
+pub(crate) type Preview = BTreeMap<u64, Seen>;
 
 /// The contents of a file; none of a program that lists no packages.
 pub(crate) struct Seen {
@@ -41,54 +28,40 @@ pub(crate) struct Seen {
     pub(crate) is_program: bool,
 }
 
-impl Default for Preview {
-    fn default() -> Self {
-        Self { read: Mutex::default(), left: AtomicU64::new(MOST_BYTES) }
+/// Reads the entry if its path or its mode says that it may describe packages. `left` is the number
+/// of bytes that all previews may take yet.
+pub(crate) fn look(
+    preview: &mut Preview,
+    left: &AtomicU64,
+    tar: &mut LayerTar<'_>,
+    entry: &TarEntry,
+) -> Result<(), TarError> {
+    let Ok(path) = LayerPath::parse_member(&entry.path) else { return Ok(()) };
+    let path = path.to_path();
+    let source = Source::of(&path, entry.mode);
+    let limit = match source {
+        Some(source) => source.limit(),
+        None if os_release::PATHS.iter().any(|known| Path::new(known) == path) => os_release::LIMIT,
+        None => return Ok(()),
+    };
+    let is_wanted = entry.kind.is_file() && !entry.sparse && entry.size <= limit;
+    let take = |left: u64| left.checked_sub(entry.size);
+    if !is_wanted || left.fetch_update(Relaxed, Relaxed, take).is_err() {
+        return Ok(());
     }
-}
-
-impl Preview {
-    /// Reads the entry if its name or its mode says that it may describe packages.
-    pub(crate) fn visit(
-        &self,
-        layer: Digest,
-        entry: &TarEntry,
-        tar: &mut TarReader<&mut dyn Read>,
-    ) -> Result<(), TarError> {
-        let Ok(path) = LayerPath::parse_member(&entry.path) else { return Ok(()) };
-        let path = path.to_path();
-        let source = Source::of(&path, entry.mode);
-        let limit = match source {
-            Some(source) => source.limit(),
-            None if os_release::PATHS.iter().any(|known| Path::new(known) == path) => {
-                os_release::LIMIT
-            }
-            None => return Ok(()),
-        };
-        let is_wanted = entry.kind.is_file() && !entry.sparse && entry.size <= limit;
-        let take = |left: u64| left.checked_sub(entry.size);
-        if !is_wanted || self.left.fetch_update(Relaxed, Relaxed, take).is_err() {
-            return Ok(());
-        }
-        let is_program = source == Some(Source::Program);
-        let mut contents = Contents { bytes: Vec::new(), is_program };
-        tar.contents(entry, |_, bytes| {
-            contents.add(bytes);
-            Ok::<_, TarError>(())
-        })?;
-        let mut bytes = contents.bytes;
-        if is_program && !cargo::is_audited(&bytes) {
-            bytes = Vec::new();
-        }
-        self.left.fetch_add(entry.size - bytes.len() as u64, Relaxed);
-        lock(&self.read).insert((layer, entry.offset), Seen { bytes, is_program });
-        Ok(())
+    let is_program = source == Some(Source::Program);
+    let mut contents = Contents { bytes: Vec::new(), is_program };
+    tar.contents(entry, |_, bytes| {
+        contents.add(bytes);
+        Ok::<_, TarError>(())
+    })?;
+    let mut bytes = contents.bytes;
+    if is_program && !cargo::is_audited(&bytes) {
+        bytes = Vec::new();
     }
-
-    /// The contents that were read, of an entry of a layer.
-    pub(crate) fn into_seen(self) -> BTreeMap<(Digest, u64), Seen> {
-        self.read.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
+    left.fetch_add(entry.size - bytes.len() as u64, Relaxed);
+    preview.insert(entry.offset, Seen { bytes, is_program });
+    Ok(())
 }
 
 /// The bytes of a file; none of a program that is no ELF file.

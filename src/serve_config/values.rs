@@ -5,6 +5,7 @@ use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 use jiff::{Span, SpanRelativeTo};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use crate::basics::size::Size;
 use crate::{basics::text, serve_config::section::Kind};
 
 /// An address to listen on: `PORT`, `:PORT`, `HOST:PORT` or `[ADDRESS]:PORT`. The default is a free
@@ -93,29 +94,6 @@ impl<const MIN: u64> FromStr for Period<MIN> {
     }
 }
 
-/// A number of bytes, at least one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size(pub u64);
-
-/// The units, the largest first.
-const UNITS: [(&str, u32); 5] = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10), ("B", 0)];
-
-impl FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let read = || {
-            let (unit, shift) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
-            let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
-            number.checked_mul(1 << shift).filter(|&bytes| bytes > 0).map(Self)
-        };
-        read().ok_or_else(|| {
-            "expected a size with its unit, as in 512MiB or 8GiB: B, KiB, MiB, GiB or TiB"
-                .to_owned()
-        })
-    }
-}
-
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -141,14 +119,6 @@ impl<const MIN: u64> fmt::Display for Period<MIN> {
             (seconds, _) if seconds % 60 == 0 => write!(f, "{}m", seconds / 60),
             (seconds, _) => write!(f, "{seconds}s"),
         }
-    }
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |(_, shift): &&(&str, u32)| self.0.trailing_zeros() >= *shift;
-        let (unit, shift) = UNITS.iter().find(fits).unwrap_or(&("B", 0));
-        write!(f, "{}{unit}", self.0 >> shift)
     }
 }
 
@@ -179,7 +149,10 @@ texts! {
     Address: "address", "an address in quotes, as in \"127.0.0.1:5000\"";
     LogFormat: "`text` or `json`", "\"text\" or \"json\"";
     Period<MIN>: "time", "a time in quotes with its unit, as in \"30s\", \"5m\" or \"30d\"";
-    Size: "size", "a size in quotes with its unit, as in \"512MiB\" or \"8GiB\"";
+}
+
+impl Kind for Size {
+    const NAME: &'static str = "size";
 }
 
 impl<const MIN: u32, const MAX: u32> Kind for Number<MIN, MAX> {
@@ -242,23 +215,5 @@ mod tests {
             assert!(error.contains("from 0s to 3650d"), "{text}: {error}");
         }
         assert!("0s".parse::<Period<1>>().unwrap_err().contains("from 1s"));
-    }
-
-    #[test]
-    fn sizes_have_units() {
-        for (text, bytes, shown) in [
-            ("8GiB", 8 << 30, "8GiB"),
-            ("512 MiB", 512 << 20, "512MiB"),
-            ("1536MiB", 1536 << 20, "1536MiB"),
-            ("1024KiB", 1 << 20, "1MiB"),
-            ("7B", 7, "7B"),
-        ] {
-            let size: Size = text.parse().unwrap();
-            assert_eq!((size.0, size.to_string().as_str()), (bytes, shown), "{text}");
-            assert_eq!(shown.parse(), Ok(size));
-        }
-        for text in ["", "8", "8GB", "8G", "-1GiB", "1.5GiB", "0B", "99999999TiB", "GiB"] {
-            assert!(text.parse::<Size>().unwrap_err().contains("8GiB"), "{text}");
-        }
     }
 }

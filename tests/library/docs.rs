@@ -10,6 +10,7 @@ const PAGES: &[&str] = &[
     "docs/byte-format.md",
     "docs/layering.md",
     "docs/performance.md",
+    "docs/policy.md",
     "docs/provenance.md",
     "docs/registry.md",
     "docs/security.md",

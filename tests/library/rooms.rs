@@ -9,7 +9,7 @@ use std::{
 use walkdir::WalkDir;
 
 /// The lowest room first. `docs/architecture.md` describes each.
-const ROOMS: [&str; 23] = [
+const ROOMS: [&str; 24] = [
     "basics",
     "pool",
     "signature",
@@ -27,6 +27,7 @@ const ROOMS: [&str; 23] = [
     "sbom",
     "layout",
     "verify",
+    "check",
     "archive",
     "folder",
     "registry",

@@ -37,6 +37,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "sbom",
             "discover",
             "verify",
+            "check",
             "verify-signature",
         ],
     ),

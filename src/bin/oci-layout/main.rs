@@ -10,6 +10,7 @@ mod build;
 mod bundles;
 #[cfg(feature = "registry")]
 mod certificates;
+mod check;
 mod closure;
 mod companions;
 mod config_args;
@@ -173,6 +174,7 @@ enum Command {
     Gc(edit::Gc),
     Fill(edit::Fill),
     Verify(verify::Verify),
+    Check(check::CheckCommand),
     Inspect(inspect::Inspect),
     Tags(names::Tags),
     Config(names::Config),
@@ -260,6 +262,7 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Gc(gc) => gc.run(&trust)?,
         Command::Fill(fill) => fill.run(&pool, &trust)?,
         Command::Verify(verify) => return verify.run(&pool, warnings, &trust),
+        Command::Check(check) => return check.run(&pool, warnings, &trust),
         Command::Inspect(inspect) => return inspect.run(&pool, &trust),
         Command::Ls(ls) => ls.run(&pool, warnings, &trust)?,
         Command::Cat(cat) => cat.run(&trust)?,

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use serde_saphyr::{Budget, Options};
 
 use crate::{
     basics::{
         error::{Error, Result},
         text::line_of,
+        yaml,
     },
     on_demand::declared::strict_value::StrictValue,
     recipe::spec::values::list,
@@ -16,9 +16,6 @@ use crate::{
 
 /// The maximum size of a file, which is that of a `ConfigMap` in Kubernetes.
 pub(crate) const MOST_BYTES: u64 = 1 << 20;
-
-/// The maximum number of values in a YAML file, after aliases are replaced.
-const MOST_VALUES: usize = 200_000;
 
 /// The `apiVersion` of declared images in Kubernetes.
 pub(crate) const API_VERSION: &str = "packages.oci-layout/v1alpha1";
@@ -82,17 +79,7 @@ fn toml(file: &str, text: &str) -> Result<Value> {
 }
 
 fn yaml(file: &str, text: &str) -> Result<Vec<Value>> {
-    let mut budget = Budget::default();
-    budget.max_nodes = MOST_VALUES;
-    budget.max_depth = 64;
-    let mut options = Options::default();
-    options.budget = Some(budget);
-    options.alias_limits.max_total_replayed_events = MOST_VALUES;
-    // `no` is text, as YAML 1.2 defines it, and so is a mode: 0755.
-    options.strict_booleans = true;
-    options.leading_zero_numbers_as_strings = true;
-    options.with_snippet = false;
-    let values = serde_saphyr::from_multiple_with_options(text, options);
+    let values = serde_saphyr::from_multiple_with_options(text, yaml::options());
     let values = values.map_err(|error| Error::invalid(file, format!("not YAML: {error}")))?;
     Ok(values.into_iter().map(|StrictValue(value)| value).collect())
 }

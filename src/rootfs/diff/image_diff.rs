@@ -125,7 +125,7 @@ impl<'a> Apart<'a> {
     /// others say too little.
     fn files(&self, pool: &Pool) -> Result<(Vec<FileDiff>, [BTreeSet<usize>; 2])> {
         let read = |layers: &[Arc<dyn Layer>], known: Option<&HashSet<&LayerPath>>| {
-            LayerFiles::read(layers, pool, ReadFiles { digests: true, known, ..Default::default() })
+            LayerFiles::read(layers, pool, ReadFiles { digests: true, known })
         };
         let old = read(self.old, None)?;
         let paths = || old.iter().flat_map(LayerFiles::members).map(|member| &member.path);

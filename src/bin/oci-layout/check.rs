@@ -1,0 +1,136 @@
+//! `check`: whether an image keeps to policies.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use oci_layout::{
+    Pool, Result,
+    check::{CheckFinding, ImageChecks, Policy, check_image, junit, sarif},
+    verify::Severity,
+};
+use serde::Serialize;
+
+use crate::{Warnings, args, errors, image_arg::WholeImage, out, progress, trust::Trust};
+
+/// Checks an image against policies, and prints a line for each finding.
+///
+/// A policy is a file in YAML or JSON: the tests of container-structure-test that need no container,
+/// and budgets, files, labels and users that an image must have or must not have. An image for
+/// several platforms is checked for each of them. docs/policy.md describes all members.
+///
+/// The exit code is 1 if a check fails or the image cannot be read, and 0 otherwise, even with
+/// warnings; with --strict, warnings count as errors. With -q, warnings are not printed.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  oci-layout check image --policy policy.yaml
+  oci-layout check image --policy policy.yaml --format junit > report.xml")]
+pub(crate) struct CheckCommand {
+    #[command(flatten)]
+    image: WholeImage,
+
+    /// A file with a policy; of several, all apply
+    #[arg(long = "policy", value_name = "FILE", required = true)]
+    policies: Vec<PathBuf>,
+
+    /// The format
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = args::one_of(&FORMATS))]
+    format: Format,
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Text,
+    Json,
+    Sarif,
+    Junit,
+}
+
+const FORMATS: [(&str, Format, &str); 4] = [
+    ("text", Format::Text, "a line for each finding, and how many checks passed"),
+    ("json", Format::Json, "the findings as a list, with the members of those of verify"),
+    ("sarif", Format::Sarif, "SARIF 2.1.0, for code scanning"),
+    ("junit", Format::Junit, "JUnit XML, with the checks that passed"),
+];
+
+/// A finding with the check that made it.
+#[derive(Serialize)]
+struct OneFinding<'a> {
+    #[serde(flatten)]
+    finding: &'a CheckFinding,
+    platform: &'a str,
+    policy: &'a str,
+    rule: &'a str,
+    check: &'a str,
+}
+
+impl CheckCommand {
+    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<ExitCode> {
+        let policies = self.policies.iter().map(Policy::from_file).collect::<Result<Vec<_>>>()?;
+        let WholeImage { image, platform, registries } = &self.image;
+        let _lock = image.lock();
+        let images = match platform {
+            Some(_) => vec![image.open(platform.as_ref(), registries, trust)?],
+            None => {
+                let images = image.whole(registries, trust)?.platform_images()?;
+                images.into_iter().map(|(_, image)| image).collect()
+            }
+        };
+        if images.is_empty() {
+            return Err(errors::invalid(
+                image.to_string(),
+                "it has no image of a container to check",
+            ));
+        }
+        let mut results = progress::show("reading the layers", |_| {
+            images
+                .iter()
+                .map(|image| check_image(image, &policies, pool))
+                .collect::<Result<Vec<_>>>()
+        })?;
+        let is_failed =
+            |finding: &CheckFinding| warnings.strict || finding.severity() == Severity::Error;
+        let has_failed = results.iter().flat_map(ImageChecks::findings).any(is_failed);
+        if warnings.quiet {
+            let checks = results.iter_mut().flat_map(|image| &mut image.checks);
+            checks.for_each(|check| {
+                check.findings.retain(|finding| finding.severity() != Severity::Warning);
+            });
+        }
+        match self.format {
+            Format::Text => print_text(&results, policies.len() > 1)?,
+            Format::Json => out::print_json(&findings(&results))?,
+            Format::Sarif => out::print_document(&sarif(&results))?,
+            Format::Junit => out::print_text(&String::from_utf8_lossy(&junit(&results)))?,
+        }
+        Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+}
+
+fn findings(images: &[ImageChecks]) -> Vec<OneFinding<'_>> {
+    let mut all = Vec::new();
+    for image in images {
+        for check in &image.checks {
+            all.extend(check.findings.iter().map(|finding| OneFinding {
+                finding,
+                platform: &image.platform,
+                policy: &check.policy,
+                rule: check.rule.name(),
+                check: &check.name,
+            }));
+        }
+    }
+    all
+}
+
+/// A line for each finding. The platform and the policy are in it if there are several.
+fn print_text(images: &[ImageChecks], has_policies: bool) -> Result<()> {
+    for OneFinding { finding, platform, policy, rule, check } in findings(images) {
+        let platform = if images.len() > 1 { format!("{platform}: ") } else { String::new() };
+        let policy = if has_policies { format!("{policy}, ") } else { String::new() };
+        out::print(format_args!("{platform}{finding} [{policy}{rule}: {check}]"))?;
+    }
+    let checks = || images.iter().flat_map(|image| &image.checks);
+    let passed = checks().filter(|check| check.findings.is_empty()).count();
+    out::print(format_args!("{passed} of {} checks passed", checks().count()))
+}

@@ -1,0 +1,176 @@
+//! The files of an image and of each of its layers, read once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use crate::{
+    basics::{Digest, Result},
+    check::{policy::Policy, private_key::KeySearch, violation::Hidden},
+    image::PlatformImage,
+    layer::{
+        layer_files::{File, Is, Kind, LayerTar, Member},
+        merge::Placed,
+    },
+    pool::Pool,
+    rootfs::{ImageFiles, contents::copy_contents},
+    tarfile::{
+        LayerPath, LinkFault, follow,
+        reader::{TarEntry, TarError},
+    },
+};
+
+/// The largest file whose contents are matched.
+pub(crate) const MOST_CONTENTS: u64 = 16 << 20;
+
+/// What an image contains.
+pub(crate) struct ImageContents {
+    pub(crate) files: ImageFiles,
+    pub(crate) layers: Vec<LayerContents>,
+}
+
+/// What a layer contains, whether a container sees it or not.
+#[derive(Default)]
+pub(crate) struct LayerContents {
+    pub(crate) digest: Option<Digest>,
+    /// All but directories, in the order of the tar.
+    pub(crate) files: Vec<LayerPath>,
+    pub(crate) keys: Vec<FoundKey>,
+    /// The sum of the sizes of all files.
+    pub(crate) size: u64,
+}
+
+/// A file with a private key.
+pub(crate) struct FoundKey {
+    pub(crate) path: LayerPath,
+    pub(crate) offset: u64,
+    pub(crate) label: String,
+}
+
+/// Where a file is in the layers.
+pub(crate) type Place = (usize, u64);
+
+impl ImageContents {
+    pub(crate) fn read(image: &PlatformImage, policies: &[Policy], pool: &Pool) -> Result<Self> {
+        let wants_keys = policies.iter().any(|policy| policy.members.private_keys.is_some());
+        let (files, mut layers) = ImageFiles::of_with(image, pool, |layer, tar, entry| {
+            LayerContents::add(layer, tar, entry, wants_keys)
+        })?;
+        for (contents, layer) in layers.iter_mut().zip(image.layers()) {
+            contents.digest = Some(layer.descriptor().digest);
+        }
+        Ok(Self { files, layers })
+    }
+
+    /// The digest of the layer that has a file.
+    pub(crate) fn layer_of(&self, placed: &Placed) -> Option<Digest> {
+        self.layers.get(placed.layer())?.digest
+    }
+
+    /// What later layers do with a file of a layer that a container does not see at its path.
+    pub(crate) fn hidden(&self, path: &LayerPath) -> Hidden {
+        let by = self.files.merge.get(path).and_then(|placed| self.layers[placed.by()].digest);
+        by.map_or(Hidden::Deleted, |by| Hidden::Replaced { by })
+    }
+
+    /// What is at a path. Links in its parents are followed, and a link at the path is not. The
+    /// error is a sentence that follows the path.
+    pub(crate) fn at(&self, path: &str) -> Result<Option<Placed>, String> {
+        let path = self.parse(path)?;
+        let parent = match self.follow(&path.parent()) {
+            Ok(parent) => parent,
+            // Nothing is below what does not exist.
+            Err(LinkFault::TooMany) => return Ok(None),
+            Err(fault) => return Err(fault.into()),
+        };
+        Ok(self.files.merge.get(&path.moved_to(&parent)).cloned())
+    }
+
+    /// The file that a path leads to through links.
+    pub(crate) fn resolve(&self, path: &str) -> Result<&Placed, String> {
+        let found = self.follow(&self.parse(path)?).map_err(String::from)?;
+        self.files.merge.get(&found).ok_or_else(|| "does not exist in the image".to_owned())
+    }
+
+    fn parse(&self, path: &str) -> Result<LayerPath, String> {
+        LayerPath::parse_member(path.as_bytes()).map_err(str::to_owned)
+    }
+
+    /// Where a path leads when its links are followed.
+    pub(crate) fn follow(&self, path: &LayerPath) -> Result<LayerPath, LinkFault> {
+        follow(path, &LayerPath::root(), |path| {
+            let target = self.files.merge.get(path).and_then(|placed| placed.file.target());
+            Ok(target.map(<[u8]>::to_vec))
+        })
+    }
+
+    /// Calls `found` with the contents of each of these files, one after the other.
+    pub(crate) fn read_files(
+        &self,
+        places: &BTreeSet<Place>,
+        mut found: impl FnMut(Place, &[u8]),
+    ) -> Result<()> {
+        let is_wanted = |placed: &Placed| placed.place().is_some_and(|it| places.contains(&it));
+        self.files.each_entry(is_wanted, |names, tar, entry| {
+            let mut bytes = Vec::new();
+            copy_contents(tar, entry, &mut bytes)?;
+            if let Some(place) = names.first().and_then(|placed| placed.place()) {
+                found(place, &bytes);
+            }
+            Ok(())
+        })
+    }
+
+    /// The names of these files that a container sees.
+    pub(crate) fn names(&self, places: &BTreeSet<Place>) -> BTreeMap<Place, Vec<&Placed>> {
+        let mut names = BTreeMap::<_, Vec<_>>::new();
+        if places.is_empty() {
+            return names;
+        }
+        for placed in self.files.merge.iter() {
+            if let Some(place) = placed.place().filter(|place| places.contains(place)) {
+                names.entry(place).or_default().push(placed);
+            }
+        }
+        names
+    }
+}
+
+impl LayerContents {
+    fn add(
+        &mut self,
+        tar: &mut LayerTar<'_>,
+        entry: &TarEntry,
+        wants_keys: bool,
+    ) -> Result<(), TarError> {
+        let Ok(Member { path, is }) = Member::new(entry) else { return Ok(()) };
+        match is {
+            Is::Whiteout | Is::File(File { kind: Kind::Directory, .. }) => return Ok(()),
+            Is::File(File { kind: Kind::File(size), .. }) => {
+                self.size = self.size.saturating_add(size);
+                if wants_keys {
+                    let mut search = KeySearch::default();
+                    tar.contents(entry, |at, bytes| {
+                        search.add(at, bytes);
+                        Ok::<_, TarError>(())
+                    })?;
+                    self.keys.extend(search.label.map(|label| FoundKey {
+                        path: path.clone(),
+                        offset: entry.offset,
+                        label,
+                    }));
+                }
+            }
+            Is::File(_) | Is::HardLink(_) => {}
+        }
+        self.files.push(path);
+        Ok(())
+    }
+}
+
+/// The path of a file, for messages.
+pub(crate) fn shown(path: &LayerPath) -> String {
+    let path: PathBuf = path.to_path();
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,227 @@
+//! Regular expressions in the syntax of Go, which container-structure-test uses:
+//! <https://pkg.go.dev/regexp/syntax>.
+
+use std::fmt;
+
+use regex::bytes::{Regex, RegexBuilder};
+use serde::{Deserialize, Deserializer};
+
+use crate::basics::text;
+
+/// What a compiled expression may take in memory. A search takes time in proportion to it.
+const MOST_BYTES: usize = 1 << 20;
+
+/// A regular expression.
+#[derive(Clone, Debug)]
+pub(crate) struct GoRegex {
+    text: String,
+    regex: Regex,
+}
+
+impl GoRegex {
+    pub(crate) fn new(text: &str) -> Result<Self, String> {
+        let regex = RegexBuilder::new(&translated(text))
+            .size_limit(MOST_BYTES)
+            .dfa_size_limit(8 * MOST_BYTES)
+            .build()
+            .map_err(|error| match error {
+                regex::Error::CompiledTooBig(_) => {
+                    format!("the regular expression {text:?} is too large: repeat less in it")
+                }
+                error => {
+                    format!("the regular expression {text:?} cannot be read: {}", last(&error))
+                }
+            })?;
+        Ok(Self { text: text.to_owned(), regex })
+    }
+
+    pub(crate) fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(text.as_bytes())
+    }
+
+    /// The expression as given.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// The reason alone, without a picture of the expression.
+fn last(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let reason = text.lines().last().unwrap_or_default();
+    reason.trim_start_matches("error: ").to_owned()
+}
+
+impl<'de> Deserialize<'de> for GoRegex {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::deserialize(deserializer, "a regular expression", Self::new)
+    }
+}
+
+impl fmt::Display for GoRegex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The expression in the syntax of the crate `regex`, where it differs: classes such as `\d` are of
+/// ASCII, a brace that repeats nothing is a character, `\Q…\E` quotes, and brackets in a class and
+/// its operators are characters.
+fn translated(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut in_class = false;
+    while let Some(character) = rest.chars().next() {
+        let mut length = character.len_utf8();
+        match character {
+            '\\' => {
+                let escaped = rest[1..].chars().next();
+                length += escaped.map_or(0, char::len_utf8);
+                match escaped {
+                    Some('Q') if !in_class => {
+                        let quoted = &rest[2..];
+                        let end = quoted.find("\\E").unwrap_or(quoted.len());
+                        out += &regex::escape(&quoted[..end]);
+                        length = (2 + end + 2).min(rest.len());
+                    }
+                    Some('d') => out += "[0-9]",
+                    Some('D') => out += "[^0-9]",
+                    Some('w') => out += "[0-9A-Za-z_]",
+                    Some('W') => out += "[^0-9A-Za-z_]",
+                    Some('s') => out += r"[\t\n\f\r ]",
+                    Some('S') => out += r"[^\t\n\f\r ]",
+                    Some('b') if !in_class => out += r"(?-u:\b)",
+                    Some('B') if !in_class => out += r"(?-u:\B)",
+                    Some('x' | 'p' | 'P') if rest[length..].starts_with('{') => {
+                        length = rest.find('}').map_or(length, |end| end + 1);
+                        out += &rest[..length];
+                    }
+                    Some('0'..='7') if is_octal(&rest[1..]) => {
+                        let digits = rest[1..].bytes().take(3);
+                        let digits = digits.take_while(|byte| (b'0'..=b'7').contains(byte));
+                        let digits: Vec<_> = digits.map(|byte| u32::from(byte - b'0')).collect();
+                        let value = digits.iter().fold(0, |value, digit| value * 8 + digit);
+                        out += &format!("\\x{{{value:x}}}");
+                        length = 1 + digits.len();
+                    }
+                    // In the crate, these are the beginning and the end of a word.
+                    Some(bracket @ ('<' | '>')) => out.push(bracket),
+                    _ => out += &rest[..length],
+                }
+            }
+            '[' if in_class => match rest.find(":]").filter(|_| rest.starts_with("[:")) {
+                Some(end) => {
+                    length = end + 2;
+                    out += &rest[..length];
+                }
+                None => out += r"\[",
+            },
+            '[' => {
+                in_class = true;
+                // A bracket that comes first does not end the class.
+                length = ["[^]", "[]", "[^"]
+                    .iter()
+                    .find(|start| rest.starts_with(**start))
+                    .map_or(1, |it| it.len());
+                out += &rest[..length].replace(']', r"\]");
+            }
+            ']' if in_class => {
+                in_class = false;
+                out.push(']');
+            }
+            '&' | '~' if in_class => out.extend(['\\', character]),
+            '-' if in_class && rest.starts_with("--") => out += r"\-",
+            '{' if !in_class && !repeats(rest) => out += r"\{",
+            character => out.push(character),
+        }
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// Whether these digits are the number of a character. One digit alone, but for 0, would refer to a
+/// group.
+fn is_octal(digits: &str) -> bool {
+    let second = digits.as_bytes().get(1);
+    digits.starts_with('0') || second.is_some_and(|byte| (b'0'..=b'7').contains(byte))
+}
+
+/// Whether the text begins with `{n}`, `{n,}` or `{n,m}`.
+fn repeats(text: &str) -> bool {
+    let Some((inside, _)) = text[1..].split_once('}') else { return false };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match inside.split_once(',') {
+        None => is_number(inside),
+        Some((least, most)) => is_number(least) && (most.is_empty() || is_number(most)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The results of Go's `regexp.MatchString`.
+    #[test]
+    fn expressions_match_as_in_go() {
+        for (expression, text, matches) in [
+            (r#"{"version": *"\d+"}"#, r#"{"version": "12"}"#, true),
+            ("a{,2}b", "a{,2}b", true),
+            ("a{2}b", "aab", true),
+            ("a{x", "a{x", true),
+            ("^a{2,3}$", "aaaa", false),
+            (r"\Qa.b\E", "axb", false),
+            (r"\Qa.b\E+c", "a.bbc", true),
+            (r"\Qa.b", "a.b", true),
+            (r"^\d$", "٣", false),
+            (r"^\w$", "é", false),
+            (r"^\W$", "é", true),
+            (r"^[\w-]+$", "a-b", true),
+            (r"^[\d\s]+$", "1 2", true),
+            (r"^[^\d]$", "1", false),
+            (r"[[]a", "[a", true),
+            (r"^[]a]+$", "]a", true),
+            (r"^[^]a]$", "b", true),
+            (r"^[a&&b]+$", "&", true),
+            (r"^[[:alpha:]_]+$", "a_", true),
+            (r"\<a\>", "<a>", true),
+            (r"\bcat\b", "a cat.", true),
+            (r"\bcat\b", "concat", false),
+            (r"a\Bb", "ab", true),
+            (r"a\B ", "a ", false),
+            (r"^\Bé", "é", true),
+            (r"(?i)HELLO", "hello", true),
+            (r"(?s)a.b", "a\nb", true),
+            ("a.b", "a\nb", false),
+            ("^b$", "a\nb", false),
+            ("(?m)^b$", "a\nb", true),
+            ("a$", "a\n", false),
+            (r"\101", "A", true),
+            (r"^\0101$", "\u{8}1", true),
+            (r"\x{263a}", "☺", true),
+            (r"^\p{Lu}\pL{2}$", "Abc", true),
+            (r"^\x{41}{2}$", "AA", true),
+            ("", "", true),
+            ("é.", "éé", true),
+        ] {
+            let regex = GoRegex::new(expression).unwrap();
+            assert_eq!(regex.is_match(text), matches, "{expression} {text}");
+        }
+    }
+
+    #[test]
+    fn bad_expressions_are_refused() {
+        for (expression, reason) in [
+            ("a(", "unclosed group"),
+            ("[a", "unclosed character class"),
+            ("*", "missing expression"),
+            (r"(a)\1x", "backreference"),
+            ("(?=a)", "look-around"),
+            (r"((\pL{100}){100}){100}", "too large"),
+            (r"((a{1000}){1000}){1000}", "too large"),
+        ] {
+            let error = GoRegex::new(expression).unwrap_err();
+            assert!(error.contains(reason), "{expression}: {error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+}
