@@ -54,7 +54,7 @@ pub(crate) type Place = (usize, u64);
 impl ImageContents {
     pub(crate) fn read(image: &PlatformImage, policies: &[Policy], pool: &Pool) -> Result<Self> {
         let wants_keys = policies.iter().any(|policy| policy.members.private_keys.is_some());
-        let (files, mut layers) = ImageFiles::of_with(image, pool, |layer, tar, entry| {
+        let (files, mut layers) = ImageFiles::gather(image, pool, |layer, tar, entry| {
             LayerContents::add(layer, tar, entry, wants_keys)
         })?;
         for (contents, layer) in layers.iter_mut().zip(image.layers()) {

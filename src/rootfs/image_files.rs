@@ -17,7 +17,7 @@ use crate::{
     image::platform_image::PlatformImage,
     layer::{
         glob::{Globs, Use},
-        layer_files::{Digests, Is, LayerFiles, LayerTar, ReadFiles, name_of},
+        layer_files::{Digests, Is, LayerFiles, ReadFiles, name_of},
         merge::{Merge, Placed},
     },
     pool::Pool,
@@ -30,7 +30,6 @@ use crate::{
     tarfile::{
         follow::{LinkFault, follow},
         path::LayerPath,
-        reader::{TarEntry, TarError},
     },
 };
 
@@ -114,26 +113,6 @@ impl ImageFiles {
         let files = LayerFiles::read(&layers, pool, what)?;
         self.layers.extend(layers);
         Ok(self.and_files(files))
-    }
-
-    /// The files of an image, with what `look` gathers from the entries of each layer.
-    ///
-    /// # Errors
-    ///
-    /// As of [`ImageFiles::new`], and the errors of `look`.
-    #[cfg(feature = "cli")]
-    pub(crate) fn of_with<T: Default + Send>(
-        image: &PlatformImage,
-        pool: &Pool,
-        look: impl Fn(&mut T, &mut LayerTar<'_>, &TarEntry) -> Result<(), TarError> + Sync,
-    ) -> Result<(Self, Vec<T>)> {
-        let read = LayerFiles::read_with(image.layers(), pool, ReadFiles::default(), look)?;
-        let (files, gathered): (Vec<_>, Vec<_>) = read.into_iter().unzip();
-        let mut all = Self::default().and_files(files);
-        all.layers.extend(
-            image.layers().iter().map(|layer| Arc::new(Arc::clone(layer)) as Arc<dyn Blob>),
-        );
-        Ok((all, gathered))
     }
 
     /// Without any files; the lowest layer has this number.

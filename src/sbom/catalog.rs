@@ -29,7 +29,7 @@ pub(crate) struct Catalog {
 impl Catalog {
     pub(crate) fn read(image: &PlatformImage, store: &Path, pool: &Pool) -> Result<Self> {
         let left = AtomicU64::new(MOST_BYTES);
-        let (files, previews) = ImageFiles::of_with(image, pool, |preview, tar, entry| {
+        let (files, previews) = ImageFiles::gather(image, pool, |preview, tar, entry| {
             preview::look(preview, &left, tar, entry)
         })?;
         let operating_system = operating_system(&files, &previews)?;
