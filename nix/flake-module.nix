@@ -1,7 +1,7 @@
 /**
   A module for flake-parts that describes images by options. `perSystem.oci.containers.NAME` defines the package `oci-NAME`,
   and a check of the same name that verifies it. Each of `flavours` also defines `oci-NAME-FLAVOUR`. The package has the
-  attributes of `ociImageLayout`, and `imageName` and `imageTag`, the first tag.
+  attributes of `ociImageLayout`, `imageName` and `imageTag`, the first tag, and `deploy`, as `ociMakeImage` describes it.
 
   `nix run .#oci-copyToPodman-NAME`, `oci-copyToDockerDaemon-NAME`, `oci-copyToRegistry-NAME` and `oci-push-NAME` pass the
   image on. `nix run .#oci-NAME` is the first of them.
@@ -105,18 +105,20 @@ in
             "oci.containers.${name}: the image name ${container.name} must be in lower case; set name"
           ) container.name;
           tags = map (tag: tag + suffix) container.tags;
-        in
-        local.ociImageLayout {
-          name = lib.strings.sanitizeDerivationName "oci-${name}${suffix}";
-          sparse = container.lazy;
-          manifests = lib.genAttrs (map (tag: "${imageName}:${tag}") tags) (
-            _: map (platform: (of (imageFor name platform)).manifest) container.platforms
-          );
-          passthru = {
-            inherit imageName;
-            imageTag = builtins.head tags;
+          made = local.ociImageLayout {
+            name = lib.strings.sanitizeDerivationName "oci-${name}${suffix}";
+            sparse = container.lazy;
+            manifests = lib.genAttrs (map (tag: "${imageName}:${tag}") tags) (
+              _: map (platform: (of (imageFor name platform)).manifest) container.platforms
+            );
+            passthru = {
+              inherit imageName;
+              imageTag = builtins.head tags;
+              deploy = image.config.build.deploy made;
+            };
           };
-        };
+        in
+        made;
       # Merges sets of `{ source; value; }` to one of values. Otherwise one source would silently replace another.
       disjoint =
         kind:

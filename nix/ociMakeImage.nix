@@ -4,9 +4,10 @@
 
   The result is that of `ociBuildImage`, with these further attributes: `config` and `options`, the values and declarations
   of the options; `init`, the package with the program that starts the services, or `null` if no such program is needed;
-  and `flavours`, the variants that `image.flavours` describes. A variant is the result of the call with one
-  more module, that of the flavour, and its `override` repeats this call. Its own `flavours` have both names in their tags,
-  as in `1.0-debug-loud`.
+  `deploy`, which describes a container of the image for podman, Docker, Kubernetes, NixOS and Home Manager
+  ([deployment.md](deployment.md)); and `flavours`, the variants that `image.flavours` describes. A variant is the result of
+  the call with one more module, that of the flavour, and its `override` repeats this call. Its own `flavours` have both
+  names in their tags, as in `1.0-debug-loud`.
 
   # Arguments
 
@@ -28,6 +29,7 @@
   nixpkgsLib,
   ociBuildImage,
   ociClosureLayers,
+  ociFiles,
   ociImageLayout,
   ociLayerTar,
   pkgs,
@@ -74,13 +76,14 @@ let
                     system = hostSystem;
                     pkgs = nixpkgsLib.mkDefault pkgs;
                     startServices = services;
+                    inherit ociFiles;
                   };
                 }
               ]
               ++ (if nixos == null then modules else nixosModules);
           };
       inherit (evaluated) config options;
-      inherit (config) build image users;
+      inherit (config) build image;
 
       failed = builtins.filter (assertion: !assertion.assertion) config.assertions;
       messages = builtins.concatStringsSep "\n" (map (assertion: "- ${assertion.message}") failed);
@@ -112,11 +115,7 @@ let
             ociLayerTar
             ;
         };
-        container = image // {
-          # A declared user has its own numbers.
-          uid = if users.users ? ${image.user} then users.ids.uidOf "image.user" image.user else image.uid;
-          gid = if users.users ? ${image.user} then users.ids.gidOfUser image.user else image.gid;
-        };
+        container = image // build.user;
         tag = builtins.head tags;
         contents = {
           inherit (build) files hasNixDatabase;
@@ -144,6 +143,7 @@ let
         );
         passthru = {
           inherit config options;
+          deploy = build.deploy layout;
           inherit (build) init;
           inherit (built)
             fromImage

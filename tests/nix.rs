@@ -10,6 +10,7 @@ mod nix {
     mod containers;
     mod daemons;
     mod database;
+    mod deployment;
     mod documents;
     mod evaluation;
     mod everything;

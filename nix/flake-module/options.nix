@@ -300,6 +300,8 @@ in
     };
   };
 
+  inherit (import ./deployment.nix { inherit lib; }) deploy hardening;
+
   debug = {
     enable = mkOption {
       type = types.bool;

@@ -40,6 +40,10 @@ in
       internal types.bool false
         "Whether the image contains the database of the Nix store.";
     place = internal types.str "image" "How errors name the options of the image.";
+    user =
+      internal types.raw null
+        "The `uid` and `gid` of the program: those of the declared user, or `image.uid` and `image.gid`.";
+    deploy = internal types.raw null "`deploy` of the result, as a function of the layout.";
     init = internal types.raw null "The package with the program that starts the services, or `null`.";
   };
 }

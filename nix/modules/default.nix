@@ -3,6 +3,7 @@
 [
   ./assertions.nix
   ./build.nix
+  ./deploy.nix
   ./etc.nix
   ./files.nix
   ./image.nix

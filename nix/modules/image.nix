@@ -9,7 +9,7 @@
 }:
 let
   inherit (lib) mkDefault mkOption types;
-  inherit (config) image;
+  inherit (config) image users;
   definitions = import ./definitions.nix { inherit lib; };
 in
 {
@@ -73,6 +73,15 @@ in
       fromImage = definitions.of options.image.from;
       dependencies = config.environment.systemPackages;
     };
+    # A declared user has its own numbers.
+    build.user =
+      if users.users ? ${image.user} then
+        {
+          uid = users.ids.uidOf "image.user" image.user;
+          gid = users.ids.gidOfUser image.user;
+        }
+      else
+        { inherit (image) uid gid; };
     environment.systemPackages = lib.mkIf image.interactive [
       pkgs.bashInteractive
       pkgs.coreutils

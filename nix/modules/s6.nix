@@ -134,6 +134,22 @@ in
         (lib.mkIf usesS6 {
           entrypoint = mkDefault [ "${config.build.init}/bin/start-services" ];
           isRoot = mkDefault true;
+          # Each start makes its directories again.
+          hardening.tmpfs = [
+            "/run"
+          ]
+          ++ builtins.concatMap (service: map (directory: directory.path) service.directories) services;
+          # Root gives directories to the users of services, becomes these users, and stops their processes.
+          hardening.capabilities.add =
+            lib.optionals config.image.isRoot [
+              "CHOWN"
+              "DAC_OVERRIDE"
+              "FOWNER"
+              "KILL"
+              "SETGID"
+              "SETUID"
+            ]
+            ++ builtins.concatMap (service: service.ambientCapabilities) services;
         })
         (lib.mkIf (isFirst && single != null) {
           entrypoint = mkDefault single;

@@ -55,6 +55,7 @@ fn all_examples_are_built(nix: Nix) {
         ("README.md", "{ oci, pkgs }:"),
         ("docs/nix.md", "{ oci, pkgs }:"),
         ("docs/nix-migration.md", "{ oci, pkgs }:"),
+        ("docs/deployment.md", "{ oci, pkgs }:"),
         ("docs/nix-reference.md", "{ oci, pkgs, things }: with pkgs; with oci; with things;"),
     ] {
         for (number, example) in examples(page).into_iter().enumerate() {

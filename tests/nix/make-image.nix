@@ -97,6 +97,7 @@ in
   );
   claims = import ./make-image/claims.nix scope;
   daemons = import ./make-image/daemons.nix scope;
+  deployed = import ./make-image/deployed.nix scope;
   inherit images;
   inherit mistakes;
   tests = import ./make-image/tests.nix (scope // { inherit images; });

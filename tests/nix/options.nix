@@ -106,8 +106,9 @@ let
         options = computed;
         pkgs = computed;
         startServices = computed;
+        ociFiles = computed;
         system = computed;
-      }).options
+      }).options or { }
     ) (import ../../nix/modules)
   );
   options =

@@ -120,14 +120,17 @@ fn check_arguments(file: &str, doc: &DocComment, code: &str, arguments: &Argumen
     }
 }
 
-/// The options of a container, from `nix/flake-module/options.nix`.
+/// The options of a container, from `nix/flake-module/`.
 fn options() -> String {
     let mut options = options_of(false);
-    // Nix sorts options by name, and the file sorts them by subject.
-    let file = read("nix/flake-module/options.nix");
+    // Nix sorts options by name, and the files sort them by subject.
+    let files = ["options", "deployment"].map(|name| read(&format!("nix/flake-module/{name}.nix")));
+    let files = files.concat();
     options.sort_by_key(|option| {
-        let name = option["name"].as_ref().unwrap();
-        file.find(&format!(" {} = mkOption", name.rsplit('.').next().unwrap())).unwrap()
+        let mut names = option["name"].as_ref().unwrap().split('.');
+        let subject = files.find(&format!("  {} = ", names.next().unwrap())).unwrap();
+        let inside = |name| files[subject..].find(&format!(" {name} = mkOption")).unwrap();
+        (subject, names.next_back().map(inside))
     });
     format!("\n### `perSystem.oci.containers.NAME`\n\n{}", list(options))
 }

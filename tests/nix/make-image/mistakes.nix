@@ -17,6 +17,69 @@ in
   no-lib =
     mistake ((functionsWith { }).ociMakeImage { modules = [ ]; })
       "oci-layout: ociMakeImage needs the module system of nixpkgs; pass pkgs or lib to the functions, as in nix/default.nix";
+  tmpfs-of-the-store =
+    mistake
+      (named {
+        image.hardening = {
+          enable = true;
+          tmpfs = [ "/nix" ];
+        };
+      })
+      "- image.hardening.tmpfs: /nix would hide the programs of the image; choose a directory outside of /nix/store";
+  tmpfs-in-two-lines =
+    mistake
+      (named {
+        image.hardening = {
+          enable = true;
+          tmpfs = [ "/a\nb" ];
+        };
+      })
+      ''image.hardening.tmpfs: expected the path of a directory without a colon or a comma, found "/a\nb"'';
+  tmpfs-with-options =
+    mistake
+      (named {
+        image.hardening = {
+          enable = true;
+          tmpfs = [ "/a:rw" ];
+        };
+      })
+      ''image.hardening.tmpfs: expected the path of a directory without a colon or a comma, found "/a:rw"'';
+  capability =
+    mistake
+      (named {
+        image.hardening = {
+          enable = true;
+          capabilities.add = [ "CAP_NET_BIND" ];
+        };
+      })
+      "image.hardening.capabilities: there is no capability CAP_NET_BIND; write names as in capabilities(7), such as NET_BIND_SERVICE";
+  read-only-nix =
+    mistake
+      (named {
+        nix.enable = true;
+        nix.package = pkgs.hello;
+        image.hardening.enable = true;
+      })
+      "image.hardening.readOnlyRootfs: Nix in the image writes to its store; set image.hardening.readOnlyRootfs = false, or remove nix.enable";
+  seccomp-in-two-lines = mistake (named {
+    image.hardening = {
+      enable = true;
+      seccompProfile = "/a\nb";
+    };
+  }) ''image.hardening.seccompProfile: "/a\nb" cannot be written in a line'';
+  published-port =
+    mistake (named { image.deploy.ports = [ "http:80" ]; })
+      "image.deploy.ports: expected [ADDRESS:]PORT:CONTAINER_PORT[/PROTOCOL], as in 8080:80, found http:80";
+  mounted-relative =
+    mistake (named { image.deploy.volumes.data = "data"; })
+      ''image.deploy.volumes: expected the path of a directory without a colon or a comma, found "data"'';
+  mounted-over-the-store =
+    mistake (named { image.deploy.volumes."/nix/store" = "data"; })
+      "image.deploy.volumes: /nix/store would hide the programs of the image; choose a directory outside of /nix/store";
+  mounted-from =
+    mistake (named { image.deploy.volumes."/data" = "My_Data"; })
+      ''image.deploy.volumes: expected the path of a directory of the machine, or a name of a volume in lower-case letters, digits, "." and "-", found "My_Data"'';
+
   no-home =
     mistake (one { workingDirectory = "~"; })
       "s6.services.it.workingDirectory: the service has no user whose home ~ could be; set user, or write a path";

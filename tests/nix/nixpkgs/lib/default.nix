@@ -107,6 +107,10 @@ let
       );
     flatten = value: if builtins.isList value then builtins.concatMap lib.flatten value else [ value ];
 
+    imap0 =
+      function: list:
+      builtins.genList (index: function index (builtins.elemAt list index)) (builtins.length list);
+
     nameValuePair = name: value: { inherit name value; };
     mapAttrs' = function: set: builtins.listToAttrs (lib.mapAttrsToList function set);
     mapAttrsToList = function: set: map (name: function name set.${name}) (builtins.attrNames set);
@@ -145,10 +149,19 @@ let
         builtins.substring 0 (builtins.stringLength text - builtins.stringLength suffix) text
       else
         text;
+    hasInfix = infix: text: builtins.replaceStrings [ infix ] [ "" ] text != text;
+    boolToString = value: if value then "true" else "false";
     # Of separators that no expression means otherwise.
     splitString = separator: text: builtins.filter builtins.isString (builtins.split separator text);
     toInt = builtins.fromJSON;
     inherit (import ../../../../nix/internal/lib.nix) toLower;
+    toUpper =
+      let
+        letters = text: builtins.genList (index: builtins.substring index 1 text) 26;
+      in
+      builtins.replaceStrings (letters "abcdefghijklmnopqrstuvwxyz") (
+        letters "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+      );
 
     isDerivation = value: value.type or null == "derivation";
     getBin = package: package.bin or package;

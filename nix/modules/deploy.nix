@@ -1,0 +1,113 @@
+# `image.hardening` and `image.deploy`: how containers of the image run. Labels of the image say it, and `build.deploy` makes
+# the same of a layout for podman, Docker, Kubernetes, NixOS and Home Manager.
+{
+  config,
+  lib,
+  ociFiles,
+  ...
+}:
+let
+  inherit (lib) mkDefault mkIf;
+  inherit (config) build image;
+  cfg = image.hardening;
+
+  capabilities = import ./deploy/capabilities.nix { inherit lib; };
+  run = import ./deploy/run.nix {
+    inherit lib image;
+    inherit (build) user;
+  };
+
+  each =
+    test: message:
+    map (value: {
+      assertion = test value;
+      message = message value;
+    });
+  option = "${build.place}.hardening";
+  isPath =
+    path:
+    builtins.match "(/[^/:,]+)+" path != null
+    && builtins.match ".*/[.][.]?(/.*)?" path == null
+    && isLine path;
+  # The formats are lines, and a backslash at the end of a line continues it.
+  isLine =
+    text:
+    builtins.replaceStrings [ "\n" "\r" "\t" ] [ "" "" "" ] text == text
+    && builtins.match ".*[ \\\\]" text == null;
+  above = one: other: one == other || lib.hasPrefix "${one}/" other;
+  isStore = path: above path builtins.storeDir || above builtins.storeDir path;
+  isPort = port: builtins.isInt port || run.portOf port != null;
+  isSource = source: builtins.match "[a-z0-9]([a-z0-9.-]*[a-z0-9])?" source != null || isPath source;
+in
+{
+  config = {
+    image.hardening.tmpfs = [ "/tmp" ];
+    image.labels = mkIf cfg.enable (
+      builtins.mapAttrs (_: mkDefault) (import ./deploy/labels.nix { inherit lib run; })
+    );
+
+    assertions =
+      each isPort (
+        port:
+        "${build.place}.deploy.ports: expected [ADDRESS:]PORT:CONTAINER_PORT[/PROTOCOL], as in 8080:80, found ${port}"
+      ) image.deploy.ports
+      ++ each isPath (
+        path:
+        "${build.place}.deploy.volumes: expected the path of a directory without a colon or a comma, found ${builtins.toJSON path}"
+      ) (builtins.attrNames image.deploy.volumes)
+      ++ each (path: !isStore path) (
+        path:
+        "${build.place}.deploy.volumes: ${path} would hide the programs of the image; choose a directory outside of ${builtins.storeDir}"
+      ) (builtins.attrNames image.deploy.volumes)
+      ++ each isSource (
+        source:
+        "${build.place}.deploy.volumes: expected the path of a directory of the machine, or a name of a volume in lower-case letters, digits, \".\" and \"-\", found ${builtins.toJSON source}"
+      ) (builtins.attrValues image.deploy.volumes)
+      ++ lib.optionals cfg.enable (
+        each isPath (
+          path:
+          "${option}.tmpfs: expected the path of a directory without a colon or a comma, found ${builtins.toJSON path}"
+        ) cfg.tmpfs
+        ++ each (path: !isStore path) (
+          path:
+          "${option}.tmpfs: ${path} would hide the programs of the image; choose a directory outside of ${builtins.storeDir}"
+        ) cfg.tmpfs
+        ++ each (name: name == "ALL" || capabilities.isKnown name) (
+          name:
+          "${option}.capabilities: there is no capability ${name}; write names as in capabilities(7), such as NET_BIND_SERVICE"
+        ) (cfg.capabilities.drop ++ cfg.capabilities.add)
+        ++ [
+          {
+            assertion = !(cfg.readOnlyRootfs && config.nix.enable);
+            message = "${option}.readOnlyRootfs: Nix in the image writes to its store; set ${option}.readOnlyRootfs = false, or remove nix.enable";
+          }
+        ]
+        ++ lib.optional (cfg.seccompProfile != "runtime/default" && cfg.seccompProfile != "unconfined") {
+          assertion = isLine "${cfg.seccompProfile}";
+          message = "${option}.seccompProfile: ${builtins.toJSON "${cfg.seccompProfile}"} cannot be written in a line";
+        }
+      );
+
+    build.deploy =
+      layout:
+      let
+        it = run.of layout;
+        scope = {
+          inherit
+            image
+            it
+            layout
+            lib
+            ociFiles
+            ;
+        };
+      in
+      builtins.mapAttrs (_: file: import file scope) {
+        kubernetes = ./deploy/kubernetes.nix;
+        quadlet = ./deploy/quadlet.nix;
+        compose = ./deploy/compose.nix;
+        nixosModule = ./deploy/nixos.nix;
+        homeManagerModule = ./deploy/home-manager.nix;
+      };
+  };
+}
