@@ -93,6 +93,7 @@ fn with_the_real_lib_and_flake_parts() {
     containers.a_lazy_image_is_the_same_without_its_layers();
     containers.programs_run_as_who_they_are_to_be();
     containers.modules_make_the_same_image();
+    containers.all_results_describe_their_deployment();
     containers.a_base_image_keeps_its_users();
     containers.a_debug_image_waits();
     containers.images_of_darwin_have_packages_of_linux();
@@ -306,6 +307,22 @@ impl Module {
             "uid=29631(web) gid=29631(web) groups=29631(web)\nfrom the container\nto modular\n"
         );
         assert_eq!(self.image("modular-debug").tags(), ["1.0-debug"]);
+    }
+
+    fn all_results_describe_their_deployment(&self) {
+        let deployed =
+            |image: &str, attribute: &str| self.evaluate(&format!("{image}.deploy.{attribute}"));
+        let container = "packages.x86_64-linux.oci-modular";
+        let made = "legacyPackages.x86_64-linux.modular";
+        for attribute in ["quadlet.unit", "compose.project", "kubernetes.pod"] {
+            assert_eq!(deployed(container, attribute), deployed(made, attribute));
+        }
+        let unit = deployed(&format!("{container}-debug"), "quadlet.unit.Container");
+        assert_eq!(unit["Image"], "docker.io/library/modular:1.0-debug");
+        assert_eq!((&unit["ReadOnly"], &unit["Tmpfs"]), (&json!(true), &json!(["/tmp:U"])));
+        // Of an image for several platforms.
+        let unit = deployed("packages.x86_64-linux.oci-full", "quadlet.unit.Container");
+        assert_eq!(unit["Image"], "registry.example/me/full:1");
     }
 
     fn a_base_image_keeps_its_users(&self) {

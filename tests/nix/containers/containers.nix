@@ -21,6 +21,11 @@ in
       tag = "1.0";
       package = pkgs.hello;
       environment.GREETING = "from the container";
+      hardening = {
+        enable = true;
+        capabilities.add = [ "CHOWN" ];
+      };
+      deploy.ports = [ 8080 ];
       flavours.debug.image.debug.enable = true;
       modules = [ service ];
     };
@@ -33,6 +38,9 @@ in
             tag = "1.0";
             package = pkgs.hello;
             env.GREETING = "from the container";
+            hardening.enable = true;
+            hardening.capabilities.add = [ "CHOWN" ];
+            deploy.ports = [ 8080 ];
           };
         }
       ];
