@@ -8,7 +8,7 @@
   packages,
   pkgs,
   ...
-}:
+}@scope:
 let
   set = import ./packages.nix {
     inherit lib names;
@@ -47,29 +47,37 @@ let
     };
   cases = import ./modules.nix;
   images = builtins.mapAttrs (_: { module, ... }: make module) cases;
+  # A machine that runs the image of `make-image/deployed.nix`.
+  deployed = import ./deployed.nix {
+    inherit lib nixos;
+    inherit ((import ../make-image/deployed.nix scope)) one;
+    pkgs = set;
+  };
 in
 {
   # Each is wholly evaluated, has its service, and has nothing of systemd and no folder of all packages.
-  claims = builtins.mapAttrs (
-    name:
-    { service, ... }:
-    let
-      image = images.${name};
-      needs = builtins.attrNames (
-        builtins.getContext (
-          builtins.toJSON [
-            image.init.services
-            image.config.build.files
-            (map (package: "${package}") image.config.environment.systemPackages)
-          ]
-        )
-      );
-    in
-    builtins.seq image.drvPath (
-      builtins.any (other: other.name == service) image.init.services
-      && !(builtins.any (path: builtins.match "[^-]*-(systemd.*|system-path)\\.drv" path != null) needs)
-    )
-  ) cases;
+  claims =
+    builtins.mapAttrs (
+      name:
+      { service, ... }:
+      let
+        image = images.${name};
+        needs = builtins.attrNames (
+          builtins.getContext (
+            builtins.toJSON [
+              image.init.services
+              image.config.build.files
+              (map (package: "${package}") image.config.environment.systemPackages)
+            ]
+          )
+        );
+      in
+      builtins.seq image.drvPath (
+        builtins.any (other: other.name == service) image.init.services
+        && !(builtins.any (path: builtins.match "[^-]*-(systemd.*|system-path)\\.drv" path != null) needs)
+      )
+    ) cases
+    // deployed;
 
   # With the daemons of Debian.
   run = make (
