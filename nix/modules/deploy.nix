@@ -36,8 +36,14 @@ let
     && builtins.match ".*[ \\\\]" text == null;
   above = one: other: one == other || lib.hasPrefix "${one}/" other;
   isStore = path: above path builtins.storeDir || above builtins.storeDir path;
-  isPort = port: builtins.isInt port || run.portOf port != null;
-  isSource = source: builtins.match "[a-z0-9]([a-z0-9.-]*[a-z0-9])?" source != null || isPath source;
+  isNumber = text: builtins.stringLength text < 5 || text <= "65535";
+  isPort =
+    port:
+    let
+      parts = run.portOf port;
+    in
+    parts != null && isNumber parts.host && isNumber parts.container;
+  isSource = source: builtins.match "[a-z0-9]([a-z0-9-]*[a-z0-9])?" source != null || isPath source;
 in
 {
   config = {
@@ -61,7 +67,7 @@ in
       ) (builtins.attrNames image.deploy.volumes)
       ++ each isSource (
         source:
-        "${build.place}.deploy.volumes: expected the path of a directory of the machine, or a name of a volume in lower-case letters, digits, \".\" and \"-\", found ${builtins.toJSON source}"
+        "${build.place}.deploy.volumes: expected the path of a directory of the machine, or a name of a volume in lower-case letters, digits and \"-\", found ${builtins.toJSON source}"
       ) (builtins.attrValues image.deploy.volumes)
       ++ lib.optionals cfg.enable (
         each isPath (

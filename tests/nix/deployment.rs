@@ -1,5 +1,5 @@
 //! Containers run as their image says: started by what podman's generator makes of the quadlet, by
-//! `podman kube play` of the pod, and as docker reads the compose file.
+//! `podman kube play` of the Pod, and by docker from the compose file.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,6 +7,7 @@ use std::{env, fs};
 
 use serde_json::{Value, json};
 
+use crate::common::docker::{self, Docker};
 use crate::common::tool::{Containers, INSTALLED, run, tool};
 use crate::nix::versions::{Nix, PROGRAMS, Version};
 
@@ -121,7 +122,7 @@ fn a_program_is_restricted_as_its_image_says() {
     let deployed = Deployed::new("one");
     the_quadlet_runs(&deployed);
     the_pod_runs(&deployed);
-    docker_reads_the_compose_file(&deployed);
+    docker_runs_the_compose_file(&deployed);
     labels_restrict(&deployed);
 }
 
@@ -175,13 +176,15 @@ fn the_pod_runs(deployed: &Deployed) {
     podman(&["kube", "down", pod]);
 }
 
-fn docker_reads_the_compose_file(deployed: &Deployed) {
+fn docker_runs_the_compose_file(deployed: &Deployed) {
     let folder = deployed.build("deploy.compose");
-    let mut compose = tool("docker-compose");
-    let read = run(compose
-        .args(["--project-directory", folder.to_str().unwrap(), "--file"])
-        .arg(folder.join("compose.yaml"))
-        .args(["config", "--format", "json", "--no-interpolate"]));
+    let compose = || {
+        let mut compose = tool("docker-compose");
+        compose.args(["--project-directory", folder.to_str().unwrap(), "--file"]);
+        compose.arg(folder.join("compose.yaml"));
+        compose
+    };
+    let read = run(compose().args(["config", "--format", "json", "--no-interpolate"]));
     let read: Value = serde_json::from_str(&read).unwrap();
     let service = &read["services"]["web"];
     let expected = json!({
@@ -207,7 +210,26 @@ fn docker_reads_the_compose_file(deployed: &Deployed) {
     }
     assert_eq!(service["volumes"][0]["source"], "web-data");
     assert_eq!(service["ports"][1]["published"], "5353");
-    assert!(folder.join("web-seccomp.json").is_file());
+
+    let docker = Docker::start(docker::Version::WithContainerd);
+    let daemon = docker.tool([""; 0]);
+    let environment = daemon.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    let environment: Vec<_> = environment.filter(|(name, _)| *name != "PATH").collect();
+    let copy = deployed.build("copyToDockerDaemon").join("bin/copy-to-docker-daemon");
+    run(tool(copy.to_str().unwrap()).envs(environment.clone()));
+    // The daemon has no networks here.
+    let none = deployed.nix.folder().join("none.yaml");
+    fs::write(&none, "services: {web: {network_mode: none, ports: !reset []}}").unwrap();
+    let mut up = compose();
+    up.arg("--file").arg(none).args(["up", "--no-color", "--no-log-prefix"]);
+    let output = up.envs(environment).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let expected = format!("{RESTRICTED}cannot mkdir\nlistens from 0\n");
+    // Docker does not give capabilities to other users than root.
+    let expected = expected.replace("CapEff:\t0000000000000400", "CapEff:\t0000000000000000");
+    for line in expected.lines() {
+        assert!(said.lines().any(|found| found == line), "missing {line:?} in {output:?}");
+    }
 }
 
 /// Without any option.

@@ -95,7 +95,7 @@ in
       names = builtins.fromJSON (builtins.readFile nixosNames);
     }
   );
-  claims = import ./make-image/claims.nix scope;
+  claims = import ./make-image/claims.nix scope // import ./make-image/deployment.nix scope;
   daemons = import ./make-image/daemons.nix scope;
   deployed = import ./make-image/deployed.nix scope;
   inherit images;

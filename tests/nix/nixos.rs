@@ -6,20 +6,31 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use serde_json::Value;
+
 use crate::common::container::Container;
 use crate::common::tool::{Containers, run, tool};
 use crate::nix::make_image::on_root;
 use crate::nix::versions::{Nix, Version};
 
-/// Runs an image with nginx, redis and postgresql: a page, a key, a query, and a stop.
-fn daemons_run(nix: &Nix, mut build: Command) {
+/// Runs an image with nginx, redis and postgresql, restricted as it says: a page, a key, a query, and
+/// a stop.
+fn daemons_run(nix: &Nix, attribute: &str, command: impl Fn(&Nix, &str) -> Command) {
+    let mut evaluate = command(nix, "nix-instantiate");
+    evaluate.args(["--eval", "--strict", "--json", "--read-write-mode", "--attr"]);
+    let unit = run(evaluate.arg(format!("{attribute}.deploy.quadlet.unit.Container")));
+    let options = options(&serde_json::from_str(&unit).unwrap());
+    let options: Vec<_> = options.iter().map(String::as_str).collect();
+    let mut build = command(nix, "nix-build");
+    build.args(["--attr", attribute]);
     let layout = nix.physical(run(build.args(["--no-out-link", "--quiet"])).trim());
     let name = layout.file_name().unwrap().to_str().unwrap();
     let containers = Containers::new(layout.parent().unwrap());
-    let container = Container::start(&containers, &[], &format!("oci:{name}"));
+    let container = Container::start(&containers, &options, &format!("oci:{name}"));
     let last = "redis-cli ping";
     container.wait_until("the last service", || container.tries(last).as_deref() == Some("PONG\n"));
     assert_eq!(container.sh("wget -q -O - http://127.0.0.1/"), "a page\n");
+    assert!(container.tries("touch /etc/x").is_none(), "{options:?}");
     // Its user may connect without a password.
     let query = "exec s6-setuidgid postgres psql --no-align --tuples-only --command 'select 6 * 7'";
     assert_eq!(container.sh(query), "42\n");
@@ -30,9 +41,23 @@ fn daemons_run(nix: &Nix, mut build: Command) {
 #[test]
 fn daemons_of_the_stand_in_run() {
     let nix = Nix::new(Version::Newer);
-    let mut build = on_root(&nix, "nix-build", "daemons");
-    build.args(["--attr", "makeImage.nixos.run"]);
-    daemons_run(&nix, build);
+    daemons_run(&nix, "makeImage.nixos.run", |nix, program| on_root(nix, program, "daemons"));
+}
+
+/// The options of podman for what a hardened image with services has in its quadlet.
+fn options(container: &Value) -> Vec<String> {
+    assert_eq!(
+        (&container["ReadOnly"], &container["NoNewPrivileges"]),
+        (&true.into(), &true.into())
+    );
+    let mut options = vec!["--read-only".to_owned(), "--security-opt=no-new-privileges".to_owned()];
+    for (member, option) in
+        [("Tmpfs", "--tmpfs"), ("DropCapability", "--cap-drop"), ("AddCapability", "--cap-add")]
+    {
+        let values = container[member].as_array().unwrap().iter();
+        options.extend(values.map(|value| format!("{option}={}", value.as_str().unwrap())));
+    }
+    options
 }
 
 /// A command on the tests' expressions with the checkout.
@@ -59,7 +84,5 @@ fn with_the_real_nixos() {
     assert!(claims.len() >= 16, "{claims:?}");
     assert!(claims.values().all(|holds| *holds), "{claims:?}");
 
-    let mut build = on_checkout(&nix, "nix-build");
-    build.args(["--attr", "makeImage.realNixos.run"]);
-    daemons_run(&nix, build);
+    daemons_run(&nix, "makeImage.realNixos.run", on_checkout);
 }

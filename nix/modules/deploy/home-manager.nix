@@ -19,6 +19,8 @@ in
       extraConfig = {
         Container = removeAttrs Container [ "Image" ];
         Service = Service // {
+          # By default, systemd gives 90 seconds, also to what loads the image.
+          TimeoutStartSec = 900;
           # The search path of such a unit has the programs that podman needs, but not skopeo.
           ExecStartPre = "${pkgs.coreutils}/bin/env PATH=${pkgs.skopeo}/bin:/run/wrappers/bin:/usr/bin ${layout.copyToPodman}/bin/copy-to-podman";
         };

@@ -70,15 +70,22 @@ in
   published-port =
     mistake (named { image.deploy.ports = [ "http:80" ]; })
       "image.deploy.ports: expected [ADDRESS:]PORT:CONTAINER_PORT[/PROTOCOL], as in 8080:80, found http:80";
+  published-above-all-ports =
+    mistake (named { image.deploy.ports = [ "65536:80" ]; })
+      "image.deploy.ports: expected [ADDRESS:]PORT:CONTAINER_PORT[/PROTOCOL], as in 8080:80, found 65536:80";
   mounted-relative =
     mistake (named { image.deploy.volumes.data = "data"; })
       ''image.deploy.volumes: expected the path of a directory without a colon or a comma, found "data"'';
   mounted-over-the-store =
     mistake (named { image.deploy.volumes."/nix/store" = "data"; })
       "image.deploy.volumes: /nix/store would hide the programs of the image; choose a directory outside of /nix/store";
+  # podman's generator would look for another file.
+  mounted-from-a-quadlet =
+    mistake (named { image.deploy.volumes."/data" = "data.volume"; })
+      ''image.deploy.volumes: expected the path of a directory of the machine, or a name of a volume in lower-case letters, digits and "-", found "data.volume"'';
   mounted-from =
     mistake (named { image.deploy.volumes."/data" = "My_Data"; })
-      ''image.deploy.volumes: expected the path of a directory of the machine, or a name of a volume in lower-case letters, digits, "." and "-", found "My_Data"'';
+      ''image.deploy.volumes: expected the path of a directory of the machine, or a name of a volume in lower-case letters, digits and "-", found "My_Data"'';
 
   no-home =
     mistake (one { workingDirectory = "~"; })

@@ -84,6 +84,7 @@ in
     { pkgs, ... }:
     {
       image.name = lib.mkForce "daemons";
+      image.hardening.enable = true;
       services.nginx = {
         enable = true;
         defaultMimeTypes = pkgs.writeText "mime.types" "types { text/html html; }";

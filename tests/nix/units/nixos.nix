@@ -277,6 +277,7 @@ in
   run = make (
     { pkgs, ... }:
     {
+      image.hardening.enable = true;
       services.nginx = {
         enable = true;
         config = ''
