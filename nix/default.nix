@@ -14,7 +14,7 @@
   - [builder] A package or a folder that contains `bin/oci-layout`. The program must run on `system` in a sandbox: it is
     static, or the folder is a package whose closure contains its libraries.
   - [hostSystem] The system that the images run on. Default: `system`.
-  - [pkgs] nixpkgs. Only `binSh`, `usrBinEnv`, `caCertificates`, modules and `ociTestImage` use it. Default: `null`.
+  - [pkgs] nixpkgs. Only `binSh`, `usrBinEnv`, `caCertificates`, modules, `ociTestImage` and `ociScanImage` use it. Default: `null`.
   - [lib] The library of nixpkgs, whose module system `ociMakeImage` uses. Default: `pkgs.lib or null`.
 
   # Examples
@@ -91,6 +91,7 @@ lib.makeScope lib.callPackageWith (
       # Checks.
       ociVerify = ./ociVerify.nix;
       ociTestImage = ./ociTestImage.nix;
+      ociScanImage = ./ociScanImage.nix;
 
       # Provenance.
       ociProvenance = ./ociProvenance.nix;

@@ -4,7 +4,8 @@
   attributes of `ociImageLayout`, `imageName` and `imageTag`, the first tag, and `deploy`, as `ociMakeImage` describes it.
 
   `nix run .#oci-copyToPodman-NAME`, `oci-copyToDockerDaemon-NAME`, `oci-copyToRegistry-NAME` and `oci-push-NAME` pass the
-  image on. `nix run .#oci-NAME` is the first of them.
+  image on. `nix run .#oci-NAME` is the first of them. `nix run .#oci-TOOL-NAME` scans the image by a tool of others, and
+  `gate` makes the image depend on its checks: [checks.md](checks.md).
 
   `perSystem.oci.builder` is the program that builds the images: a package or a folder that contains `bin/oci-layout`. By
   default `pkgs` builds it.
@@ -51,6 +52,7 @@ in
                 system
                 ;
             }
+            // import ./flake-module/checks.nix { inherit lib pkgs; }
             // {
               allModules = mkOption {
                 type = types.listOf types.raw;
@@ -94,9 +96,9 @@ in
         inherit pkgs;
         system = pkgs.stdenv.buildPlatform.system;
       };
-      # The image that `of` chooses, or one of its flavours, for all platforms.
+      # The image that `of` chooses, or one of its flavours, for all platforms. It exists only if `gate` succeeds.
       layout =
-        name: of: image: suffix:
+        name: of: image: suffix: gate:
         let
           container = image.config.image;
           # The path in the registry.
@@ -106,6 +108,7 @@ in
           ) container.name;
           tags = map (tag: tag + suffix) container.tags;
           made = local.ociImageLayout {
+            inherit gate;
             name = lib.strings.sanitizeDerivationName "oci-${name}${suffix}";
             sparse = container.lazy;
             manifests = lib.genAttrs (map (tag: "${imageName}:${tag}") tags) (
@@ -119,56 +122,76 @@ in
           };
         in
         made;
-      # Merges sets of `{ source; value; }` to one of values. Otherwise one source would silently replace another.
-      disjoint =
-        kind:
-        lib.zipAttrsWith (
-          attribute: found:
-          if builtins.length found == 1 then
-            (builtins.head found).value
-          else
-            throw "oci.containers: ${
-              lib.concatMapStringsSep " and " (one: one.source) found
-            } define the same ${kind} ${attribute}; rename one of them"
-        );
+      checked = import ./flake-module/checked.nix {
+        inherit lib;
+        oci = local;
+      };
+      # Each image of a container: what defines it, the name of its package, and what `checked` makes of it.
       imagesOf =
         name: container:
         let
           image = local.ociMakeImage { modules = container.allModules; };
+          # Only one platform is scanned: the local one, if the image is for it.
+          scanned = lib.findFirst (
+            platform: platform == local.hostSystem
+          ) (builtins.head container.platforms) container.platforms;
+          imageFrom =
+            source: package: layoutWith:
+            {
+              inherit package source;
+            }
+            // checked {
+              inherit container layoutWith package;
+              inherit ((imageFor name scanned).manifest) platform;
+            };
           ofFlavour =
             flavour: _:
             let
               of = image: image.flavours.${flavour};
             in
-            {
-              "oci-${name}-${flavour}" = {
-                source = "${name}.flavours.${flavour}";
-                value = layout name of (of image) "-${flavour}";
-              };
-            };
+            imageFrom "${name}.flavours.${flavour}" "oci-${name}-${flavour}" (
+              layout name of (of image) "-${flavour}"
+            );
         in
-        [
-          {
-            "oci-${name}" = {
-              source = name;
-              value = layout name (image: image) image "";
-            };
-          }
-        ]
+        [ (imageFrom name "oci-${name}" (layout name (image: image) image "")) ]
         # Only flavours that the container declares become packages: evaluating its modules for their names could need
         # these packages.
         ++ lib.mapAttrsToList ofFlavour container.flavours;
-      layouts = disjoint "package" (lib.concatLists (lib.mapAttrsToList imagesOf config.oci.containers));
+      images = lib.concatLists (lib.mapAttrsToList imagesOf config.oci.containers);
+      # The outputs `of` each image. One would silently replace another of the same name.
+      outputs =
+        kind: of:
+        lib.zipAttrsWith
+          (
+            name: found:
+            if builtins.length found == 1 then
+              (builtins.head found).value
+            else
+              throw "oci.containers: ${
+                lib.concatMapStringsSep " and " (one: one.source) found
+              } define the same ${kind} ${name}; rename one of them"
+          )
+          (
+            map (
+              image:
+              lib.mapAttrs (_: value: {
+                inherit (image) source;
+                inherit value;
+              }) (of image)
+            ) images
+          );
       appsOf =
-        package: layout:
+        {
+          layout,
+          package,
+          scans,
+          ...
+        }:
         let
           name = lib.removePrefix "oci-" package;
           app = program: description: {
-            source = package;
-            value = {
-              inherit program;
-              meta = { inherit description; };
-            };
+            inherit program;
+            meta = { inherit description; };
           };
           toPodman = app layout.copyToPodman "Copies the image ${name} to the storage of podman";
         in
@@ -181,7 +204,8 @@ in
           "oci-copyToRegistry-${name}" =
             app layout.copyToRegistry "Copies the image ${name} to a registry by skopeo";
           "oci-push-${name}" = app layout.push "Pushes the image ${name} to a registry";
-        };
+        }
+        // lib.mapAttrs (_: scan: app scan "Scans the image ${name}") scans;
     in
     {
       options.oci = {
@@ -200,9 +224,11 @@ in
       };
 
       config = {
-        packages = layouts;
-        apps = disjoint "app" (lib.mapAttrsToList appsOf layouts);
-        checks = lib.mapAttrs (_: layout: local.ociVerify { inherit layout; }) layouts;
+        packages = outputs "package" (image: {
+          ${image.package} = image.layout;
+        });
+        apps = outputs "app" appsOf;
+        checks = outputs "check" (image: image.checks);
       };
     }
   );

@@ -20,6 +20,8 @@
   - [sparse] Whether the layout contains recipes instead of layers. A recipe says which store path contains the layer, or
     how to build a lazy one; nothing is copied. A sparse layout works for `oci-layout serve`, `push`, `copy` and `export`,
     and as a base. Default: `false`.
+  - [gate] Derivations that must be built first, usually checks of the same layout without `gate`. Neither the layout nor
+    its programs exist if one of them fails. Default: `[ ]`.
   - [name] The name of the derivation. Default: `"oci-layout"`.
   - [passthru] Additional attributes of the result. Default: `{ }`.
 
@@ -42,6 +44,7 @@
   extraIndex ? { },
   hashTagged ? null,
   sparse ? false,
+  gate ? [ ],
   passthru ? { },
 }:
 let
@@ -73,6 +76,8 @@ let
     { attached, ... }: builtins.any (document: !(document ? predicateType)) attached
   ) (images [ ]);
 
+  gated = lib.optionalAttrs (gate != [ ]) { gate = map (check: "${check}") gate; };
+
   # A substituter would not be faster than the build.
   small = {
     preferLocalBuild = true;
@@ -90,6 +95,7 @@ let
     else
       "${step "image-layout" (
         small
+        // gated
         // {
           inherit name extraIndex;
           sparse = true;
@@ -186,4 +192,5 @@ step "image-layout" (
       };
   }
   // lib.optionalAttrs sparse small
+  // gated
 )

@@ -18,6 +18,7 @@
 //! | `files` | `files`, a list of `{ destination, text, executable }`, `{ destination, symlink }` and `{ destination, directory }` | these files |
 //! | `services` | `services`, a list in the order of starts; `path`, packages | the scripts that start and supervise them |
 //! | `test_image` | `base`, `script`, `user`, `shell`, `unshare`, `path` | an empty file, if the script succeeds |
+//! | `script` | `script`, `shell`, `path` | what the script writes to `$out` |
 //! | `verify` | `layout`, `deep`, `strict` | an empty file, if the layout has no error |
 //! | `provenance` | `layout`, `derivation`, `builderId`, `parameters`, `bases`, `graph`, `without` | a statement about the images of the layout |
 //! | `pull` | `reference`, `platform`, `tag`, `plainHttp` | a layout of an image in a registry |
@@ -58,6 +59,7 @@ pub(crate) mod path_info;
 pub(crate) mod provenance;
 pub(crate) mod pull;
 pub(crate) mod sbom;
+pub(crate) mod script;
 pub(crate) mod services;
 pub(crate) mod test_image;
 
@@ -73,6 +75,7 @@ pub use crate::nix::{
     provenance::provenance,
     pull::blobs_to_layout,
     sbom::sbom,
+    script::script,
     services::services,
     test_image::test_image,
 };

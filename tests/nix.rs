@@ -34,6 +34,7 @@ mod nix {
     mod rebuild;
     mod reference;
     mod sbom;
+    mod scan;
     mod scope;
     mod supply_chain_page;
     mod transport;

@@ -110,6 +110,7 @@ let
     extraManifest = set;
     files = listOf "a list of files" files.inLayer;
     fromImage = base;
+    gate = list;
     hardLinks = oneOf [
       "copy"
       "merge"
@@ -284,6 +285,20 @@ let
       hints = {
         builder = "builderId";
         layout = "image";
+      };
+    };
+    ociScanImage = {
+      types = {
+        arguments = texts;
+        config = text;
+        format = text;
+        image = base;
+        package = any;
+        tool = oneOf (builtins.attrNames (import ../ociScanImage/tools.nix));
+      };
+      hints = {
+        layout = "image";
+        policy = "config";
       };
     };
     ociTestImage = {

@@ -12,6 +12,14 @@ rec {
       builtins.filter (name: !(isKept name attributes.${name})) (builtins.attrNames attributes)
     );
 
+  # A word for a shell.
+  escapeShellArg =
+    word:
+    if builtins.match "[[:alnum:],._+:@%/-]+" word != null then
+      word
+    else
+      "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] word}'";
+
   toLower =
     let
       letters = text: builtins.genList (index: builtins.substring index 1 text) 26;

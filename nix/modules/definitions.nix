@@ -20,7 +20,10 @@ rec {
         removeAttrs options [
           "_module"
           "allModules"
+          "gate"
           "modules"
+          "policy"
+          "scan"
         ]
       ))
     ];

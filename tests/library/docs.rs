@@ -8,6 +8,7 @@ const PAGES: &[&str] = &[
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/byte-format.md",
+    "docs/checks.md",
     "docs/deployment.md",
     "docs/layering.md",
     "docs/performance.md",

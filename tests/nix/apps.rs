@@ -91,7 +91,8 @@ impl Apps {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn output(
+    /// The same, whether it fails or not.
+    pub fn output(
         &self,
         app: &str,
         changing: &str,
@@ -133,7 +134,7 @@ impl Apps {
         self.0.folder().join("in-place/NIX_STORE_DIR")
     }
 
-    fn nix(&self, subcommand: &str, changing: &str) -> Command {
+    pub fn nix(&self, subcommand: &str, changing: &str) -> Command {
         let mut nix = self.0.in_place("nix");
         let programs: [&OsStr; 3] = ["--arg".as_ref(), "programs".as_ref(), PROGRAMS.as_os_str()];
         nix.args([subcommand, "--file", EXPRESSIONS])

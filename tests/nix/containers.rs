@@ -99,8 +99,10 @@ fn with_the_real_lib_and_flake_parts() {
     containers.images_of_darwin_have_packages_of_linux();
     containers.mistakes_have_their_sentences();
     containers.no_output_replaces_another();
+    containers.images_are_scanned_and_gated();
     containers.the_template_is_as_good();
     containers.the_guide_is_as_good();
+    containers.the_page_on_checks_is_as_good();
     containers.the_page_on_migration_is_as_good();
 }
 
@@ -160,15 +162,13 @@ impl Module {
         (Containers::new(self.flakes.folder("")), format!("oci:{name}"))
     }
 
+    fn names(&self, output: &str) -> Vec<String> {
+        let mut eval = self.nix(&["eval", "--json"], &format!("containers#{output}.x86_64-linux"));
+        serde_json::from_str(&run(eval.args(["--apply", "builtins.attrNames"]))).unwrap()
+    }
+
     fn every_image_is_verified(&self) {
         run(&mut self.nix(&["flake", "check"], "containers"));
-        let names = |output: &str| {
-            let mut eval =
-                self.nix(&["eval", "--json"], &format!("containers#{output}.x86_64-linux"));
-            let names: Vec<String> =
-                serde_json::from_str(&run(eval.args(["--apply", "builtins.attrNames"]))).unwrap();
-            names
-        };
         let all = [
             "based",
             "failing",
@@ -182,10 +182,10 @@ impl Module {
             "root",
             "sibling",
         ];
-        assert_eq!(names("packages"), all.map(|name| format!("oci-{name}")));
-        assert_eq!(names("checks"), names("packages"));
+        assert_eq!(self.names("packages"), all.map(|name| format!("oci-{name}")));
+        assert_eq!(self.names("checks"), self.names("packages"));
         for app in ["", "copyToDockerDaemon-", "copyToPodman-", "copyToRegistry-", "push-"] {
-            assert!(names("apps").contains(&format!("oci-{app}full-debug")), "{app}");
+            assert!(self.names("apps").contains(&format!("oci-{app}full-debug")), "{app}");
         }
     }
 
@@ -439,11 +439,64 @@ impl Module {
         );
         self.refuses(
             "apps.x86_64-linux.oci-push-web.program",
-            "oci.containers: oci-push-web and oci-web define the same app oci-push-web; rename one \
-             of them",
+            "oci.containers: push-web and web define the same app oci-push-web; rename one of \
+             them",
         );
         let other = self.evaluate("packages.x86_64-linux.oci-web.drvPath");
         assert!(other.as_str().unwrap().ends_with("-oci-web.drv"), "{other}");
+    }
+
+    fn images_are_scanned_and_gated(&self) {
+        let file = |name: &str| self.flakes.folder("containers").join(name);
+        fs::copy(file("scanned.nix"), file("containers.nix")).unwrap();
+        let names = |output: &str| self.names(output).join(" ");
+        assert_eq!(
+            names("checks"),
+            "oci-bad oci-bad-dive oci-good oci-good-debug oci-good-debug-dive oci-good-dive \
+             oci-unchecked"
+        );
+        for app in ["dive-bad", "dive-good", "dive-good-debug", "dive-unchecked", "trivy-good"] {
+            assert!(self.names("apps").contains(&format!("oci-{app}")), "{app}");
+        }
+        for image in ["good", "good-debug", "unchecked"] {
+            self.image(image);
+        }
+        // What cannot be built is not passed on either.
+        for output in ["build", "run"] {
+            let image = if output == "build" { "oci-bad" } else { "oci-push-bad" };
+            let mut nix = self.nix(&[output, "--print-build-logs"], &format!("containers#{image}"));
+            let refused = nix.stdin(Stdio::null()).output().unwrap();
+            let said = String::from_utf8_lossy(&refused.stderr);
+            let log = "dive: --source docker-archive --ci ";
+            for part in [log, "the tool ended with exit code 3"] {
+                assert!(!refused.status.success() && said.contains(part), "{said}");
+            }
+        }
+        let reports = self.flakes.folder("reports");
+        for (app, code) in [("dive-bad", 3), ("trivy-good", 0)] {
+            let mut scan = self.nix(&["run"], &format!("containers#oci-{app}"));
+            let output = scan.args(["--", "--reports"]).arg(&reports).output().unwrap();
+            assert_eq!(output.status.code(), Some(code), "{output:?}");
+        }
+        for report in ["oci-dive-bad.txt", "oci-trivy-good.json"] {
+            assert!(reports.join(report).exists(), "{report}");
+        }
+
+        for (scan, sentence) in [
+            (
+                "grype.enable",
+                "oci.containers: scan.grype: pkgs has no grype; set scan.grype.package",
+            ),
+            ("trivvy.enable", "ociScanImage: tool: expected one of \"conftest\", "),
+        ] {
+            let container = format!("{{ package = pkgs.hello; scan.{scan} = true; }}");
+            let module = format!(
+                "{{ perSystem = {{ pkgs, ... }}: {{ oci.containers.a = {container}; }}; }}"
+            );
+            fs::write(file("containers.nix"), module).unwrap();
+            let tool = scan.split('.').next().unwrap();
+            self.refuses(&format!("apps.x86_64-linux.oci-{tool}-a.program"), sentence);
+        }
     }
 
     fn the_template_is_as_good(&self) {
@@ -464,15 +517,41 @@ impl Module {
         Layout::checked(self.flakes.build(self.nix(&["build"], "guide#oci-minimalist")));
     }
 
-    fn the_page_on_migration_is_as_good(&self) {
-        let [module] = guide::examples("docs/nix-migration.md")
+    /// The only example of the page that is a module for flake-parts.
+    fn module_of(page: &str) -> String {
+        let [module] = guide::examples(page)
             .into_iter()
             .filter(|example| example.contains("perSystem"))
             .collect::<Vec<_>>()
             .try_into()
             .unwrap();
         // The stand-in has no nginx.
-        let module = module.replace("nginx", "hello");
+        module.replace("nginx", "hello")
+    }
+
+    fn the_page_on_checks_is_as_good(&self) {
+        let module = Self::module_of("docs/checks.md")
+            // Of the tools, the stand-in has only a shell to make them of.
+            .replace(
+                "enable = true",
+                "enable = true; package = pkgs.writeShellScriptBin \"it\" \"\"",
+            );
+        fs::write(self.flakes.folder("containers/containers.nix"), module).unwrap();
+        for file in ["goss.yaml", "dive-ci.yaml"] {
+            fs::write(self.flakes.folder("containers").join(file), "{}\n").unwrap();
+        }
+        assert_eq!(self.names("checks").join(" "), "oci-web oci-web-dive");
+        for app in ["trivy", "dive", "dgoss"] {
+            let program = self.evaluate(&format!("apps.x86_64-linux.oci-{app}-web.program"));
+            assert!(
+                program.as_str().unwrap().ends_with(&format!("/bin/oci-{app}-web")),
+                "{program}"
+            );
+        }
+    }
+
+    fn the_page_on_migration_is_as_good(&self) {
+        let module = Self::module_of("docs/nix-migration.md");
         let functions = "inputs.oci-layout.lib.mkLib inputs.nixpkgs.legacyPackages.x86_64-linux";
         fs::write(
             self.flakes.folder("containers/containers.nix"),

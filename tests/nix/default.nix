@@ -66,6 +66,7 @@ in
   mistakes = import ./mistakes.nix scope;
   parts = import ./parts.nix scope;
   provenance = import ./provenance.nix scope;
+  scan = import ./scan.nix scope;
   scope = import ./scope.nix scope;
   # The output path of each example, without building any.
   paths = builtins.mapAttrs (

@@ -47,6 +47,8 @@ let
         version = "2.0";
       };
       git = final.curl;
+      dive = final.writeShellScriptBin "dive" "echo dive $*";
+      trivy = final.writeShellScriptBin "trivy" "echo trivy $*";
       shadow = program "shadow" [ ];
       systemd = program "systemd" [ ];
       tzdata = package "tzdata" "mkdir -p $out/share/zoneinfo";
@@ -151,13 +153,15 @@ let
     else
       example;
 
-  # The functions themselves are an example, and so is a module. There is nothing to build.
-  isBuilt =
+  # An example is a derivation or a set of them. The functions themselves are an example, and so is a module: there is
+  # nothing to build.
+  derivationsOf =
     value:
-    value ? outPath
-    || !(
-      assert value ? ociLayerTar || value ? perSystem;
-      true
-    );
+    if value ? outPath then
+      [ value ]
+    else if value ? ociLayerTar || value ? perSystem then
+      [ ]
+    else
+      builtins.concatMap derivationsOf (builtins.attrValues value);
 in
-builtins.filter isBuilt (map value names)
+builtins.concatMap derivationsOf (map value names)

@@ -54,6 +54,7 @@ fn all_examples_are_built(nix: Nix) {
     for (page, scope) in [
         ("README.md", "{ oci, pkgs }:"),
         ("docs/nix.md", "{ oci, pkgs }:"),
+        ("docs/checks.md", "{ oci, pkgs }:"),
         ("docs/nix-migration.md", "{ oci, pkgs }:"),
         ("docs/deployment.md", "{ oci, pkgs }:"),
         ("docs/nix-reference.md", "{ oci, pkgs, things }: with pkgs; with oci; with things;"),

@@ -118,7 +118,11 @@ let
         image = removeAttrs modules.image (builtins.attrNames ofContainer);
       }
     else
-      ofContainer;
+      ofContainer
+      // import ../../nix/flake-module/checks.nix {
+        inherit lib;
+        pkgs = computed;
+      };
 
   defaultOf =
     option:

@@ -124,7 +124,8 @@ fn check_arguments(file: &str, doc: &DocComment, code: &str, arguments: &Argumen
 fn options() -> String {
     let mut options = options_of(false);
     // Nix sorts options by name, and the files sort them by subject.
-    let files = ["options", "deployment"].map(|name| read(&format!("nix/flake-module/{name}.nix")));
+    let files = ["options", "deployment", "checks"]
+        .map(|name| read(&format!("nix/flake-module/{name}.nix")));
     let files = files.concat();
     options.sort_by_key(|option| {
         let mut names = option["name"].as_ref().unwrap().split('.');

@@ -47,6 +47,8 @@ enum Step {
     Services,
     /// Run a script that starts containers of an image
     TestImage,
+    /// Run a script
+    Script,
     /// Verify a layout
     Verify,
     /// Write the provenance of images
@@ -86,6 +88,7 @@ impl Nix {
             Step::Sbom => nix::sbom(&attributes, pool),
             Step::Services => nix::services(&attributes),
             Step::TestImage => nix::test_image(&attributes, pool),
+            Step::Script => nix::script(&attributes),
             Step::Verify => nix::verify(&attributes, pool),
             Step::Provenance => nix::provenance(&attributes),
             #[cfg(feature = "registry")]

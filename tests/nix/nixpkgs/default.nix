@@ -110,6 +110,14 @@ let
     nixfmt = says "nixfmt";
     rustc = says "rustc";
     rustfmt = says "rustfmt";
+    writeShellScriptBin =
+      name: text:
+      shell name { } ''
+        mkdir -p $out/bin
+        printf '#!%s sh\n' ${busybox} > $out/bin/${name}
+        cat ${builtins.toFile name text} >> $out/bin/${name}
+        chmod +x $out/bin/${name}
+      '';
     writeTextDir =
       name: text: shell name { } "mkdir $out; cp ${builtins.toFile name text} $out/${name}";
     mkShell = { packages }: shell "shell" { inherit packages; } "mkdir $out";

@@ -1,0 +1,43 @@
+# The checks of an image, the programs that scan it, and its package, as the container of the image asks for. `package` is
+# the name of the package, `platform` the one to scan, and `layoutWith` makes the layout that depends on checks.
+{ lib, oci }:
+{
+  container,
+  layoutWith,
+  package,
+  platform,
+}:
+let
+  name = lib.removePrefix "oci-" package;
+  layout = layoutWith [ ];
+  enabled = lib.filterAttrs (_: scan: scan.enable) container.scan;
+  scans = lib.mapAttrs (
+    tool: scan:
+    oci.ociScanImage {
+      inherit tool platform;
+      inherit (scan)
+        arguments
+        config
+        format
+        package
+        ;
+      name = lib.strings.sanitizeDerivationName "oci-${tool}-${name}";
+      image = {
+        inherit layout;
+        tag = "${layout.imageName}:${layout.imageTag}";
+      };
+    }
+  ) enabled;
+  checks = {
+    ${package} = oci.ociVerify { inherit layout; };
+  }
+  // lib.mapAttrs' (tool: scan: lib.nameValuePair "${package}-${tool}" scan.check) (
+    lib.filterAttrs (tool: _: enabled.${tool}.check) scans
+  );
+in
+{
+  inherit checks;
+  # The programs, by the names of their apps.
+  scans = lib.mapAttrs' (tool: lib.nameValuePair "oci-${tool}-${name}") scans;
+  layout = if container.gate then layoutWith (lib.attrValues checks) else layout;
+}

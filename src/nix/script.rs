@@ -1,0 +1,34 @@
+//! A script that starts programs of others in a build, such as one that scans an image.
+
+use std::{env, process::Command};
+
+use crate::{
+    basics::error::{Error, Result},
+    nix::attributes::Attributes,
+};
+
+/// Runs a script, which writes its output to `$out`. Its home and its temporary files are in the
+/// folder of the build.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] if the script fails.
+pub fn script(attributes: &Attributes) -> Result<()> {
+    let folder = env::current_dir().map_err(Error::read("."))?;
+    let shell: Vec<String> = attributes.get("shell")?;
+    let (program, arguments) =
+        shell.split_first().ok_or_else(|| Error::invalid("shell", "it is empty"))?;
+    let status = Command::new(program)
+        .args(arguments)
+        .args(["-c", &attributes.get::<String>("script")?])
+        .env("PATH", attributes.get::<String>("path")?)
+        .env("out", attributes.output())
+        .env("HOME", &folder)
+        .env("TMPDIR", &folder)
+        .status()
+        .map_err(Error::read(program))?;
+    if !status.success() {
+        return Err(Error::invalid("script", format!("it failed ({status}): its output is above")));
+    }
+    Ok(())
+}
