@@ -36,13 +36,7 @@ let
     && builtins.match ".*[ \\\\]" text == null;
   above = one: other: one == other || lib.hasPrefix "${one}/" other;
   isStore = path: above path builtins.storeDir || above builtins.storeDir path;
-  isNumber = text: builtins.stringLength text < 5 || text <= "65535";
-  isPort =
-    port:
-    let
-      parts = run.portOf port;
-    in
-    parts != null && isNumber parts.host && isNumber parts.container;
+  isPort = port: (import ./deploy/ports.nix { inherit lib; }).published port != null;
   isSource = source: builtins.match "[a-z0-9]([a-z0-9-]*[a-z0-9])?" source != null || isPath source;
 in
 {
@@ -97,7 +91,9 @@ in
     build.deploy =
       layout:
       let
-        it = run.of layout;
+        it = run // {
+          reference = "${run.repository}:${layout.imageTag}";
+        };
         scope = {
           inherit
             image

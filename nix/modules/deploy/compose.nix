@@ -38,7 +38,7 @@ let
         if it.seccompFile == null then "seccomp:unconfined" else "seccomp:./${it.seccompFile}"
       );
     tmpfs = map (path: path + owner) it.tmpfs;
-    ports = map (import ./published.nix { inherit lib; }) it.ports;
+    inherit (it) ports;
     volumes = lib.mapAttrsToList (target: source: {
       type = if isPath source then "bind" else "volume";
       inherit source target;

@@ -6,18 +6,18 @@ let
 in
 label {
   read-only-rootfs = lib.boolToString run.readOnly;
-  tmpfs = list run.tmpfsPaths;
+  tmpfs = list run.tmpfs;
   no-new-privileges = lib.boolToString run.noNewPrivileges;
   capabilities-drop = list run.drop;
   capabilities-add = list run.add;
   # In the notation of Kubernetes' old annotation.
   seccomp-profile =
-    if run.seccomp == null then
+    if run.seccompFile != null then
+      "localhost/${run.seccompFile}"
+    else if run.seccomp == null then
       "runtime/default"
-    else if run.seccomp == "unconfined" then
-      "unconfined"
     else
-      "localhost/${run.name}-seccomp.json";
+      "unconfined";
 }
 // lib.optionalAttrs (run.add != [ ] && builtins.elem "ALL" run.drop) {
   # podman gives a container no others than these, without any option.

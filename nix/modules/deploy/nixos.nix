@@ -2,12 +2,8 @@
 {
   it,
   layout,
-  lib,
   ...
 }:
-let
-  published = import ./published.nix { inherit lib; };
-in
 {
   config,
   lib,
@@ -37,7 +33,7 @@ in
 {
   virtualisation.oci-containers.containers.${it.name} = {
     image = it.reference;
-    ports = map published it.ports;
+    inherit (it) ports;
     volumes = lib.mapAttrsToList (path: source: "${source}:${path}") it.mounts;
     extraOptions =
       lib.optional it.readOnly "--read-only"

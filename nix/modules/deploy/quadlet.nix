@@ -23,7 +23,7 @@ let
     # podman gives a directory in memory to the user of the container by the option U.
     Tmpfs = map (path: text path + lib.optionalString (it.user.uid != 0) ":U") it.tmpfs;
     Volume = lib.mapAttrsToList (path: source: text "${source}:${path}") it.mounts;
-    PublishPort = map published it.ports;
+    PublishPort = it.ports;
     Sysctl = lib.optional it.hasLowPort "net.ipv4.ip_unprivileged_port_start=0";
   }
   // unlessNull it.seccomp { SeccompProfile = text it.seccomp; }
@@ -35,7 +35,6 @@ let
     HealthRetries = it.healthcheck.retries;
   };
   lists = lib.filterAttrs (_: values: values != [ ]);
-  published = import ./published.nix { inherit lib; };
 
   unit = {
     Unit.Description = it.name;
