@@ -28,7 +28,15 @@ let
 in
 rec {
   inherit user volumes;
-  inherit (image) healthcheck;
+  # Its program is in the image, and no machine needs it.
+  healthcheck =
+    if image.healthcheck == null then
+      null
+    else
+      image.healthcheck
+      // {
+        command = map builtins.unsafeDiscardStringContext image.healthcheck.command;
+      };
   inherit (image.deploy) restart;
   # As Kubernetes and compose files allow it.
   name = builtins.replaceStrings [ "." "_" ] [ "-" "-" ] (lib.last (lib.splitString "/" image.name));

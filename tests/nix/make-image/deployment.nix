@@ -3,6 +3,7 @@
   lib,
   make,
   named,
+  pkgs,
   ...
 }:
 let
@@ -183,6 +184,23 @@ in
       image.user = "web";
       users.users.web = { };
     })).securityContext.runAsUser == 29631;
+  programs-of-the-image-are-not-on-the-machine =
+    let
+      inherit
+        (named {
+          image.healthcheck.command = [ "${pkgs.hello}/bin/greet" ];
+          image.hardening = {
+            enable = true;
+            seccompProfile = builtins.toFile "seccomp.json" "{}";
+          };
+        })
+        deploy
+        ;
+      contextOf = folder: builtins.attrNames (builtins.getContext (builtins.toJSON folder.files));
+    in
+    contextOf deploy.quadlet == contextOf deploy.compose
+    && builtins.length (contextOf deploy.compose) == 1
+    && lib.hasInfix "${pkgs.hello}/bin/greet" deploy.quadlet.unit.Container.HealthCmd;
   flavours-are-deployed-by-their-tags =
     (containerOf
       (named {
