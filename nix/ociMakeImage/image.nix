@@ -70,8 +70,8 @@ let
       "${toString port}/tcp"
     else if published != null then
       throw (
-        "${place}.ports: \"${port}\" publishes a port, which is an option of `podman run -p`; write the port in the "
-        + "container: ${builtins.elemAt published 1}"
+        "${place}.ports: \"${port}\" publishes a port, which ${place}.deploy.ports does; write the port in the container: "
+        + builtins.elemAt published 1
       )
     else
       port;

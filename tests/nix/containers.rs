@@ -390,8 +390,8 @@ impl Module {
             ),
             (
                 "{ package = pkgs.hello; ports = [ \"127.0.0.1:80:8080/tcp\" ]; }",
-                "oci.containers.bad.ports: \"127.0.0.1:80:8080/tcp\" publishes a port, which is an \
-                 option of `podman run -p`; write the port in the container: 8080",
+                "oci.containers.bad.ports: \"127.0.0.1:80:8080/tcp\" publishes a port, which \
+                 oci.containers.bad.deploy.ports does; write the port in the container: 8080",
             ),
             (
                 "{ package = pkgs.hello; fromImage = { imageName = \"a\"; imageTag = \"b\"; }; }",

@@ -200,7 +200,7 @@ in
     in
     contextOf deploy.quadlet == contextOf deploy.compose
     && builtins.length (contextOf deploy.compose) == 1
-    && lib.hasInfix "${pkgs.hello}/bin/greet" deploy.quadlet.unit.Container.HealthCmd;
+    && lib.hasInfix (builtins.unsafeDiscardStringContext "${pkgs.hello}/bin/greet") deploy.quadlet.unit.Container.HealthCmd;
   flavours-are-deployed-by-their-tags =
     (containerOf
       (named {
