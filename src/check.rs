@@ -60,8 +60,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`Error::Glob`](crate::Error::Glob) for a glob that cannot be read, those of reading a layer, and
-/// [`Error::BlobDamaged`](crate::Error::BlobDamaged) if its bytes are not those of its digest.
+/// Those of reading a layer, and [`Error::BlobDamaged`](crate::Error::BlobDamaged) if its bytes are not those of
+/// its digest.
 pub fn check_image(image: &PlatformImage, policies: &[Policy], pool: &Pool) -> Result<ImageChecks> {
     let contents = ImageContents::read(image, policies, pool)?;
     let mut checks = Checks::new(image);

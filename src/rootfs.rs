@@ -4,8 +4,6 @@ pub(crate) mod contents;
 pub(crate) mod diff;
 pub(crate) mod each_entry;
 pub(crate) mod entry;
-#[cfg(feature = "cli")]
-pub(crate) mod gather;
 pub(crate) mod image_files;
 pub(crate) mod layer_diff;
 pub(crate) mod layer_stream;

@@ -10,6 +10,8 @@ mod common;
 mod library {
     mod base_files;
     mod byte_format;
+    #[cfg(feature = "cli")]
+    mod check;
     mod closure;
     mod conflicts;
     mod described;

@@ -2,17 +2,15 @@
 
 use serde_saphyr::{Budget, Options};
 
-/// The maximum number of values in a file, after aliases are replaced.
-const MOST_VALUES: usize = 200_000;
-
-/// How YAML is read: within bounds, and as YAML 1.2 defines its values.
-pub(crate) fn options() -> Options {
+/// How YAML is read: as YAML 1.2 defines its values, of which a file may have this many after aliases
+/// are replaced.
+pub(crate) fn options(most_values: usize) -> Options {
     let mut budget = Budget::default();
-    budget.max_nodes = MOST_VALUES;
+    budget.max_nodes = most_values;
     budget.max_depth = 64;
     let mut options = Options::default();
     options.budget = Some(budget);
-    options.alias_limits.max_total_replayed_events = MOST_VALUES;
+    options.alias_limits.max_total_replayed_events = most_values;
     // `no` is text, as YAML 1.2 defines it, and so is a mode: 0755.
     options.strict_booleans = true;
     options.leading_zero_numbers_as_strings = true;

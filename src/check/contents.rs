@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Component, Path},
 };
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     check::{policy::Policy, private_key::KeySearch, violation::Hidden},
     image::PlatformImage,
     layer::{
-        layer_files::{File, Is, Kind, LayerTar, Member},
+        layer_files::{File, Is, Kind, LayerFiles, LayerTar, Member, ReadFiles},
         merge::Placed,
     },
     pool::Pool,
@@ -54,12 +54,19 @@ pub(crate) type Place = (usize, u64);
 impl ImageContents {
     pub(crate) fn read(image: &PlatformImage, policies: &[Policy], pool: &Pool) -> Result<Self> {
         let wants_keys = policies.iter().any(|policy| policy.members.private_keys.is_some());
-        let (files, mut layers) = ImageFiles::gather(image, pool, |layer, tar, entry| {
-            LayerContents::add(layer, tar, entry, wants_keys)
-        })?;
-        for (contents, layer) in layers.iter_mut().zip(image.layers()) {
-            contents.digest = Some(layer.descriptor().digest);
+        let read = LayerFiles::read_with(
+            image.layers(),
+            pool,
+            ReadFiles::default(),
+            |keys, tar, entry| if wants_keys { find_key(keys, tar, entry) } else { Ok(()) },
+        )?;
+        let mut layers = Vec::new();
+        let mut members = Vec::new();
+        for ((files, keys), layer) in read.into_iter().zip(image.layers()) {
+            layers.push(LayerContents::new(layer.descriptor().digest, &files, keys));
+            members.push(files);
         }
+        let files = ImageFiles::of_files(image, members);
         Ok(Self { files, layers })
     }
 
@@ -94,6 +101,9 @@ impl ImageContents {
     }
 
     fn parse(&self, path: &str) -> Result<LayerPath, String> {
+        if Path::new(path).components().any(|component| component == Component::ParentDir) {
+            return Err("has `..`: write the path without it".to_owned());
+        }
         LayerPath::parse_member(path.as_bytes()).map_err(str::to_owned)
     }
 
@@ -138,39 +148,43 @@ impl ImageContents {
 }
 
 impl LayerContents {
-    fn add(
-        &mut self,
-        tar: &mut LayerTar<'_>,
-        entry: &TarEntry,
-        wants_keys: bool,
-    ) -> Result<(), TarError> {
-        let Ok(Member { path, is }) = Member::new(entry) else { return Ok(()) };
-        match is {
-            Is::Whiteout | Is::File(File { kind: Kind::Directory, .. }) => return Ok(()),
-            Is::File(File { kind: Kind::File(size), .. }) => {
-                self.size = self.size.saturating_add(size);
-                if wants_keys {
-                    let mut search = KeySearch::default();
-                    tar.contents(entry, |at, bytes| {
-                        search.add(at, bytes);
-                        Ok::<_, TarError>(())
-                    })?;
-                    self.keys.extend(search.label.map(|label| FoundKey {
-                        path: path.clone(),
-                        offset: entry.offset,
-                        label,
-                    }));
+    fn new(digest: Digest, layer: &LayerFiles, keys: Vec<FoundKey>) -> Self {
+        let mut contents = Self { digest: Some(digest), keys, ..Self::default() };
+        for Member { path, is } in layer.members() {
+            match is {
+                Is::Whiteout | Is::File(File { kind: Kind::Directory, .. }) => continue,
+                Is::File(File { kind: Kind::File(size), .. }) => {
+                    contents.size = contents.size.saturating_add(*size);
                 }
+                Is::File(_) | Is::HardLink(_) => {}
             }
-            Is::File(_) | Is::HardLink(_) => {}
+            contents.files.push(path.clone());
         }
-        self.files.push(path);
-        Ok(())
+        contents
     }
+}
+
+/// Adds the key in the contents of an entry, if there is one.
+fn find_key(
+    keys: &mut Vec<FoundKey>,
+    tar: &mut LayerTar<'_>,
+    entry: &TarEntry,
+) -> Result<(), TarError> {
+    if !(entry.kind.is_file() || entry.sparse) {
+        return Ok(());
+    }
+    let mut search = KeySearch::default();
+    tar.contents(entry, |at, bytes| {
+        search.add(at, bytes);
+        Ok::<_, TarError>(())
+    })?;
+    if let (Some(label), Ok(Member { path, .. })) = (search.label, Member::new(entry)) {
+        keys.push(FoundKey { path, offset: entry.offset, label });
+    }
+    Ok(())
 }
 
 /// The path of a file, for messages.
 pub(crate) fn shown(path: &LayerPath) -> String {
-    let path: PathBuf = path.to_path();
-    path.to_string_lossy().into_owned()
+    path.to_path().to_string_lossy().into_owned()
 }

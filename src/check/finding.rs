@@ -69,7 +69,7 @@ impl CheckFinding {
 
     /// Whether the place is the path of a file in the image.
     pub(crate) fn is_file(&self) -> bool {
-        self.place.starts_with('/')
+        self.place.starts_with('/') && self.violation != Violation::RequiredFileMissing
     }
 }
 
@@ -152,11 +152,16 @@ rules! {
 /// The largest number of findings of one check. A hostile image can cause millions.
 const MOST_FINDINGS: usize = 1000;
 
+/// The largest number of findings in all. After them, a check has one.
+const MOST_OF_ALL: usize = 100_000;
+
 /// Collects checks.
 pub(crate) struct Checks {
     policy: String,
     image: ImageChecks,
     configuration: Digest,
+    /// How many findings there are.
+    count: usize,
 }
 
 impl Checks {
@@ -171,6 +176,7 @@ impl Checks {
                 checks: Vec::new(),
             },
             configuration: image.manifest().config.digest,
+            count: 0,
         }
     }
 
@@ -187,7 +193,9 @@ impl Checks {
         found: impl IntoIterator<Item = CheckFinding>,
     ) {
         let mut found = found.into_iter();
-        let mut findings: Vec<_> = found.by_ref().take(MOST_FINDINGS).collect();
+        let most = MOST_OF_ALL.saturating_sub(self.count).clamp(1, MOST_FINDINGS);
+        let mut findings: Vec<_> = found.by_ref().take(most).collect();
+        self.count += findings.len();
         let count = found.count() as u64;
         if let (Some(last), true) = (findings.last(), count > 0) {
             let place = last.place.clone();

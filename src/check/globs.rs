@@ -2,27 +2,47 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
+use serde::{Deserialize, Deserializer};
+
 use crate::{
-    basics::Result,
+    basics::{Result, text},
     check::contents::ImageContents,
     layer::glob::{Globs, Use},
     tarfile::LayerPath,
 };
+
+/// A glob that can be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Glob(String);
+
+impl Glob {
+    /// The glob as given.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Glob {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::deserialize(deserializer, "a glob", |text| {
+            Globs::new([text], Use::Rule).map(|_| Self(text.to_owned()))
+        })
+    }
+}
 
 /// Globs on the paths of an image. Where directories in a glob are links, as `/bin` in most
 /// distributions, it also matches the files that they lead to.
 pub(crate) struct PathGlobs(Globs);
 
 impl PathGlobs {
-    pub(crate) fn new<G: AsRef<str>>(
-        globs: impl IntoIterator<Item = G>,
+    pub(crate) fn new<'a>(
+        globs: impl IntoIterator<Item = &'a Glob>,
         contents: &ImageContents,
     ) -> Result<Self> {
         let mut all = Vec::new();
-        for glob in globs {
-            let glob = glob.as_ref();
+        for Glob(glob) in globs {
             all.extend(through_links(glob, contents));
-            all.push(glob.to_owned());
+            all.push(glob.clone());
         }
         Ok(Self(Globs::new(all, Use::Rule)?))
     }

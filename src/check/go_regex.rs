@@ -1,8 +1,6 @@
 //! Regular expressions in the syntax of Go, which container-structure-test uses:
 //! <https://pkg.go.dev/regexp/syntax>.
 
-use std::fmt;
-
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Deserializer};
 
@@ -11,38 +9,35 @@ use crate::basics::text;
 /// What a compiled expression may take in memory. A search takes time in proportion to it.
 const MOST_BYTES: usize = 1 << 20;
 
-/// A regular expression.
+/// A regular expression. It is compiled for each use, because those of a hostile policy take too much
+/// memory together.
 #[derive(Clone, Debug)]
-pub(crate) struct GoRegex {
-    text: String,
-    regex: Regex,
-}
+pub(crate) struct GoRegex(String);
 
 impl GoRegex {
     pub(crate) fn new(text: &str) -> Result<Self, String> {
-        let regex = RegexBuilder::new(&translated(text))
-            .size_limit(MOST_BYTES)
-            .dfa_size_limit(8 * MOST_BYTES)
-            .build()
-            .map_err(|error| match error {
-                regex::Error::CompiledTooBig(_) => {
-                    format!("the regular expression {text:?} is too large: repeat less in it")
-                }
-                error => {
-                    format!("the regular expression {text:?} cannot be read: {}", last(&error))
-                }
-            })?;
-        Ok(Self { text: text.to_owned(), regex })
+        compile(text).map(|_| Self(text.to_owned())).map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => {
+                format!("the regular expression {text:?} is too large: repeat less in it")
+            }
+            error => format!("the regular expression {text:?} cannot be read: {}", last(&error)),
+        })
     }
 
     pub(crate) fn is_match(&self, text: &str) -> bool {
-        self.regex.is_match(text.as_bytes())
+        let regex = compile(&self.0).expect("it was compiled before");
+        regex.is_match(text.as_bytes())
     }
 
     /// The expression as given.
     pub(crate) fn text(&self) -> &str {
-        &self.text
+        &self.0
     }
+}
+
+fn compile(text: &str) -> Result<Regex, regex::Error> {
+    let mut builder = RegexBuilder::new(&translated(text));
+    builder.size_limit(MOST_BYTES).dfa_size_limit(8 * MOST_BYTES).build()
 }
 
 /// The reason alone, without a picture of the expression.
@@ -55,12 +50,6 @@ fn last(error: &regex::Error) -> String {
 impl<'de> Deserialize<'de> for GoRegex {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         text::deserialize(deserializer, "a regular expression", Self::new)
-    }
-}
-
-impl fmt::Display for GoRegex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }
 

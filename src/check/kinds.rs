@@ -7,7 +7,7 @@ use crate::{
     check::{
         contents::{ImageContents, Place, shown},
         finding::{CheckFinding, Checks, Rule},
-        globs::PathGlobs,
+        globs::{Glob, PathGlobs},
         policy::{ForbiddenExcept, Policy},
         violation::Violation,
     },
@@ -57,19 +57,19 @@ pub(crate) fn check_entries(contents: &ImageContents, checks: &mut Checks) {
     checks.add(Rule::Entries, "entries that no file system can have", found);
 }
 
-fn required(glob: &str, contents: &ImageContents, checks: &mut Checks) -> Result<()> {
+fn required(glob: &Glob, contents: &ImageContents, checks: &mut Checks) -> Result<()> {
     let globs = PathGlobs::new([glob], contents)?;
     let is_there = contents.files.merge.iter().any(|placed| globs.is_match(&placed.path));
     let found = (!is_there).then(|| CheckFinding {
-        place: glob.to_owned(),
+        place: glob.text().to_owned(),
         digest: None,
         violation: Violation::RequiredFileMissing,
     });
-    checks.add(Rule::RequiredFiles, glob, found);
+    checks.add(Rule::RequiredFiles, glob.text(), found);
     Ok(())
 }
 
-fn forbidden(glob: &str, contents: &ImageContents, checks: &mut Checks) -> Result<()> {
+fn forbidden(glob: &Glob, contents: &ImageContents, checks: &mut Checks) -> Result<()> {
     let globs = PathGlobs::new([glob], contents)?;
     let merge = &contents.files.merge;
     let seen = merge.iter().filter(|placed| globs.is_match(&placed.path));
@@ -92,13 +92,13 @@ fn forbidden(glob: &str, contents: &ImageContents, checks: &mut Checks) -> Resul
             violation: Violation::ForbiddenFile { hidden: Some(contents.hidden(path)) },
         })
     });
-    checks.add(Rule::ForbiddenFiles, glob, seen.chain(hidden));
+    checks.add(Rule::ForbiddenFiles, glob.text(), seen.chain(hidden));
     Ok(())
 }
 
 /// The files of a container with certain modes, but for those that are allowed.
 fn of_mode(
-    allow: &[String],
+    allow: &[Glob],
     contents: &ImageContents,
     is_wrong: impl Fn(&Placed) -> bool,
     violation: impl Fn(u32) -> Violation,
@@ -123,7 +123,7 @@ fn is_world_writable(placed: &Placed) -> bool {
     mode & 0o002 != 0 && counts && !is_sticky
 }
 
-fn private_keys(allow: &[String], contents: &ImageContents, checks: &mut Checks) -> Result<()> {
+fn private_keys(allow: &[Glob], contents: &ImageContents, checks: &mut Checks) -> Result<()> {
     let allow = PathGlobs::new(allow, contents)?;
     let keys = || {
         let layers = contents.layers.iter().enumerate();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, de};
 use crate::{
     basics::{Error, Result, size::Size, text, yaml},
     check::{
+        globs::Glob,
         go_regex::GoRegex,
         structure_tests::{
             FileContentTest, FileExistenceTest, MetadataTest, Variable, no_commands, no_licenses,
@@ -17,6 +18,9 @@ use crate::{
 
 /// The maximum size of a policy.
 const MOST_BYTES: u64 = 1 << 20;
+
+/// The maximum number of values in a policy, after aliases are replaced.
+const MOST_VALUES: usize = 20_000;
 
 /// What images must have, and must not have: tests of container-structure-test, and members of this
 /// library, which [the manual](https://docs.rs/crate/oci-layout/latest/source/docs/policy.md)
@@ -43,8 +47,8 @@ pub(crate) struct Members {
     #[serde(default, deserialize_with = "no_options", rename = "containerRunOptions")]
     _container_run_options: (),
     pub(crate) sizes: Option<Sizes>,
-    pub(crate) required_files: Option<Vec<String>>,
-    pub(crate) forbidden_files: Option<Vec<String>>,
+    pub(crate) required_files: Option<Vec<Glob>>,
+    pub(crate) forbidden_files: Option<Vec<Glob>>,
     pub(crate) root_user: Option<Forbidden>,
     pub(crate) setuid_files: Option<ForbiddenExcept>,
     pub(crate) world_writable_files: Option<ForbiddenExcept>,
@@ -73,7 +77,7 @@ pub(crate) struct Forbidden;
 /// What is forbidden, except for some paths.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ForbiddenExcept {
-    pub(crate) allow: Vec<String>,
+    pub(crate) allow: Vec<Glob>,
 }
 
 /// A label that the image must have.
@@ -97,8 +101,8 @@ impl Policy {
         if text.len() as u64 > MOST_BYTES {
             return Err(refuse("it has more than 1 MiB: divide it into several policies".into()));
         }
-        let members = serde_saphyr::from_str_with_options(text, yaml::options());
-        let members: Members = members.map_err(|error| refuse(error.to_string()))?;
+        let members = serde_saphyr::from_str_with_options(text, yaml::options(MOST_VALUES));
+        let members: Members = members.map_err(|error| refuse(reason(&error)))?;
         members.check().map_err(refuse)?;
         Ok(Self { name, members })
     }
@@ -128,6 +132,22 @@ impl Policy {
     /// The name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+}
+
+/// What is wrong with YAML, and where.
+fn reason(error: &serde_saphyr::Error) -> String {
+    let at = |location: &serde_saphyr::Location| {
+        format!("at line {}, column {}", location.line(), location.column())
+    };
+    match error {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), location } => {
+            format!("the member {key} is given twice {}", at(location))
+        }
+        serde_saphyr::Error::MultipleDocuments { location, .. } => {
+            format!("a second document begins {}: put it into a file of its own", at(location))
+        }
+        error => error.to_string(),
     }
 }
 
@@ -208,7 +228,7 @@ impl<'de> Deserialize<'de> for ForbiddenExcept {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Allow {
-            allow: Vec<String>,
+            allow: Vec<Glob>,
         }
         struct Either;
         impl<'de> de::Visitor<'de> for Either {

@@ -26,6 +26,10 @@ pub(crate) struct Globs {
     has_exceptions: bool,
 }
 
+/// The longest glob, which is some times longer than the longest path. globset panics on one that
+/// takes too much memory when it is compiled.
+const MAX_GLOB: usize = 16 << 10;
+
 /// A glob, with records of its matches.
 pub(crate) struct Glob {
     text: String,
@@ -75,6 +79,11 @@ impl Globs {
         for text in globs {
             let text = text.as_ref();
             let refuse = |reason: String| Error::Glob { glob: text.to_owned(), reason };
+            if text.len() > MAX_GLOB {
+                let begin = text.chars().take(80).chain(['…']).collect();
+                let reason = format!("it has more than {MAX_GLOB} bytes: write several short ones");
+                return Err(Error::Glob { glob: begin, reason });
+            }
             let (takes_back, glob) = match text.strip_prefix('!') {
                 None => (false, text),
                 Some(rest) if used_as == Use::Exclude => (true, rest.trim_start()),
@@ -345,6 +354,18 @@ mod tests {
         assert!(matched("x.rs") && matched("docs/a/b") && matched("abc"));
         assert!(!matched("src/x.rs") && !matched("a/c") && !matched("docs"));
         assert!(globs.matches_with_parents(Path::new("abc/d/e")));
+    }
+
+    #[test]
+    fn a_long_glob_is_refused() {
+        for part in ["x", "[!a]", "?", "**/", "{a,b}", "é"] {
+            let matches = part == "**/";
+            let longest = part.repeat(MAX_GLOB / part.len());
+            assert_eq!(globs(&[&longest], Use::Rule).is_match(Path::new("y")), matches);
+            let error = Globs::new([longest + part + "xxx"], Use::Rule).err().unwrap();
+            assert!(error.to_string().ends_with("bytes: write several short ones"), "{error}");
+            assert!(error.to_string().len() < 400);
+        }
     }
 
     #[test]

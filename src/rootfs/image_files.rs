@@ -115,6 +115,15 @@ impl ImageFiles {
         Ok(self.and_files(files))
     }
 
+    /// The files of an image, whose layers were read.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_files(image: &PlatformImage, files: Vec<LayerFiles>) -> Self {
+        let mut all = Self::default().and_files(files);
+        let blobs = image.layers().iter().map(|layer| Arc::new(Arc::clone(layer)) as Arc<dyn Blob>);
+        all.layers.extend(blobs);
+        all
+    }
+
     /// Without any files; the lowest layer has this number.
     pub(crate) fn from_layer(lowest: usize) -> Self {
         Self { digests: vec![Arc::default(); lowest], ..Self::default() }

@@ -8,7 +8,10 @@ use std::{
 use crate::{
     basics::Result,
     image::PlatformImage,
-    layer::{layer_files::Kind, merge::Placed},
+    layer::{
+        layer_files::{Kind, LayerFiles, LayerTar, ReadFiles},
+        merge::Placed,
+    },
     pool::Pool,
     rootfs::{FileKind, ImageFiles, contents::copy_contents},
     sbom::{
@@ -17,6 +20,7 @@ use crate::{
         preview::{self, Contents, Preview},
         source::{MOST_BYTES, Source},
     },
+    tarfile::reader::TarEntry,
 };
 
 /// The packages of an image.
@@ -29,9 +33,13 @@ pub(crate) struct Catalog {
 impl Catalog {
     pub(crate) fn read(image: &PlatformImage, store: &Path, pool: &Pool) -> Result<Self> {
         let left = AtomicU64::new(MOST_BYTES);
-        let (files, previews) = ImageFiles::gather(image, pool, |preview, tar, entry| {
+        let look = |preview: &mut Preview, tar: &mut LayerTar<'_>, entry: &TarEntry| {
             preview::look(preview, &left, tar, entry)
-        })?;
+        };
+        let read = LayerFiles::read_with(image.layers(), pool, ReadFiles::default(), look)?;
+        let (files, previews): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+        let files = ImageFiles::of_files(image, files);
+
         let operating_system = operating_system(&files, &previews)?;
         let mut unreadable = Vec::new();
         let is_wanted = |placed: &Placed| {

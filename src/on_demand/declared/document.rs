@@ -17,6 +17,9 @@ use crate::{
 /// The maximum size of a file, which is that of a `ConfigMap` in Kubernetes.
 pub(crate) const MOST_BYTES: u64 = 1 << 20;
 
+/// The maximum number of values in a YAML file, after aliases are replaced.
+const MOST_VALUES: usize = 200_000;
+
 /// The `apiVersion` of declared images in Kubernetes.
 pub(crate) const API_VERSION: &str = "packages.oci-layout/v1alpha1";
 
@@ -79,7 +82,7 @@ fn toml(file: &str, text: &str) -> Result<Value> {
 }
 
 fn yaml(file: &str, text: &str) -> Result<Vec<Value>> {
-    let values = serde_saphyr::from_multiple_with_options(text, yaml::options());
+    let values = serde_saphyr::from_multiple_with_options(text, yaml::options(MOST_VALUES));
     let values = values.map_err(|error| Error::invalid(file, format!("not YAML: {error}")))?;
     Ok(values.into_iter().map(|StrictValue(value)| value).collect())
 }
