@@ -7,6 +7,7 @@ mod cli {
     mod above;
     mod base_model;
     mod build;
+    mod check;
     mod chunked;
     mod closure;
     mod companions;

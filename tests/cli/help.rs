@@ -32,6 +32,7 @@ fn room() -> Room {
     fs::write(room.path("image.toml"), "file = ['app:/app']\noutput = 'of-options'").unwrap();
     fs::write(room.path("graph.json"), "[]").unwrap();
     fs::write(room.path("sbom.json"), "{}").unwrap();
+    fs::write(room.path("policy.yaml"), "sizes: {layers: 9}").unwrap();
     for (name, text) in KEYS {
         fs::write(room.path(name), text).unwrap();
     }
