@@ -6,6 +6,7 @@ mod tools {
     mod artifact;
     mod base;
     mod build;
+    mod check;
     mod chunked;
     mod copy;
     mod document;

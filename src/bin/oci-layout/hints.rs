@@ -144,7 +144,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["commit", "repack"], "`layer-diff` makes a layer of what changed in a folder"),
     (&["flatten", "merge"], "`squash` merges the layers of an image"),
     (&["rebase"], "`mutate --rebase` replaces the base of an image"),
-    (&["validate", "check", "fsck"], "`verify` checks every byte of a layout"),
+    (&["validate", "fsck"], "`verify` checks every byte of a layout"),
     (&["sync"], "`copy` copies from registry to registry"),
     (&["manifest-digest"], "`digest` prints the digest of an image"),
     (&["run", "exec"], "no container runs here: use `podman run oci:LAYOUT[:TAG]`"),
