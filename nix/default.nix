@@ -90,6 +90,7 @@ lib.makeScope lib.callPackageWith (
 
       # Checks.
       ociVerify = ./ociVerify.nix;
+      ociCheckImage = ./ociCheckImage.nix;
       ociTestImage = ./ociTestImage.nix;
       ociScanImage = ./ociScanImage.nix;
 

@@ -4,8 +4,8 @@
   attributes of `ociImageLayout`, `imageName` and `imageTag`, the first tag, and `deploy`, as `ociMakeImage` describes it.
 
   `nix run .#oci-copyToPodman-NAME`, `oci-copyToDockerDaemon-NAME`, `oci-copyToRegistry-NAME` and `oci-push-NAME` pass the
-  image on. `nix run .#oci-NAME` is the first of them. `nix run .#oci-TOOL-NAME` scans the image by a tool of others, and
-  `gate` makes the image depend on its checks: [checks.md](checks.md).
+  image on. `nix run .#oci-NAME` is the first of them. `nix run .#oci-check-NAME` checks it against `policy`, and
+  `oci-TOOL-NAME` scans it by a tool of others. `gate` makes the image depend on its checks: [checks.md](checks.md).
 
   `perSystem.oci.builder` is the program that builds the images: a package or a folder that contains `bin/oci-layout`. By
   default `pkgs` builds it.
@@ -184,7 +184,7 @@ in
         {
           layout,
           package,
-          scans,
+          programs,
           ...
         }:
         let
@@ -205,7 +205,7 @@ in
             app layout.copyToRegistry "Copies the image ${name} to a registry by skopeo";
           "oci-push-${name}" = app layout.push "Pushes the image ${name} to a registry";
         }
-        // lib.mapAttrs (_: scan: app scan "Scans the image ${name}") scans;
+        // lib.mapAttrs (_: program: app program "Checks the image ${name}") programs;
     in
     {
       options.oci = {

@@ -11,6 +11,7 @@ pub(crate) mod kinds;
 pub(crate) mod modes;
 pub(crate) mod policy;
 pub(crate) mod private_key;
+pub(crate) mod report;
 pub(crate) mod sarif;
 pub(crate) mod shell;
 pub(crate) mod sizes;
@@ -22,6 +23,7 @@ pub use crate::check::{
     finding::{Check, CheckFinding, ImageChecks, Rule},
     junit::junit,
     policy::Policy,
+    report::{json, text},
     sarif::sarif,
     violation::Violation,
 };

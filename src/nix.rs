@@ -19,6 +19,7 @@
 //! | `services` | `services`, a list in the order of starts; `path`, packages | the scripts that start and supervise them |
 //! | `test_image` | `base`, `script`, `user`, `shell`, `unshare`, `path` | an empty file, if the script succeeds |
 //! | `script` | `script`, `shell`, `path` | what the script writes to `$out` |
+//! | `check` | `layout`, `tag`, `policies`, a list of `{ name, file }`; `strict` | a folder with reports, if the image keeps to the policies |
 //! | `verify` | `layout`, `deep`, `strict` | an empty file, if the layout has no error |
 //! | `provenance` | `layout`, `derivation`, `builderId`, `parameters`, `bases`, `graph`, `without` | a statement about the images of the layout |
 //! | `pull` | `reference`, `platform`, `tag`, `plainHttp` | a layout of an image in a registry |
@@ -48,6 +49,7 @@
 //!   the contents of other layers.
 
 pub(crate) mod attributes;
+pub(crate) mod check;
 pub(crate) mod contents;
 pub(crate) mod database;
 pub(crate) mod documents;
@@ -67,6 +69,7 @@ pub(crate) mod test_image;
 pub use crate::nix::pull::{pull, pull_blob};
 pub use crate::nix::{
     attributes::Attributes,
+    check::check,
     database::database,
     documents::{image_config, image_layout, image_manifest, verify},
     entries::entries,

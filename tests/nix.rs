@@ -7,6 +7,7 @@ mod nix {
     mod apps;
     mod base;
     mod change;
+    mod check;
     mod containers;
     mod daemons;
     mod database;

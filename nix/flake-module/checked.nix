@@ -10,6 +10,7 @@
 let
   name = lib.removePrefix "oci-" package;
   layout = layoutWith [ ];
+  tag = "${layout.imageName}:${layout.imageTag}";
   enabled = lib.filterAttrs (_: scan: scan.enable) container.scan;
   scans = lib.mapAttrs (
     tool: scan:
@@ -23,14 +24,21 @@ let
         ;
       name = lib.strings.sanitizeDerivationName "oci-${tool}-${name}";
       image = {
-        inherit layout;
-        tag = "${layout.imageName}:${layout.imageTag}";
+        inherit layout tag;
       };
     }
   ) enabled;
+  policy = lib.optionalAttrs (container.policy != null) {
+    "${package}-policy" = oci.ociCheckImage {
+      inherit layout tag;
+      inherit (container) policy;
+      name = lib.strings.sanitizeDerivationName "oci-check-${name}";
+    };
+  };
   checks = {
     ${package} = oci.ociVerify { inherit layout; };
   }
+  // policy
   // lib.mapAttrs' (tool: scan: lib.nameValuePair "${package}-${tool}" scan.check) (
     lib.filterAttrs (tool: _: enabled.${tool}.check) scans
   );
@@ -38,6 +46,8 @@ in
 {
   inherit checks;
   # The programs, by the names of their apps.
-  scans = lib.mapAttrs' (tool: lib.nameValuePair "oci-${tool}-${name}") scans;
+  programs =
+    lib.mapAttrs' (tool: lib.nameValuePair "oci-${tool}-${name}") scans
+    // lib.mapAttrs' (_: check: lib.nameValuePair "oci-check-${name}" check.program) policy;
   layout = if container.gate then layoutWith (lib.attrValues checks) else layout;
 }

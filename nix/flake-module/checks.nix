@@ -11,6 +11,18 @@ let
   tools = import ../ociScanImage/tools.nix;
 in
 {
+  policy = mkOption {
+    type = types.nullOr (
+      types.either types.path (types.either (types.attrsOf types.raw) (types.listOf types.raw))
+    );
+    default = null;
+    description = ''
+      The policy that the image must keep to: a set, a file in YAML or JSON, or a list of these. The check is
+      `oci-NAME-policy`, and `nix run .#oci-check-NAME` prints the findings. See `ociCheckImage`.
+    '';
+    example = literalExpression ''{ rootUser = "forbidden"; sizes.compressed = "50 MiB"; }'';
+  };
+
   scan = mkOption {
     type = types.attrsOf (
       types.submodule (
@@ -86,7 +98,7 @@ in
     default = false;
     description = ''
       Whether the packages `oci-NAME` and their programs exist only if all checks of the image succeed: its verification,
-      and the checks of `scan`. The checks themselves and the programs that scan the image exist anyway.
+      `policy`, and the checks of `scan`. The checks themselves and the programs that scan the image exist anyway.
     '';
   };
 }

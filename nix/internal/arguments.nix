@@ -287,6 +287,16 @@ let
         layout = "image";
       };
     };
+    ociCheckImage = {
+      types = {
+        policy = any;
+        tag = text;
+      };
+      hints = {
+        image = "layout";
+        policies = "policy";
+      };
+    };
     ociScanImage = {
       types = {
         arguments = texts;

@@ -168,7 +168,7 @@ fn config(attributes: &Attributes, layers: &[LayerFolder]) -> Result<ImageConfig
 }
 
 /// Whether warnings are errors.
-fn strict(attributes: &Attributes) -> Result<bool> {
+pub(crate) fn strict(attributes: &Attributes) -> Result<bool> {
     Ok(attributes.get::<Option<bool>>("strict")?.unwrap_or_default())
 }
 

@@ -452,26 +452,32 @@ impl Module {
         let names = |output: &str| self.names(output).join(" ");
         assert_eq!(
             names("checks"),
-            "oci-bad oci-bad-dive oci-good oci-good-debug oci-good-debug-dive oci-good-dive \
+            "oci-bad oci-bad-dive oci-good oci-good-debug oci-good-debug-dive \
+             oci-good-debug-policy oci-good-dive oci-good-policy oci-root oci-root-policy \
              oci-unchecked"
         );
-        for app in ["dive-bad", "dive-good", "dive-good-debug", "dive-unchecked", "trivy-good"] {
+        for app in ["check-root", "dive-bad", "dive-good-debug", "dive-unchecked", "trivy-good"] {
             assert!(self.names("apps").contains(&format!("oci-{app}")), "{app}");
         }
         for image in ["good", "good-debug", "unchecked"] {
             self.image(image);
         }
         // What cannot be built is not passed on either.
-        for output in ["build", "run"] {
-            let image = if output == "build" { "oci-bad" } else { "oci-push-bad" };
-            let mut nix = self.nix(&[output, "--print-build-logs"], &format!("containers#{image}"));
+        for (command, image, sentence) in [
+            ("build", "oci-bad", "the tool ended with exit code 3"),
+            ("run", "oci-push-bad", "dive: --source docker-archive --ci "),
+            ("build", "oci-root", "[rootUser: user]"),
+        ] {
+            let mut nix =
+                self.nix(&[command, "--print-build-logs"], &format!("containers#{image}"));
             let refused = nix.stdin(Stdio::null()).output().unwrap();
             let said = String::from_utf8_lossy(&refused.stderr);
-            let log = "dive: --source docker-archive --ci ";
-            for part in [log, "the tool ended with exit code 3"] {
-                assert!(!refused.status.success() && said.contains(part), "{said}");
-            }
+            assert!(!refused.status.success() && said.contains(sentence), "{said}");
         }
+        let mut check = self.nix(&["run"], "containers#oci-check-root");
+        let output = check.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.ends_with("[rootUser: user]\n0 of 1 checks passed\n"), "{said}");
         let reports = self.flakes.folder("reports");
         for (app, code) in [("dive-bad", 3), ("trivy-good", 0)] {
             let mut scan = self.nix(&["run"], &format!("containers#oci-{app}"));
@@ -540,7 +546,7 @@ impl Module {
         for file in ["goss.yaml", "dive-ci.yaml"] {
             fs::write(self.flakes.folder("containers").join(file), "{}\n").unwrap();
         }
-        assert_eq!(self.names("checks").join(" "), "oci-web oci-web-dive");
+        assert_eq!(self.names("checks").join(" "), "oci-web oci-web-dive oci-web-policy");
         for app in ["trivy", "dive", "dgoss"] {
             let program = self.evaluate(&format!("apps.x86_64-linux.oci-{app}-web.program"));
             assert!(

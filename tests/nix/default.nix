@@ -60,6 +60,7 @@ in
   apps = import ./apps.nix scope;
   base = import ./base.nix scope;
   change = import ./change.nix scope;
+  check = import ./check.nix scope;
   contentAddressed = import ./content-addressed.nix scope;
   lazy = import ./lazy.nix scope;
   makeImage = import ./make-image.nix scope;

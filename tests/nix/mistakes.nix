@@ -145,6 +145,26 @@ builtins.mapAttrs (_: oci.ociLayerTar) {
   # Another error, which shows that the tests would find one.
   importFromDerivation = import (package "expression" "echo '{ }' > $out");
 
+  missingPolicy = oci.ociCheckImage {
+    layout = examples.remix;
+    policy = ./nothing-here.yaml;
+  };
+  wrongPolicy = oci.ociCheckImage {
+    layout = examples.remix;
+    tag = "small";
+    policy.rootUsr = "forbidden";
+  };
+  emptyPolicy = oci.ociCheckImage {
+    layout = examples.remix;
+    tag = "small";
+    policy = { };
+  };
+  imageOfCheck = oci.ociCheckImage {
+    layout = examples.remix;
+    tag = "none";
+    policy.rootUser = "forbidden";
+  };
+
   brokenBase = image { base = broken; };
   noBase = image { base = jq; };
   noTag = image {

@@ -79,6 +79,10 @@ const MISTAKES: &[(&str, &[&str])] = &[
             "-left/etc/motd\" and by a text of 4 bytes: remove one",
         ],
     ),
+    ("missingPolicy", &["/tests/nix/nothing-here.yaml'"]),
+    ("wrongPolicy", &["policy.json", "unknown field `rootUsr`"]),
+    ("emptyPolicy", &["policy.json", "checks nothing"]),
+    ("imageOfCheck", &["-oci-layout\" has no image with the tag \"none\""]),
     (
         "brokenBase",
         &[

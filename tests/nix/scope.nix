@@ -64,6 +64,13 @@ let
       { layout = examples.remix; }
       { deep = true; }
     ];
+    ociCheckImage = [
+      {
+        layout = examples.remix;
+        policy.rootUser = "forbidden";
+      }
+      { policy.setuidFiles = "forbidden"; }
+    ];
     ociProvenance = [
       {
         image = examples.remix;

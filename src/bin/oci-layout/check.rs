@@ -5,10 +5,9 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 use oci_layout::{
     Pool, Result,
-    check::{CheckFinding, ImageChecks, Policy, check_image, junit, sarif},
+    check::{CheckFinding, ImageChecks, Policy, check_image, json, junit, sarif, text},
     verify::Severity,
 };
-use serde::Serialize;
 
 use crate::{Warnings, args, errors, image_arg::WholeImage, out, progress, trust::Trust};
 
@@ -53,17 +52,6 @@ const FORMATS: [(&str, Format, &str); 4] = [
     ("junit", Format::Junit, "JUnit XML, with the checks that passed"),
 ];
 
-/// A finding with the check that made it.
-#[derive(Serialize)]
-struct OneFinding<'a> {
-    #[serde(flatten)]
-    finding: &'a CheckFinding,
-    platform: &'a str,
-    policy: &'a str,
-    rule: &'a str,
-    check: &'a str,
-}
-
 impl CheckCommand {
     pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<ExitCode> {
         let policies = self.policies.iter().map(Policy::from_file).collect::<Result<Vec<_>>>()?;
@@ -98,39 +86,11 @@ impl CheckCommand {
             });
         }
         match self.format {
-            Format::Text => print_text(&results, policies.len() > 1)?,
-            Format::Json => out::print_json(&findings(&results))?,
+            Format::Text => out::print_text(&text(&results))?,
+            Format::Json => out::print_document(&json(&results))?,
             Format::Sarif => out::print_document(&sarif(&results))?,
             Format::Junit => out::print_text(&String::from_utf8_lossy(&junit(&results)))?,
         }
         Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
-}
-
-fn findings(images: &[ImageChecks]) -> Vec<OneFinding<'_>> {
-    let mut all = Vec::new();
-    for image in images {
-        for check in &image.checks {
-            all.extend(check.findings.iter().map(|finding| OneFinding {
-                finding,
-                platform: &image.platform,
-                policy: &check.policy,
-                rule: check.rule.name(),
-                check: &check.name,
-            }));
-        }
-    }
-    all
-}
-
-/// A line for each finding. The platform and the policy are in it if there are several.
-fn print_text(images: &[ImageChecks], has_policies: bool) -> Result<()> {
-    for OneFinding { finding, platform, policy, rule, check } in findings(images) {
-        let platform = if images.len() > 1 { format!("{platform}: ") } else { String::new() };
-        let policy = if has_policies { format!("{policy}, ") } else { String::new() };
-        out::print(format_args!("{platform}{finding} [{policy}{rule}: {check}]"))?;
-    }
-    let checks = || images.iter().flat_map(|image| &image.checks);
-    let passed = checks().filter(|check| check.findings.is_empty()).count();
-    out::print(format_args!("{passed} of {} checks passed", checks().count()))
 }

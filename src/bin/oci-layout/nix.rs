@@ -49,6 +49,8 @@ enum Step {
     TestImage,
     /// Run a script
     Script,
+    /// Check an image against policies
+    Check,
     /// Verify a layout
     Verify,
     /// Write the provenance of images
@@ -89,6 +91,7 @@ impl Nix {
             Step::Services => nix::services(&attributes),
             Step::TestImage => nix::test_image(&attributes, pool),
             Step::Script => nix::script(&attributes),
+            Step::Check => nix::check(&attributes, pool),
             Step::Verify => nix::verify(&attributes, pool),
             Step::Provenance => nix::provenance(&attributes),
             #[cfg(feature = "registry")]

@@ -12,6 +12,7 @@
         good = {
           package = pkgs.hello;
           gate = true;
+          policy.rootUser = "forbidden";
           flavours.debug.image.debug.enable = true;
           scan.dive = {
             enable = true;
@@ -30,6 +31,12 @@
             package = tool;
             arguments = [ "--fail" ];
           };
+        };
+        root = {
+          package = pkgs.hello;
+          isRoot = true;
+          gate = true;
+          policy = [ { rootUser = "forbidden"; } ];
         };
         # The same without a check in the sandbox.
         unchecked = {

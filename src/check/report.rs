@@ -1,0 +1,61 @@
+//! Results as a list of findings in JSON, and as lines for people.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::{
+    basics::Printable,
+    check::finding::{CheckFinding, ImageChecks},
+};
+
+/// A finding with the check that made it.
+#[derive(Serialize)]
+struct OneFinding<'a> {
+    #[serde(flatten)]
+    finding: &'a CheckFinding,
+    platform: &'a str,
+    policy: &'a str,
+    rule: &'a str,
+    check: &'a str,
+}
+
+/// The bytes of a JSON list of all findings. Each has the members of a serialised [`CheckFinding`],
+/// and `platform`, `policy`, `rule` and `check`.
+pub fn json(images: &[ImageChecks]) -> Vec<u8> {
+    let findings = serde_json::json!(findings(images).collect::<Vec<_>>());
+    format!("{findings:#}\n").into_bytes()
+}
+
+/// A line for each finding, and how many checks passed. The platform and the policy are in a line
+/// if there are several.
+pub fn text(images: &[ImageChecks]) -> String {
+    let checks = || images.iter().flat_map(|image| &image.checks);
+    let has_policies = checks().any(|check| checks().any(|other| other.policy != check.policy));
+    let mut text = String::new();
+    let mut line = |line: String| {
+        let _ = writeln!(text, "{}", Printable(line));
+    };
+    for OneFinding { finding, platform, policy, rule, check } in findings(images) {
+        let platform = if images.len() > 1 { format!("{platform}: ") } else { String::new() };
+        let policy = if has_policies { format!("{policy}, ") } else { String::new() };
+        line(format!("{platform}{finding} [{policy}{rule}: {check}]"));
+    }
+    let passed = checks().filter(|check| check.findings.is_empty()).count();
+    line(format!("{passed} of {} checks passed", checks().count()));
+    text
+}
+
+fn findings(images: &[ImageChecks]) -> impl Iterator<Item = OneFinding<'_>> {
+    images.iter().flat_map(|image| {
+        image.checks.iter().flat_map(|check| {
+            check.findings.iter().map(|finding| OneFinding {
+                finding,
+                platform: &image.platform,
+                policy: &check.policy,
+                rule: check.rule.name(),
+                check: &check.name,
+            })
+        })
+    })
+}
