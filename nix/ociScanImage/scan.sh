@@ -79,6 +79,8 @@ else
 fi
 if [ ! -s "$report" ]; then
     say "the tool wrote no report, and ended with exit code $code"
+    # Without a report, there is no success.
+    [ "$code" != 0 ] || code=1
 elif [ "$in_build" ] && [ "$code" != 0 ]; then
     # The build fails, and nothing of its output remains but the log.
     [ "$prints" ] || cat "$report"

@@ -15,6 +15,9 @@ let
     #!${busybox}/bin/busybox sh
     set -eu
     case $0 in */cosign) exec cosign "$@" ;; esac
+    case $* in *--silent*) exit 0 ;; esac
+    # As programs with a user interface do.
+    [ ! -t 2 ] || { echo a terminal; exit 9; }
     busybox() { ${busybox}/bin/busybox "$@"; }
     report=/dev/stdout
     code=0
@@ -113,6 +116,7 @@ in
   dive = scan "dive" { };
   cst = scan "container-structure-test" { config = builtins.toFile "tests.yaml" "{}\n"; };
   cosign = scan "cosign" { };
+  silent = scan "syft" { arguments = [ "--silent" ]; };
   failing = scan "dockle" {
     arguments = [
       "--fail"

@@ -188,6 +188,8 @@ fn tools_receive_what_they_read(nix: Nix) {
     let output = scans.start("failing", &[], &Command::new("true"));
     assert_eq!(output.status.code(), Some(7), "{output:?}");
     assert!(scans.reports().join("oci-dockle.json").exists());
+    let output = scans.start("silent", &[], &Command::new("true"));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
     let output = scans.apps.output("scan.dive", "", &["--reports"], &Command::new("true"));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && said.contains("the folder is missing"), "{said}");
@@ -260,13 +262,18 @@ fn checks_are_done_in_the_sandbox(nix: Nix) {
     }
     Report::read(&check("dive").join("oci-dive.txt")).archive();
 
-    // The log has the report.
-    let mut build = scans.apps.nix("build", "");
-    build.args(["scan.failing.check", "--no-link", "--print-build-logs"]);
-    let output = build.stdin(Stdio::null()).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success(), "{said}");
-    for part in ["word --exit-code", "the tool ended with exit code 7"] {
-        assert!(said.contains(part), "{part}: {said}");
+    // The log has the report. A tool that reports nothing has not checked anything.
+    for (scan, parts) in [
+        ("failing", &["word --exit-code", "the tool ended with exit code 7"][..]),
+        ("silent", &["the tool wrote no report, and ended with exit code 0"]),
+    ] {
+        let mut build = scans.apps.nix("build", "");
+        let check = format!("scan.{scan}.check");
+        build.args([&check, "--no-link", "--print-build-logs"]);
+        let output = build.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        for part in parts {
+            assert!(!output.status.success() && said.contains(part), "{part}: {said}");
+        }
     }
 }
