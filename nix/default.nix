@@ -63,6 +63,7 @@ lib.makeScope lib.callPackageWith (
       entries = ./internal/entries.nix;
       files = ./internal/files.nix;
       hashPart = ./internal/hashPart.nix;
+      manifestsOf = ./internal/manifestsOf.nix;
       platformOf = ./internal/platformOf.nix;
       references = ./internal/references.nix;
       sbom = ./internal/sbom.nix;

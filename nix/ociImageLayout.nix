@@ -33,9 +33,9 @@
 */
 {
   app,
-  elements,
   hashPart,
   lib,
+  manifestsOf,
   step,
 }:
 {
@@ -48,29 +48,20 @@
   passthru ? { },
 }:
 let
-  # A result of ociBuildImage is a layout with one image.
-  manifestOf = image: if builtins.isAttrs image then image.manifest or image else image;
-  named =
-    names: value:
-    map (
-      image:
-      let
-        manifest = manifestOf image;
-      in
-      {
-        inherit names;
-        image = "${manifest}";
-        attached = if builtins.isAttrs manifest then manifest.attached or [ ] else [ ];
-      }
-    ) (elements "manifests" value);
-  isSetOfTags = builtins.isAttrs manifests && !(manifests ? outPath);
   # `names` are additional names of every image.
   images =
     names:
-    if isSetOfTags then
-      builtins.concatMap (tag: named ([ tag ] ++ names) manifests.${tag}) (builtins.attrNames manifests)
-    else
-      named names manifests;
+    map (
+      image:
+      let
+        inherit (image) manifest;
+      in
+      {
+        names = image.names ++ names;
+        image = "${manifest}";
+        attached = if builtins.isAttrs manifest then manifest.attached or [ ] else [ ];
+      }
+    ) (manifestsOf manifests);
 
   hasReferrers = builtins.any (
     { attached, ... }: builtins.any (document: !(document ? predicateType)) attached

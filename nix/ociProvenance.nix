@@ -27,6 +27,7 @@
 {
   elements,
   lib,
+  manifestsOf,
   references,
   step,
 }:
@@ -38,14 +39,7 @@
   passthru ? { },
 }:
 let
-  # A result of ociBuildImage is a layout with one image.
-  manifestOf = image: image.manifest or image;
-  isSetOfTags = builtins.isAttrs image.manifests && !(image.manifests ? outPath);
-  manifests = map manifestOf (
-    builtins.concatMap (elements "manifests") (
-      if isSetOfTags then builtins.attrValues image.manifests else [ image.manifests ]
-    )
-  );
+  manifests = map (image: image.manifest) (manifestsOf image.manifests);
 
   # What the derivation of a layer reads. `below` is made of other layers and of the base image, which are listed themselves.
   inputsOfLayer =
