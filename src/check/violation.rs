@@ -175,8 +175,7 @@ fn key_suffix(hidden: &Option<Hidden>) -> String {
 }
 
 fn suffix(hidden: &Option<Hidden>) -> String {
-    let ships = "so that only containers do not see it: the layer still ships it, and must be \
-        built without it";
+    let ships = "but this layer still ships it: build the layer without it";
     match hidden {
         None => String::new(),
         Some(Hidden::Deleted) => format!(". A later layer deletes it, {ships}"),
