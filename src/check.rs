@@ -65,7 +65,8 @@ use crate::{
 /// Those of reading a layer, and [`Error::BlobDamaged`](crate::Error::BlobDamaged) if its bytes are not those of
 /// its digest.
 pub fn check_image(image: &PlatformImage, policies: &[Policy], pool: &Pool) -> Result<ImageChecks> {
-    let contents = ImageContents::read(image, policies, pool)?;
+    let wants_keys = policies.iter().any(|policy| policy.members.private_keys.is_some());
+    let contents = ImageContents::read(image, wants_keys, pool)?;
     let mut checks = Checks::new(image);
     for policy in policies {
         checks.begin(policy.name());

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     basics::{Digest, Result},
-    check::{policy::Policy, private_key::KeySearch, violation::Hidden},
+    check::{private_key::KeySearch, violation::Hidden},
     image::PlatformImage,
     layer::{
         layer_files::{File, Is, Kind, LayerFiles, LayerTar, Member, ReadFiles},
@@ -52,8 +52,8 @@ pub(crate) struct FoundKey {
 pub(crate) type Place = (usize, u64);
 
 impl ImageContents {
-    pub(crate) fn read(image: &PlatformImage, policies: &[Policy], pool: &Pool) -> Result<Self> {
-        let wants_keys = policies.iter().any(|policy| policy.members.private_keys.is_some());
+    /// Reads each layer once, and looks for private keys if they are wanted.
+    pub(crate) fn read(image: &PlatformImage, wants_keys: bool, pool: &Pool) -> Result<Self> {
         let read = LayerFiles::read_with(
             image.layers(),
             pool,
