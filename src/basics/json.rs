@@ -19,6 +19,11 @@ pub(crate) fn to_bytes(document: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(document).expect(ALWAYS_JSON)
 }
 
+/// The same with each member on its own line, for people.
+pub(crate) fn to_text(document: &impl Serialize) -> String {
+    serde_json::to_string_pretty(document).expect(ALWAYS_JSON)
+}
+
 pub(crate) fn to_value(document: &impl Serialize) -> Value {
     serde_json::to_value(document).expect(ALWAYS_JSON)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::{
-    basics::Printable,
+    basics::{Printable, PrintableJson, json::to_text},
     check::finding::{CheckFinding, ImageChecks},
 };
 
@@ -21,10 +21,10 @@ struct OneFinding<'a> {
 }
 
 /// The bytes of a JSON list of all findings. Each has the members of a serialised [`CheckFinding`],
-/// and `platform`, `policy`, `rule` and `check`.
+/// and `platform`, `policy`, `rule` and `check`. Characters that act on a terminal are escaped.
 pub fn json(images: &[ImageChecks]) -> Vec<u8> {
-    let findings = serde_json::json!(findings(images).collect::<Vec<_>>());
-    format!("{findings:#}\n").into_bytes()
+    let findings: Vec<_> = findings(images).collect();
+    format!("{}\n", PrintableJson(to_text(&findings))).into_bytes()
 }
 
 /// A line for each finding, and how many checks passed. The platform and the policy are in a line
