@@ -80,7 +80,7 @@ impl Catalog {
             }
             files.read_entries(number, &entries, |names, tar, entry| {
                 let is_program = is_program(names.iter().copied());
-                let mut contents = Contents { bytes: Vec::new(), is_program };
+                let mut contents = Contents::new(is_program);
                 copy_contents(tar, entry, &mut contents)?;
                 described.add(names, &contents.bytes, system);
                 Ok(())

@@ -50,7 +50,7 @@ pub(crate) fn look(
         return Ok(());
     }
     let is_program = source == Some(Source::Program);
-    let mut contents = Contents { bytes: Vec::new(), is_program };
+    let mut contents = Contents::new(is_program);
     tar.contents(entry, |_, bytes| {
         contents.add(bytes);
         Ok::<_, TarError>(())
@@ -59,6 +59,7 @@ pub(crate) fn look(
     if is_program && !cargo::is_audited(&bytes) {
         bytes = Vec::new();
     }
+    bytes.shrink_to_fit();
     left.fetch_add(entry.size - bytes.len() as u64, Relaxed);
     preview.insert(entry.offset, Seen { bytes, is_program });
     Ok(())
@@ -67,14 +68,22 @@ pub(crate) fn look(
 /// The bytes of a file; none of a program that is no ELF file.
 pub(crate) struct Contents {
     pub(crate) bytes: Vec<u8>,
-    pub(crate) is_program: bool,
+    /// Whether what comes next is left out.
+    is_left_out: bool,
+    is_program: bool,
 }
 
 impl Contents {
+    pub(crate) fn new(is_program: bool) -> Self {
+        Self { bytes: Vec::new(), is_left_out: false, is_program }
+    }
+
     fn add(&mut self, bytes: &[u8]) {
         const ELF: &[u8] = b"\x7fELF";
-        let begins = !self.bytes.is_empty() || bytes.starts_with(ELF);
-        if begins || !self.is_program {
+        if self.bytes.is_empty() && self.is_program && !bytes.starts_with(ELF) {
+            self.is_left_out = true;
+        }
+        if !self.is_left_out {
             self.bytes.extend_from_slice(bytes);
         }
     }
@@ -88,5 +97,24 @@ impl io::Write for Contents {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program is what it begins with, whatever the sizes of the parts that it is read in.
+    #[test]
+    fn only_elf_files_are_kept_of_programs() {
+        for (parts, is_program, kept) in [
+            (&[&b"\x7fELF"[..], b"rest"][..], true, &b"\x7fELFrest"[..]),
+            (&[b"#!/bin/sh\n", b"\x7fELF"], true, b""),
+            (&[b"#!/bin/sh\n", b"\x7fELF"], false, b"#!/bin/sh\n\x7fELF"),
+        ] {
+            let mut contents = Contents::new(is_program);
+            parts.iter().for_each(|part| contents.add(part));
+            assert_eq!(contents.bytes, kept);
+        }
     }
 }
