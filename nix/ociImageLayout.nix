@@ -33,6 +33,8 @@
 */
 {
   app,
+  check,
+  elements,
   hashPart,
   lib,
   manifestsOf,
@@ -67,7 +69,19 @@ let
     { attached, ... }: builtins.any (document: !(document ? predicateType)) attached
   ) (images [ ]);
 
-  gated = lib.optionalAttrs (gate != [ ]) { gate = map (check: "${check}") gate; };
+  # A build does not start the programs that it depends on.
+  checkOf =
+    derivation:
+    if derivation ? check || derivation ? meta.mainProgram then
+      check.refuse "ociImageLayout: gate" (
+        "${derivation.name} is a program, which a build does not start; "
+        + (if derivation ? check then "add .check" else "write a check")
+      )
+    else
+      "${check.type "a derivation" (
+        value: value.type or null == "derivation"
+      ) "ociImageLayout: gate" derivation}";
+  gated = lib.optionalAttrs (gate != [ ]) { gate = map checkOf (elements "gate" gate); };
 
   # A substituter would not be faster than the build.
   small = {
