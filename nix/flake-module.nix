@@ -96,6 +96,11 @@ in
         inherit pkgs;
         system = pkgs.stdenv.buildPlatform.system;
       };
+      # Only one platform is scanned: the local one, if the image is for it.
+      scannedOf =
+        { platforms, ... }:
+        lib.findFirst (platform: platform == local.hostSystem) (builtins.head platforms) platforms;
+
       # The image that `of` chooses, or one of its flavours, for all platforms. It exists only if `gate` succeeds.
       layout =
         name: of: image: suffix: gate:
@@ -107,17 +112,24 @@ in
             "oci.containers.${name}: the image name ${container.name} must be in lower case; set name"
           ) container.name;
           tags = map (tag: tag + suffix) container.tags;
+          imageOn = platform: of (imageFor name platform);
+          images = map imageOn container.platforms;
+          checkOf = image: image.config.image.healthcheck;
           made = local.ociImageLayout {
             inherit gate;
             name = lib.strings.sanitizeDerivationName "oci-${name}${suffix}";
             sparse = container.lazy;
             manifests = lib.genAttrs (map (tag: "${imageName}:${tag}") tags) (
-              _: map (platform: (of (imageFor name platform)).manifest) container.platforms
+              _: map (image: image.manifest) images
             );
             passthru = {
               inherit imageName;
               imageTag = builtins.head tags;
-              deploy = image.config.build.deploy made;
+              deploy = (imageOn (scannedOf container)).config.build.deploy {
+                layout = made;
+                # One description is for all platforms, but a program usually has a path for each of them.
+                hasOneCheck = builtins.all (image: checkOf image == checkOf (builtins.head images)) images;
+              };
             };
           };
         in
@@ -131,10 +143,6 @@ in
         name: container:
         let
           image = local.ociMakeImage { modules = container.allModules; };
-          # Only one platform is scanned: the local one, if the image is for it.
-          scanned = lib.findFirst (
-            platform: platform == local.hostSystem
-          ) (builtins.head container.platforms) container.platforms;
           imageFrom =
             source: package: layoutWith:
             {
@@ -142,7 +150,7 @@ in
             }
             // checked {
               inherit container layoutWith package;
-              inherit ((imageFor name scanned).manifest) platform;
+              inherit ((imageFor name (scannedOf container)).manifest) platform;
             };
           ofFlavour =
             flavour: _:

@@ -143,7 +143,7 @@ let
         );
         passthru = {
           inherit config options;
-          deploy = build.deploy layout;
+          deploy = build.deploy { inherit layout; };
           inherit (build) init;
           inherit (built)
             fromImage

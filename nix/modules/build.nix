@@ -43,7 +43,9 @@ in
     user =
       internal types.raw null
         "The `uid` and `gid` of the program: those of the declared user, or `image.uid` and `image.gid`.";
-    deploy = internal types.raw null "`deploy` of the result, as a function of the layout.";
+    deploy =
+      internal types.raw null
+        "`deploy` of the result, as a function of the `layout`, and of whether it `hasOneCheck` of health for all platforms.";
     init = internal types.raw null "The package with the program that starts the services, or `null`.";
   };
 }

@@ -89,10 +89,14 @@ in
       );
 
     build.deploy =
-      layout:
+      {
+        layout,
+        hasOneCheck ? true,
+      }:
       let
         it = run // {
           reference = "${run.repository}:${layout.imageTag}";
+          healthcheck = if hasOneCheck then run.healthcheck else null;
         };
         scope = {
           inherit

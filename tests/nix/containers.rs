@@ -170,6 +170,7 @@ impl Module {
     fn every_image_is_verified(&self) {
         run(&mut self.nix(&["flake", "check"], "containers"));
         let all = [
+            "abroad",
             "based",
             "failing",
             "failing-debug",
@@ -323,6 +324,11 @@ impl Module {
         // Of an image for several platforms.
         let unit = deployed("packages.x86_64-linux.oci-full", "quadlet.unit.Container");
         assert_eq!(unit["Image"], "registry.example/me/full:1");
+        // The program has another path on each of them.
+        assert_eq!(unit.get("HealthCmd"), None);
+        let unit = deployed("packages.x86_64-linux.oci-abroad", "quadlet.unit.Container");
+        let curl = self.flakes_package("aarch64-linux", "curl");
+        assert_eq!(unit["HealthCmd"], json!([format!("{curl}/bin/curl")]).to_string());
     }
 
     fn a_base_image_keeps_its_users(&self) {

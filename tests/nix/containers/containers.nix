@@ -92,6 +92,12 @@ in
         flavours.debug.image.debug.enable = true;
       };
 
+      abroad = {
+        package = pkgs.hello;
+        healthcheck.command = [ "${pkgs.curl}/bin/curl" ];
+        platforms = [ "aarch64-linux" ];
+      };
+
       # One more of the same monorepo.
       sibling = {
         package = pkgs.coreutils;
