@@ -10,8 +10,10 @@
 let
   name = lib.removePrefix "oci-" package;
   layout = layoutWith [ ];
+  gated = if container.gate then layoutWith (lib.attrValues checks) else layout;
   tag = "${layout.imageName}:${layout.imageTag}";
   enabled = lib.filterAttrs (_: scan: scan.enable) container.scan;
+  tools = import ../ociScanImage/tools.nix;
   scans = lib.mapAttrs (
     tool: scan:
     oci.ociScanImage {
@@ -24,7 +26,9 @@ let
         ;
       name = lib.strings.sanitizeDerivationName "oci-${tool}-${name}";
       image = {
-        inherit layout tag;
+        inherit tag;
+        # What is signed must have passed the checks.
+        layout = if tools.${tool}.reads or null == "registry" then gated else layout;
       };
     }
   ) enabled;
@@ -49,5 +53,5 @@ in
   programs =
     lib.mapAttrs' (tool: lib.nameValuePair "oci-${tool}-${name}") scans
     // lib.mapAttrs' (_: check: lib.nameValuePair "oci-check-${name}" check.program) policy;
-  layout = if container.gate then layoutWith (lib.attrValues checks) else layout;
+  layout = gated;
 }

@@ -98,7 +98,8 @@ in
     default = false;
     description = ''
       Whether the packages `oci-NAME` and their programs exist only if all checks of the image succeed: its verification,
-      `policy`, and the checks of `scan`. The checks themselves and the programs that scan the image exist anyway.
+      `policy`, and the checks of `scan`. The checks themselves and the programs that scan the image exist anyway,
+      but not that of `cosign`.
     '';
   };
 }

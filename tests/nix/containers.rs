@@ -472,6 +472,7 @@ impl Module {
         for (command, image, sentence) in [
             ("build", "oci-bad", "the tool ended with exit code 3"),
             ("run", "oci-push-bad", "dive: --source docker-archive --ci "),
+            ("run", "oci-cosign-bad", "dive: --source docker-archive --ci "),
             ("build", "oci-root", "[rootUser: user]"),
         ] {
             let mut nix =

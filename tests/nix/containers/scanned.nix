@@ -31,6 +31,10 @@
             package = tool;
             arguments = [ "--fail" ];
           };
+          scan.cosign = {
+            enable = true;
+            package = pkgs.writeShellScriptBin "cosign" "";
+          };
         };
         root = {
           package = pkgs.hello;
