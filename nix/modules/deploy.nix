@@ -35,6 +35,8 @@ let
     builtins.replaceStrings [ "\n" "\r" "\t" ] [ "" "" "" ] text == text
     && builtins.match ".*[ \\\\]" text == null;
   above = one: other: one == other || lib.hasPrefix "${one}/" other;
+  inherit (import ./deploy/hidden.nix { inherit lib; }) hiddenBy;
+  hidden = path: hiddenBy config.build.files path;
   isStore = path: above path builtins.storeDir || above builtins.storeDir path;
   isPort = port: (import ./deploy/ports.nix { inherit lib; }).published port != null;
   isSource = source: builtins.match "[a-z0-9]([a-z0-9-]*[a-z0-9])?" source != null || isPath source;
@@ -72,6 +74,11 @@ in
           path:
           "${option}.tmpfs: ${path} would hide the programs of the image; choose a directory outside of ${builtins.storeDir}"
         ) cfg.tmpfs
+        # Only podman copies them into the memory.
+        ++ each (path: hidden path == [ ]) (
+          path:
+          "${option}.tmpfs: ${path} would hide ${builtins.head (hidden path)} of the image; move the file, remove ${path}, or set ${option}.readOnlyRootfs = false"
+        ) run.tmpfs
         ++ each (name: name == "ALL" || capabilities.isKnown name) (
           name:
           "${option}.capabilities: there is no capability ${name}; write names as in capabilities(7), such as NET_BIND_SERVICE"

@@ -31,6 +31,9 @@ let
   isFirst = services != [ ] && !usesS6;
   first = builtins.head services;
 
+  directories = builtins.concatMap (service: map ({ path, ... }: path) service.directories) services;
+  inherit (import ./deploy/hidden.nix { inherit lib; }) hiddenBy;
+
   # Not every set of packages has them.
   packageOf =
     name:
@@ -134,11 +137,11 @@ in
         (lib.mkIf usesS6 {
           entrypoint = mkDefault [ "${config.build.init}/bin/start-services" ];
           isRoot = mkDefault true;
-          # Each start makes its directories again.
+          # Each start makes its directories again, but not the files that the image has there.
           hardening.tmpfs = [
             "/run"
           ]
-          ++ builtins.concatMap (service: map (directory: directory.path) service.directories) services;
+          ++ builtins.filter (path: hiddenBy config.build.files path == [ ]) directories;
           # Root gives directories to the users of services, becomes these users, and stops their processes.
           hardening.capabilities.add =
             lib.optionals config.image.isRoot [

@@ -121,6 +121,22 @@ in
     ]
     && lib.last unit.AddCapability == "NET_BIND_SERVICE"
     && builtins.elem "SETUID" unit.AddCapability;
+  a-directory-with-files-of-the-image-is-not-in-memory =
+    (named {
+      image.hardening.enable = true;
+      environment.etc."it/it.conf".text = "";
+      systemd.services.it = {
+        serviceConfig = {
+          ExecStart = "/bin/it";
+          ConfigurationDirectory = "it";
+          StateDirectory = "it";
+        };
+      };
+    }).deploy.quadlet.unit.Container.Tmpfs == [
+      "/run"
+      "/var/lib/it"
+      "/tmp"
+    ];
   services-of-one-user-keep-nothing =
     !(
       (named {

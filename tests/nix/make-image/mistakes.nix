@@ -26,6 +26,28 @@ in
         };
       })
       "- image.hardening.tmpfs: /nix would hide the programs of the image; choose a directory outside of /nix/store";
+  tmpfs-over-a-file =
+    mistake
+      (named {
+        environment.etc."app/app.conf".text = "";
+        image.hardening = {
+          enable = true;
+          tmpfs = [ "/etc/app" ];
+        };
+      })
+      "- image.hardening.tmpfs: /etc/app would hide /etc/app/app.conf of the image; move the file, remove /etc/app, or set image.hardening.readOnlyRootfs = false";
+  tmpfs-over-a-folder = mistake (named {
+    files = [
+      {
+        destination = "/srv/www";
+        source = ./.;
+      }
+    ];
+    image.hardening = {
+      enable = true;
+      tmpfs = [ "/srv/www" ];
+    };
+  }) "- image.hardening.tmpfs: /srv/www would hide /srv/www of the image; move the file";
   tmpfs-in-two-lines =
     mistake
       (named {
