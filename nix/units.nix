@@ -179,7 +179,7 @@ let
     lower {
       inherit name;
       unit = units.${name};
-      after = builtins.attrNames ofRules ++ after;
+      after = builtins.attrNames ofRules.services ++ after;
       isPost = builtins.any (other: !isOneshot.${other}) (allBefore name);
       absent = order.absent.${name};
     }
@@ -191,10 +191,11 @@ let
 in
 {
   services =
-    if ofRules ? tmpfiles && units ? tmpfiles then
+    if ofRules.services ? tmpfiles && units ? tmpfiles then
       throw "oci-layout: systemd.services.tmpfiles has the name of the service for systemd.tmpfiles; rename it"
     else
-      ofRules // builtins.mapAttrs (_: { service, ... }: service) lowered;
+      ofRules.services // builtins.mapAttrs (_: { service, ... }: service) lowered;
+  inherit (ofRules) written;
   # Accounts that units bring along.
   users = values.unique dynamicUsers;
   warnings =

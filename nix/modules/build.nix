@@ -36,6 +36,9 @@ in
     directories = internal (types.attrsOf directory) { } (
       "Directories of the image by their paths: `mode`, `uid` and `gid`. A path has one owner, however many modules name it."
     );
+    written = internal (types.listOf types.raw) [ ] (
+      "The files that a start of the container writes: the `path`, and the `place` of the option that names it."
+    );
     hasNixDatabase =
       internal types.bool false
         "Whether the image contains the database of the Nix store.";

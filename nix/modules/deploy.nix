@@ -37,6 +37,8 @@ let
   above = one: other: one == other || lib.hasPrefix "${one}/" other;
   inherit (import ./deploy/hidden.nix { inherit lib; }) hiddenBy;
   hidden = path: hiddenBy config.build.files path;
+  # Runtimes mount `/dev`.
+  writable = [ "/dev" ] ++ run.tmpfs ++ run.volumes;
   isStore = path: above path builtins.storeDir || above builtins.storeDir path;
   isPort = port: (import ./deploy/ports.nix { inherit lib; }).published port != null;
   isSource = source: builtins.match "[a-z0-9]([a-z0-9-]*[a-z0-9])?" source != null || isPath source;
@@ -74,6 +76,10 @@ in
           path:
           "${option}.tmpfs: ${path} would hide the programs of the image; choose a directory outside of ${builtins.storeDir}"
         ) cfg.tmpfs
+        ++ each ({ path, ... }: !run.readOnly || builtins.any (directory: above directory path) writable) (
+          { path, place }:
+          "${place}: the start cannot write ${path}, because the root is read-only; add its directory to ${option}.tmpfs, or write it below /run"
+        ) config.build.written
         # Only podman copies them into the memory.
         ++ each (path: hidden path == [ ]) (
           path:

@@ -108,6 +108,13 @@ in
       ];
 
     build = lib.mkIf (services != [ ]) {
+      written = builtins.concatMap (
+        service:
+        map (file: {
+          place = "s6.services.${service.name}.files";
+          inherit (file) path;
+        }) service.files
+      ) services;
       init = lib.mkIf usesS6 (startServices {
         inherit services;
         path = map (package: "${lib.getBin package}") cfg.packages;

@@ -236,19 +236,23 @@ let
     ]) (ofKind "link")
     ++ builtins.concatMap attributeCommands (ofKind "attributes");
 in
-# A service, or none if no rule has an effect.
-lib.optionalAttrs (ofKind "directory" != [ ] || commands != [ ]) {
-  tmpfiles = {
-    type = "oneshot-pre";
-    command = shell ++ [
-      "-c"
-      (builtins.concatStringsSep "\n" ([ "set -e" ] ++ commands))
-    ];
-    path = tools;
-    directories = map (rule: {
-      inherit (rule) path user group;
-      mode = if rule.mode == null then "0755" else rule.mode;
-      recursive = false;
-    }) (ofKind "directory");
+{
+  # A service, or none if no rule has an effect.
+  services = lib.optionalAttrs (ofKind "directory" != [ ] || commands != [ ]) {
+    tmpfiles = {
+      type = "oneshot-pre";
+      command = shell ++ [
+        "-c"
+        (builtins.concatStringsSep "\n" ([ "set -e" ] ++ commands))
+      ];
+      path = tools;
+      directories = map (rule: {
+        inherit (rule) path user group;
+        mode = if rule.mode == null then "0755" else rule.mode;
+        recursive = false;
+      }) (ofKind "directory");
+    };
   };
+  # The files and links that the service makes.
+  written = map (rule: { inherit (rule) path place; }) (ofKind "file" ++ ofKind "link");
 }

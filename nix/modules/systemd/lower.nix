@@ -44,12 +44,15 @@ let
   } (removeAttrs units [ "other" ]);
 in
 {
-  build.files = links (
-    lib.optional namesVarRun {
-      destination = "/var/run";
-      symlink = "/run";
-    }
-  );
+  build = {
+    files = links (
+      lib.optional namesVarRun {
+        destination = "/var/run";
+        symlink = "/run";
+      }
+    );
+    inherit (lowered) written;
+  };
   # What `s6.services` says of a service is stronger.
   s6.services = builtins.mapAttrs (_: builtins.mapAttrs (_: lib.mkDefault)) lowered.services;
   users.users = lib.genAttrs lowered.users (_: { });

@@ -137,6 +137,25 @@ in
       "/var/lib/it"
       "/tmp"
     ];
+  a-start-writes-to-memory-and-volumes =
+    builtins.isString
+      (named {
+        image.hardening.enable = true;
+        image.volumes = [ "/srv/it" ];
+        s6.services.it = daemon // {
+          files = [
+            {
+              source = ./.;
+              path = "/run/it/key";
+            }
+          ];
+        };
+        systemd.tmpfiles.rules = [
+          "d /var/lib/it"
+          "L /var/lib/it/link - - - - /target"
+          "f /srv/it/text 0644 root root - text"
+        ];
+      }).drvPath;
   services-of-one-user-keep-nothing =
     !(
       (named {

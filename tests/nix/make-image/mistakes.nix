@@ -48,6 +48,31 @@ in
       tmpfs = [ "/srv/www" ];
     };
   }) "- image.hardening.tmpfs: /srv/www would hide /srv/www of the image; move the file";
+  written-by-a-service =
+    mistake
+      (named {
+        image.hardening.enable = true;
+        s6.services.it = daemon // {
+          files = [
+            {
+              source = ./.;
+              path = "/etc/it/key";
+            }
+          ];
+        };
+      })
+      "- s6.services.it.files: the start cannot write /etc/it/key, because the root is read-only; add its directory to image.hardening.tmpfs, or write it below /run";
+  written-by-a-rule =
+    mistake
+      (named {
+        image.hardening.enable = true;
+        systemd.tmpfiles.rules = [
+          "d /var/lib/it"
+          "L /var/lib/it/link - - - - /target"
+          "f /srv/it 0644 root root - text"
+        ];
+      })
+      ''- systemd.tmpfiles.rules: "f /srv/it 0644 root root - text": the start cannot write /srv/it, because the root is read-only'';
   tmpfs-in-two-lines =
     mistake
       (named {
