@@ -89,6 +89,10 @@ in
           name:
           "${option}.capabilities: there is no capability ${name}; write names as in capabilities(7), such as NET_BIND_SERVICE"
         ) (cfg.capabilities.drop ++ cfg.capabilities.add)
+        # podman and Docker refuse them.
+        ++ each (name: !(builtins.elem name run.drop)) (
+          name: "${option}.capabilities: ${name} is in drop and in add; remove it from one of them"
+        ) run.add
         ++ [
           {
             assertion = !(cfg.readOnlyRootfs && config.nix.enable);

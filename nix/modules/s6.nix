@@ -31,6 +31,21 @@ let
   isFirst = services != [ ] && !usesS6;
   first = builtins.head services;
 
+  capabilities = import ./deploy/capabilities.nix { inherit lib; };
+  isDropped =
+    name:
+    builtins.elem (capabilities.plain name) (
+      map capabilities.plain config.image.hardening.capabilities.drop
+    );
+  # Root gives directories to the users of services, becomes these users, and stops their processes.
+  needed = lib.optionals (usesS6 && config.build.user.uid == 0) [
+    "CHOWN"
+    "DAC_OVERRIDE"
+    "FOWNER"
+    "KILL"
+    "SETGID"
+    "SETUID"
+  ];
   directories = builtins.concatMap (service: map ({ path, ... }: path) service.directories) services;
   inherit (import ./deploy/hidden.nix { inherit lib; }) hiddenBy;
 
@@ -95,6 +110,26 @@ in
           else
             "s6.services.${name} has both command and script; remove one of them";
       }) enabled
+      ++ lib.optionals config.image.hardening.enable (
+        map (name: {
+          assertion = !(isDropped name);
+          message = "${config.build.place}.hardening.capabilities.drop: s6 needs ${name} to run the services; remove ${name}";
+        }) needed
+        ++ builtins.concatMap (
+          service:
+          map (name: {
+            assertion = !(isDropped name);
+            message = "s6.services.${service.name}.ambientCapabilities: ${name} is in ${config.build.place}.hardening.capabilities.drop; remove it from one of them";
+          }) service.ambientCapabilities
+        ) services
+      )
+      ++ builtins.concatMap (
+        service:
+        map (name: {
+          assertion = capabilities.isKnown name;
+          message = "s6.services.${service.name}.ambientCapabilities: there is no capability ${name}; write names as in capabilities(7), such as NET_BIND_SERVICE";
+        }) service.ambientCapabilities
+      ) services
       ++ [
         {
           assertion = !(isFirst && single == null);
@@ -149,17 +184,10 @@ in
             "/run"
           ]
           ++ builtins.filter (path: hiddenBy config.build.files path == [ ]) directories;
-          # Root gives directories to the users of services, becomes these users, and stops their processes.
-          hardening.capabilities.add =
-            lib.optionals config.image.isRoot [
-              "CHOWN"
-              "DAC_OVERRIDE"
-              "FOWNER"
-              "KILL"
-              "SETGID"
-              "SETUID"
-            ]
-            ++ builtins.concatMap (service: service.ambientCapabilities) services;
+          # What cannot be added is an error below.
+          hardening.capabilities.add = builtins.filter (
+            name: capabilities.isKnown name && !(isDropped name)
+          ) (needed ++ builtins.concatMap (service: service.ambientCapabilities) services);
         })
         (lib.mkIf (isFirst && single != null) {
           entrypoint = mkDefault single;

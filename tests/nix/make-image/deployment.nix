@@ -166,6 +166,18 @@ in
       }).deploy.quadlet.unit.Container
         ? AddCapability
     );
+  a-user-with-s6-keeps-nothing =
+    !(
+      (named {
+        image.isRoot = true;
+        image.user = "web";
+        users.users.web = { };
+        image.hardening.enable = true;
+        s6.enable = true;
+        s6.services.it = daemon;
+      }).deploy.quadlet.unit.Container
+        ? AddCapability
+    );
   low-ports-need-a-setting =
     let
       hasSetting = image: (named { inherit image; }).deploy.quadlet.unit.Container ? Sysctl;

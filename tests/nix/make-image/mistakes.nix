@@ -100,6 +100,48 @@ in
         };
       })
       "image.hardening.capabilities: there is no capability CAP_NET_BIND; write names as in capabilities(7), such as NET_BIND_SERVICE";
+  all-capabilities = mistake (named {
+    image.hardening = {
+      enable = true;
+      capabilities.add = [ "ALL" ];
+    };
+  }) "- image.hardening.capabilities: ALL is in drop and in add; remove it from one of them";
+  dropped-and-added = mistake (named {
+    image.hardening = {
+      enable = true;
+      capabilities.drop = [ "NET_RAW" ];
+      capabilities.add = [ "CAP_NET_RAW" ];
+    };
+  }) "- image.hardening.capabilities: NET_RAW is in drop and in add; remove it from one of them";
+  dropped-from-s6 = mistake (named {
+    image.hardening = {
+      enable = true;
+      capabilities.drop = [ "CAP_SETUID" ];
+    };
+    s6.enable = true;
+    s6.services.it = daemon;
+  }) "- image.hardening.capabilities.drop: s6 needs SETUID to run the services; remove SETUID";
+  dropped-from-a-service =
+    mistake
+      (named {
+        image.hardening = {
+          enable = true;
+          capabilities.drop = [ "NET_RAW" ];
+        };
+        s6.services.it = daemon // {
+          ambientCapabilities = [ "CAP_NET_RAW" ];
+        };
+      })
+      "- s6.services.it.ambientCapabilities: CAP_NET_RAW is in image.hardening.capabilities.drop; remove it from one of them";
+  capability-of-a-service =
+    mistake
+      (named {
+        image.hardening.enable = true;
+        s6.services.it = daemon // {
+          ambientCapabilities = [ "CAP_FOO" ];
+        };
+      })
+      "s6.services.it.ambientCapabilities: there is no capability CAP_FOO; write names as in capabilities(7), such as NET_BIND_SERVICE";
   read-only-nix =
     mistake
       (named {
