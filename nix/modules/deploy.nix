@@ -14,7 +14,7 @@ let
   capabilities = import ./deploy/capabilities.nix { inherit lib; };
   run = import ./deploy/run.nix {
     inherit lib image;
-    inherit (build) user;
+    inherit (build) init user;
   };
 
   each =

@@ -3,6 +3,8 @@
   lib,
   image,
   user,
+  # Starts the services, or `null`.
+  init,
 }:
 let
   cfg = image.hardening;
@@ -55,8 +57,8 @@ rec {
   mounts = image.deploy.volumes;
   ports = map (port: write (published port)) image.deploy.ports;
   listens = exposed image.ports;
-  # Not every runtime lets other users than root listen on them.
-  hasLowPort = user.uid != 0 && builtins.any (port: port.number < 1024) listens;
+  # Not every runtime lets other users than root listen on them. Services have such users.
+  hasLowPort = builtins.any (port: port.number < 1024) listens && (user.uid != 0 || init != null);
 
   # The image is never pulled if its name has no registry: another one has this name there.
   isLocal = builtins.match "[^/]*[.:][^/]*/.*" image.name == null;

@@ -188,7 +188,13 @@ in
     && !(hasSetting {
       ports = [ 80 ];
       isRoot = true;
-    });
+    })
+    && (named {
+      image.ports = [ 80 ];
+      s6.enable = true;
+      s6.services.it = daemon;
+    }).deploy.quadlet.unit.Container
+      ? Sysctl;
   only-names-of-registries-are-pulled =
     let
       ofName =
