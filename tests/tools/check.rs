@@ -157,7 +157,7 @@ fn archive(path: &Path) {
             "Env": ["A=1", "B=x=y", "EMPTY=", "DIR=/bin"], "Labels": { "l": "v" },
             "ExposedPorts": { "80/tcp": {}, "53/udp": {} }, "Volumes": { "/data": {} },
         },
-        "rootfs": { "type": "layers", "diff_ids": layers.each_ref().map(|layer| oci_layout::Digest::of(layer)) },
+        "rootfs": { "type": "layers", "diff_ids": layers.each_ref().map(oci_layout::Digest::of) },
     });
     let manifest = json!([
         { "Config": "config.json", "RepoTags": ["a:1"], "Layers": ["0.tar", "1.tar"] }
