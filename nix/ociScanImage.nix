@@ -130,7 +130,7 @@ let
     map (name: "${name}=${lib.escapeShellArg variables.${name}}") (builtins.attrNames variables)
     ++ map (name: "export ${name}=${environment.${name}}") (builtins.attrNames environment)
     ++ [
-      ''tool() { ${words} "$@"; }''
+      ''tool() { ${words} "$@" ${known.last or ""}; }''
       (builtins.readFile ./ociScanImage/scan.sh)
     ]
   );
@@ -149,7 +149,7 @@ ociFiles {
       text = ''
         #!${builtins.concatStringsSep " " shell}
         set -eu
-        PATH=''${PATH-}:${binOf busybox}
+        PATH=''${PATH:+$PATH:}${binOf busybox}
         in_build=
         ${builtins.readFile ./ociScanImage/arguments.sh}
         ${script}

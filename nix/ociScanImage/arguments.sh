@@ -2,7 +2,7 @@
 reports=$PWD
 if [ "${1-}" = --reports ]; then
     [ $# -ge 2 ] || { echo "$0: --reports: the folder is missing" >&2; exit 2; }
-    mkdir -p "$2"
-    reports=$(cd "$2" && pwd)
+    mkdir -p -- "$2"
+    reports=$(CDPATH= cd -- "$2" && pwd)
     shift 2
 fi

@@ -16,8 +16,9 @@ export_to() {
 }
 
 folder=$(mktemp -d)
+loaded=
 clean() {
-    [ "$reads" != podman ] || podman rmi --force "$input" >/dev/null 2>&1 || :
+    [ ! "$loaded" ] || podman rmi --force "$loaded" >/dev/null 2>&1 || :
     rm -rf "$folder"
 }
 trap clean EXIT
@@ -48,6 +49,7 @@ configuration)
 podman)
     input=localhost/oci-scan:$(date +%s)-$$
     oci_layout export "$layout:$digest" --format oci-archive --tag "$input" --output "$folder/image.tar" >/dev/null
+    loaded=$input
     podman load --quiet --input "$folder/image.tar" >/dev/null
     rm "$folder/image.tar"
     export CONTAINER_RUNTIME=podman GOSS_OPTS="--format $format"
@@ -64,6 +66,10 @@ registry)
         shift
         ;;
     esac
+    if [ ! "$repository" ]; then
+        say "the layout does not say where the image is; give the name of the image as the first argument"
+        exit 2
+    fi
     input=$repository@$(oci_layout digest "$image")
     ;;
 esac

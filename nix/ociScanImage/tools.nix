@@ -2,7 +2,8 @@
 #
 # `reads` is what `scan.sh` prepares as `$input`: a `layout` of one image for one platform, the same as a `docker-archive`,
 # its `configuration`, the image in the storage of `podman`, or nothing for an image in a `registry`. `arguments` are words
-# of the shell, in which the report is `$report`. With `prints`, the report is the output of the tool.
+# of the shell, in which the report is `$report`, and `last` is one after those of the user. With `prints`, the report is
+# the output of the tool.
 #
 # `configuration` is what a user gives as `config`, which the tool needs if `needsConfig`; `option` is its option. `checks`
 # says whether the tool works in a sandbox, without a network and a database. `because` says why it never does. The program
@@ -63,8 +64,9 @@ in
   dgoss = {
     reads = "podman";
     format = "junit";
-    # Its own arguments, and thus also that of podman, come before the image.
-    arguments = ''run --pull=never "$input"'';
+    arguments = "run --pull=never";
+    # What comes after the image is the command of the container.
+    last = ''"$input"'';
     prints = true;
     configuration = "the tests, a file `goss.yaml`";
     needsConfig = true;

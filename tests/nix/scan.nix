@@ -116,6 +116,7 @@ in
   dive = scan "dive" { };
   cst = scan "container-structure-test" { config = builtins.toFile "tests.yaml" "{}\n"; };
   cosign = scan "cosign" { };
+  nameless = scan "cosign" { image = here.ociImageLayout { manifests = [ (imageOn here) ]; }; };
   silent = scan "syft" { arguments = [ "--silent" ]; };
   failing = scan "dockle" {
     arguments = [

@@ -190,6 +190,12 @@ fn tools_receive_what_they_read(nix: Nix) {
     assert!(scans.reports().join("oci-dockle.json").exists());
     let output = scans.start("silent", &[], &Command::new("true"));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let output = scans.start("nameless", &["--tlog-upload=false"], &Command::new("true"));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.code() == Some(2) && said.contains("give the name of the image"),
+        "{said}"
+    );
     let output = scans.apps.output("scan.dive", "", &["--reports"], &Command::new("true"));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(2) && said.contains("the folder is missing"), "{said}");
@@ -197,16 +203,18 @@ fn tools_receive_what_they_read(nix: Nix) {
 
 fn a_container_is_tested(scans: &Scans, digest: &str) {
     let containers = Containers::new(scans.apps.0.folder());
-    let output = scans.start("dgoss", &[], &containers.tool("podman"));
+    let output = scans.start("dgoss", &["--env", "A=b"], &containers.tool("podman"));
     assert!(output.status.success(), "{output:?}");
     let Report(report) = Report::read(&scans.reports().join("oci-dgoss.xml"));
     // What the stand-in prints is shown too.
     assert_eq!(String::from_utf8(output.stdout).unwrap(), report);
     let lines: Vec<_> = report.lines().collect();
-    let [run, pull, image, found, runtime, file, folder, options] = lines[..] else {
+    let [run, pull, env, variable, image, found, runtime, file, folder, options] = lines[..] else {
         panic!("{report}")
     };
     assert_eq!([run, pull], ["word run", "word --pull=never"]);
+    // Options of podman, and not arguments of the container.
+    assert_eq!([env, variable], ["word --env", "word A=b"]);
     assert!(image.starts_with("word localhost/oci-scan:"), "{image}");
     assert_eq!([found, runtime], [digest, "CONTAINER_RUNTIME=podman"]);
     let tests = Path::new(folder.strip_prefix("GOSS_FILES_PATH=").unwrap())
