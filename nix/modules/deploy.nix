@@ -24,16 +24,13 @@ let
       message = message value;
     });
   option = "${build.place}.hardening";
-  isPath =
-    path:
-    builtins.match "(/[^/:,]+)+" path != null
-    && builtins.match ".*/[.][.]?(/.*)?" path == null
-    && isLine path;
-  # The formats are lines, and a backslash at the end of a line continues it.
-  isLine =
-    text:
-    builtins.replaceStrings [ "\n" "\r" "\t" ] [ "" "" "" ] text == text
-    && builtins.match ".*[ \\\\]" text == null;
+  inherit (import ./deploy/path.nix { inherit lib; }) fault isLine;
+  # For the start of a sentence, which names the path itself.
+  eachPath =
+    place:
+    each (path: fault path == null) (
+      path: "${place}: ${builtins.toJSON path} ${toString (fault path)}"
+    );
   above = one: other: one == other || lib.hasPrefix "${one}/" other;
   inherit (import ./deploy/hidden.nix { inherit lib; }) hiddenBy;
   hidden = path: hiddenBy config.build.files path;
@@ -41,7 +38,9 @@ let
   writable = [ "/dev" ] ++ run.tmpfs ++ run.volumes;
   isStore = path: above path builtins.storeDir || above builtins.storeDir path;
   isPort = port: (import ./deploy/ports.nix { inherit lib; }).published port != null;
-  isSource = source: builtins.match "[a-z0-9]([a-z0-9-]*[a-z0-9])?" source != null || isPath source;
+  # A name of a volume, or a directory of the machine.
+  isName = source: builtins.match "[a-z0-9]([a-z0-9-]*[a-z0-9])?" source != null;
+  sources = builtins.partition (lib.hasPrefix "/") (builtins.attrValues image.deploy.volumes);
 in
 {
   config = {
@@ -55,23 +54,19 @@ in
         port:
         "${build.place}.deploy.ports: expected [ADDRESS:]PORT:CONTAINER_PORT[/PROTOCOL], as in 8080:80, found ${port}"
       ) image.deploy.ports
-      ++ each isPath (
-        path:
-        "${build.place}.deploy.volumes: expected the path of a directory without a colon or a comma, found ${builtins.toJSON path}"
-      ) (builtins.attrNames image.deploy.volumes)
+      ++ eachPath "${build.place}.deploy.volumes" (
+        builtins.attrNames image.deploy.volumes ++ sources.right
+      )
       ++ each (path: !isStore path) (
         path:
         "${build.place}.deploy.volumes: ${path} would hide the programs of the image; choose a directory outside of ${builtins.storeDir}"
       ) (builtins.attrNames image.deploy.volumes)
-      ++ each isSource (
+      ++ each isName (
         source:
         "${build.place}.deploy.volumes: expected the path of a directory of the machine, or a name of a volume in lower-case letters, digits and \"-\", found ${builtins.toJSON source}"
-      ) (builtins.attrValues image.deploy.volumes)
+      ) sources.wrong
       ++ lib.optionals cfg.enable (
-        each isPath (
-          path:
-          "${option}.tmpfs: expected the path of a directory without a colon or a comma, found ${builtins.toJSON path}"
-        ) cfg.tmpfs
+        eachPath "${option}.tmpfs" cfg.tmpfs
         ++ each (path: !isStore path) (
           path:
           "${option}.tmpfs: ${path} would hide the programs of the image; choose a directory outside of ${builtins.storeDir}"

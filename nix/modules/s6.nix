@@ -47,7 +47,15 @@ let
     "SETUID"
   ];
   directories = builtins.concatMap (service: map ({ path, ... }: path) service.directories) services;
+  inMemory = [
+    "/run"
+  ]
+  ++ builtins.filter (
+    path: fault path == null && hiddenBy config.build.files path == [ ]
+  ) directories;
+  isBelow = path: other: lib.hasPrefix "${other}/" path;
   inherit (import ./deploy/hidden.nix { inherit lib; }) hiddenBy;
+  inherit (import ./deploy/path.nix { inherit lib; }) fault;
 
   # Not every set of packages has them.
   packageOf =
@@ -117,6 +125,16 @@ in
         }) needed
         ++ builtins.concatMap (
           service:
+          map (
+            { path, ... }:
+            {
+              assertion = fault path == null;
+              message = "s6.services.${service.name}.directories: ${builtins.toJSON path} ${toString (fault path)}";
+            }
+          ) service.directories
+        ) services
+        ++ builtins.concatMap (
+          service:
           map (name: {
             assertion = !(isDropped name);
             message = "s6.services.${service.name}.ambientCapabilities: ${name} is in ${config.build.place}.hardening.capabilities.drop; remove it from one of them";
@@ -180,10 +198,7 @@ in
           entrypoint = mkDefault [ "${config.build.init}/bin/start-services" ];
           isRoot = mkDefault true;
           # Each start makes its directories again, but not the files that the image has there.
-          hardening.tmpfs = [
-            "/run"
-          ]
-          ++ builtins.filter (path: hiddenBy config.build.files path == [ ]) directories;
+          hardening.tmpfs = builtins.filter (path: !(builtins.any (isBelow path) inMemory)) inMemory;
           # What cannot be added is an error below.
           hardening.capabilities.add = builtins.filter (
             name: capabilities.isKnown name && !(isDropped name)

@@ -198,6 +198,7 @@ fn docker_runs_the_compose_file(deployed: &Deployed) {
             "/home/nonroot:uid=65532,gid=65532",
             "/tmp:uid=65532,gid=65532",
             "/var/cache/my $$app:uid=65532,gid=65532",
+            "/var/cache:uid=65532,gid=65532",
         ],
         "restart": "on-failure",
     });
@@ -248,7 +249,7 @@ fn labels_restrict(deployed: &Deployed) {
         "oci-layout.hardening.no-new-privileges": "true",
         "oci-layout.hardening.read-only-rootfs": "true",
         "oci-layout.hardening.seccomp-profile": "localhost/web-seccomp.json",
-        "oci-layout.hardening.tmpfs": "/home/nonroot,/var/cache/my $app,/tmp",
+        "oci-layout.hardening.tmpfs": "/home/nonroot,/tmp,/var/cache,/var/cache/my $app",
         "org.opencontainers.image.title": "registry.example/me/web",
     });
     assert_eq!(labels, expected);

@@ -15,16 +15,10 @@ let
   volumes = lib.unique (
     map (path: lib.removeSuffix "/" "${path}") image.volumes ++ builtins.attrNames image.deploy.volumes
   );
-  # Without those in a volume or in another directory in memory.
-  inMemory =
-    let
-      all = lib.unique cfg.tmpfs;
-    in
-    builtins.filter (
-      path:
-      !(builtins.any (below path) volumes)
-      && !(builtins.any (other: other != path && below path other) all)
-    ) all;
+  # Without those in a volume. A directory comes before those that it contains.
+  inMemory = builtins.sort builtins.lessThan (
+    builtins.filter (path: !(builtins.any (below path) volumes)) (lib.unique cfg.tmpfs)
+  );
 
   inherit (import ./ports.nix { inherit lib; }) exposed published write;
 in

@@ -39,6 +39,7 @@ let
         tmpfs = [
           "/home/nonroot"
           "/var/cache/my $app"
+          "/var/cache"
         ];
         capabilities.add = [ "CAP_NET_BIND_SERVICE" ];
         seccompProfile = builtins.toFile "seccomp.json" (

@@ -85,7 +85,7 @@ in
     in
     image.deploy.quadlet.unit.Container.DropCapability == [ "NET_RAW" ]
     && !(image.config.image.labels ? "io.containers.capabilities");
-  no-directory-is-mounted-twice =
+  directories-in-memory-contain-others-but-not-volumes =
     (named {
       image.volumes = [ "/data" ];
       image.hardening = {
@@ -98,9 +98,10 @@ in
         ];
       };
     }).deploy.quadlet.unit.Container.Tmpfs == [
-      "/var/cache:U"
       "/datas:U"
       "/tmp:U"
+      "/var/cache:U"
+      "/var/cache/web:U"
     ];
   services-keep-what-they-need =
     let
@@ -134,8 +135,8 @@ in
       };
     }).deploy.quadlet.unit.Container.Tmpfs == [
       "/run"
-      "/var/lib/it"
       "/tmp"
+      "/var/lib/it"
     ];
   a-start-writes-to-memory-and-volumes =
     builtins.isString

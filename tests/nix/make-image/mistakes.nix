@@ -73,24 +73,51 @@ in
         ];
       })
       ''- systemd.tmpfiles.rules: "f /srv/it 0644 root root - text": the start cannot write /srv/it, because the root is read-only'';
-  tmpfs-in-two-lines =
+  tmpfs-of-all = mistake (named {
+    image.hardening = {
+      enable = true;
+      tmpfs = [ "/" ];
+    };
+  }) ''- image.hardening.tmpfs: "/" is the root; choose a directory below it'';
+  tmpfs-with-dots = mistake (named {
+    image.hardening = {
+      enable = true;
+      tmpfs = [ "/a/../b" ];
+    };
+  }) ''- image.hardening.tmpfs: "/a/../b" has . or .. in it; write the path without'';
+  tmpfs-with-two-slashes =
     mistake
       (named {
         image.hardening = {
           enable = true;
-          tmpfs = [ "/a\nb" ];
+          tmpfs = [ "/a//b" ];
         };
       })
-      ''image.hardening.tmpfs: expected the path of a directory without a colon or a comma, found "/a\nb"'';
-  tmpfs-with-options =
+      ''- image.hardening.tmpfs: "/a//b" has a slash too much; write one between names, and none at the end'';
+  mounted-with-a-slash =
     mistake
       (named {
-        image.hardening = {
-          enable = true;
-          tmpfs = [ "/a:rw" ];
-        };
+        image.deploy.volumes."/data" = "/srv/www/";
       })
-      ''image.hardening.tmpfs: expected the path of a directory without a colon or a comma, found "/a:rw"'';
+      ''- image.deploy.volumes: "/srv/www/" has a slash too much; write one between names, and none at the end'';
+  directory-of-a-service = mistake (named {
+    image.hardening.enable = true;
+    s6.services.it = daemon // {
+      directories = [ "/d:x" ];
+    };
+  }) ''- s6.services.it.directories: "/d:x" has a colon or a comma; choose another path'';
+  tmpfs-in-two-lines = mistake (named {
+    image.hardening = {
+      enable = true;
+      tmpfs = [ "/a\nb" ];
+    };
+  }) ''image.hardening.tmpfs: "/a\nb" cannot be written in a line'';
+  tmpfs-with-options = mistake (named {
+    image.hardening = {
+      enable = true;
+      tmpfs = [ "/a:rw" ];
+    };
+  }) ''image.hardening.tmpfs: "/a:rw" has a colon or a comma; choose another path'';
   capability =
     mistake
       (named {
@@ -162,9 +189,9 @@ in
   published-above-all-ports =
     mistake (named { image.deploy.ports = [ "65536:80" ]; })
       "image.deploy.ports: expected [ADDRESS:]PORT:CONTAINER_PORT[/PROTOCOL], as in 8080:80, found 65536:80";
-  mounted-relative =
-    mistake (named { image.deploy.volumes.data = "data"; })
-      ''image.deploy.volumes: expected the path of a directory without a colon or a comma, found "data"'';
+  mounted-relative = mistake (named {
+    image.deploy.volumes.data = "data";
+  }) ''image.deploy.volumes: "data" is not absolute; write it with / at the beginning'';
   mounted-over-the-store =
     mistake (named { image.deploy.volumes."/nix/store" = "data"; })
       "image.deploy.volumes: /nix/store would hide the programs of the image; choose a directory outside of /nix/store";
