@@ -62,8 +62,13 @@ let
     failureThreshold = it.healthcheck.retries;
   };
 
+  name =
+    if builtins.stringLength it.name > 63 then
+      throw "oci-layout: deploy.kubernetes: the name ${it.name} has more than the 63 letters that Kubernetes allows; shorten the last part of the image name"
+    else
+      it.name;
   container = {
-    inherit (it) name;
+    inherit name;
     image = it.reference;
     imagePullPolicy = if it.isLocal then "Never" else "IfNotPresent";
     inherit securityContext;
@@ -94,8 +99,8 @@ let
     apiVersion = "v1";
     kind = "Pod";
     metadata = {
-      inherit (it) name;
-      labels.app = it.name;
+      inherit name;
+      labels.app = name;
     };
     spec = {
       containers = [ container ];

@@ -3,7 +3,8 @@
 let
   number = "([0-9]{1,5})";
   protocol = "(/(tcp|udp|sctp))?";
-  isNumber = text: builtins.stringLength text < 5 || text <= "65535";
+  isNumber =
+    text: builtins.match "0+" text == null && (builtins.stringLength text < 5 || text <= "65535");
   orTcp = text: if text == null then "tcp" else text;
 in
 {
@@ -45,15 +46,19 @@ in
     lib.optionalString (address != null) "${address}:" + "${host}:${container}/${protocol}";
 
   # The ports of the image, without ranges.
-  exposed = builtins.concatMap (
-    port:
-    let
-      parts = builtins.match "([1-9][0-9]*)(/([a-z]+))?" (toString port);
-      part = builtins.elemAt parts;
-    in
-    lib.optional (parts != null) {
-      number = builtins.fromJSON (part 0);
-      protocol = orTcp (part 2);
-    }
-  );
+  exposed =
+    ports:
+    lib.unique (
+      builtins.concatMap (
+        port:
+        let
+          parts = builtins.match "([1-9][0-9]*)(/([a-z]+))?" (toString port);
+          part = builtins.elemAt parts;
+        in
+        lib.optional (parts != null) {
+          number = builtins.fromJSON (part 0);
+          protocol = orTcp (part 2);
+        }
+      ) ports
+    );
 }

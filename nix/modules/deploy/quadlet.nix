@@ -11,8 +11,14 @@ let
   seconds = number: "${toString number}s";
   unlessNull = value: lib.optionalAttrs (value != null);
 
+  # podman's generator takes it for the name of another unit.
+  isUnit = builtins.match ".*[.](build|image)" it.reference != null;
   Container = {
-    Image = text it.reference;
+    Image =
+      if isUnit then
+        throw "oci-layout: deploy.quadlet: podman takes ${it.reference} for the name of a unit; choose a tag that does not end with .build or .image"
+      else
+        text it.reference;
   }
   // lib.optionalAttrs it.isLocal { Pull = "never"; }
   // lib.optionalAttrs it.readOnly { ReadOnly = true; }

@@ -196,6 +196,23 @@ in
       s6.services.it = daemon;
     }).deploy.quadlet.unit.Container
       ? Sysctl;
+  pods-list-a-port-once =
+    (containerOf (named {
+      image.ports = [
+        80
+        "80/tcp"
+        "80/udp"
+      ];
+    })).ports == [
+      {
+        containerPort = 80;
+        protocol = "TCP";
+      }
+      {
+        containerPort = 80;
+        protocol = "UDP";
+      }
+    ];
   only-names-of-registries-are-pulled =
     let
       ofName =

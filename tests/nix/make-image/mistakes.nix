@@ -189,6 +189,16 @@ in
   published-above-all-ports =
     mistake (named { image.deploy.ports = [ "65536:80" ]; })
       "image.deploy.ports: expected [ADDRESS:]PORT:CONTAINER_PORT[/PROTOCOL], as in 8080:80, found 65536:80";
+  published-at-no-port =
+    mistake (named { image.deploy.ports = [ "0:80" ]; })
+      "image.deploy.ports: expected [ADDRESS:]PORT:CONTAINER_PORT[/PROTOCOL], as in 8080:80, found 0:80";
+  tag-of-a-unit =
+    mistake (named { image.tag = "1.image"; }).deploy.quadlet
+      "oci-layout: deploy.quadlet: podman takes docker.io/library/box:1.image for the name of a unit; choose a tag that does not end with .build or .image";
+  name-of-a-pod =
+    mistake
+      (make { image.name = "me/${lib.concatStrings (lib.genList (_: "a") 64)}"; }).deploy.kubernetes
+      "has more than the 63 letters that Kubernetes allows; shorten the last part of the image name";
   mounted-relative = mistake (named {
     image.deploy.volumes.data = "data";
   }) ''image.deploy.volumes: "data" is not absolute; write it with / at the beginning'';
