@@ -52,7 +52,7 @@ in
     assertions =
       each isPort (
         port:
-        "${build.place}.deploy.ports: expected [ADDRESS:]PORT:CONTAINER_PORT[/PROTOCOL], as in 8080:80, found ${port}"
+        "${build.place}.deploy.ports: expected [ADDRESS:]PORT:CONTAINER_PORT[/PROTOCOL], as in 8080:80, found ${toString port}"
       ) image.deploy.ports
       ++ eachPath "${build.place}.deploy.volumes" (
         builtins.attrNames image.deploy.volumes ++ sources.right

@@ -192,6 +192,9 @@ in
   published-at-no-port =
     mistake (named { image.deploy.ports = [ "0:80" ]; })
       "image.deploy.ports: expected [ADDRESS:]PORT:CONTAINER_PORT[/PROTOCOL], as in 8080:80, found 0:80";
+  no-port = mistake (named {
+    image.deploy.ports = [ 0 ];
+  }) "image.deploy.ports: expected [ADDRESS:]PORT:CONTAINER_PORT[/PROTOCOL], as in 8080:80, found 0";
   tag-of-a-unit =
     mistake (named { image.tag = "1.image"; }).deploy.quadlet
       "oci-layout: deploy.quadlet: podman takes docker.io/library/box:1.image for the name of a unit; choose a tag that does not end with .build or .image";
