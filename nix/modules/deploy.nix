@@ -25,7 +25,6 @@ let
     });
   option = "${build.place}.hardening";
   inherit (import ./deploy/path.nix { inherit lib; }) fault isLine;
-  # For the start of a sentence, which names the path itself.
   eachPath =
     place:
     each (path: fault path == null) (
@@ -38,7 +37,7 @@ let
   writable = [ "/dev" ] ++ run.tmpfs ++ run.volumes;
   isStore = path: above path builtins.storeDir || above builtins.storeDir path;
   isPort = port: (import ./deploy/ports.nix { inherit lib; }).published port != null;
-  # A name of a volume, or a directory of the machine.
+  # A source is the name of a volume, or a directory of the machine.
   isName = source: builtins.match "[a-z0-9]([a-z0-9-]*[a-z0-9])?" source != null;
   sources = builtins.partition (lib.hasPrefix "/") (builtins.attrValues image.deploy.volumes);
 in
