@@ -201,6 +201,23 @@ fn tools_receive_what_they_read(nix: Nix) {
     assert!(output.status.code() == Some(2) && said.contains("the folder is missing"), "{said}");
 }
 
+/// Neither an option nor a folder elsewhere.
+#[test]
+fn reports_are_in_the_folder_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path().canonicalize().unwrap();
+    fs::create_dir_all(here.join("elsewhere/out")).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/nix/ociScanImage/arguments.sh");
+    for name in ["out", "-x"] {
+        let mut shell = tool("sh");
+        shell.args(["-euc", &format!(". {script}; echo \"$reports $*\""), "it"]);
+        shell.args(["--reports", name, "more"]).current_dir(&here);
+        let said = run(shell.env("CDPATH", here.join("elsewhere")));
+        assert_eq!(said, format!("{} more\n", here.join(name).display()));
+        assert!(here.join(name).is_dir());
+    }
+}
+
 fn a_container_is_tested(scans: &Scans, digest: &str) {
     let containers = Containers::new(scans.apps.0.folder());
     let output = scans.start("dgoss", &["--env", "A=b"], &containers.tool("podman"));
