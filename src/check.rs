@@ -1,5 +1,6 @@
 //! Checks images against policies: what files and configurations must have, and must not have.
 
+pub(crate) mod ambiguous;
 pub(crate) mod configuration;
 pub(crate) mod contents;
 pub(crate) mod file_tests;

@@ -1,20 +1,28 @@
 //! The files of an image and of each of its layers, read once.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::{Component, Path},
 };
 
 use crate::{
     basics::{Digest, Result},
-    check::{private_key::KeySearch, violation::Hidden},
+    check::{
+        ambiguous::{LinkHeader, below_link},
+        private_key::KeySearch,
+        violation::Hidden,
+    },
     image::PlatformImage,
     layer::{
-        layer_files::{File, Is, Kind, LayerFiles, LayerTar, Member, ReadFiles},
+        layer_files::{File, Is, Kind, LayerFiles, LayerTar, Member, ReadFiles, name_of},
         merge::Placed,
     },
     pool::Pool,
-    rootfs::{ImageFiles, contents::copy_contents},
+    rootfs::{
+        ImageFiles,
+        contents::copy_contents,
+        unpack::{Skipped, skipped::SkippedList},
+    },
     tarfile::{
         LayerPath, LinkFault, follow,
         reader::{TarEntry, TarError},
@@ -28,6 +36,8 @@ pub(crate) const MOST_CONTENTS: u64 = 16 << 20;
 pub(crate) struct ImageContents {
     pub(crate) files: ImageFiles,
     pub(crate) layers: Vec<LayerContents>,
+    /// Entries that container runtimes may apply in another way.
+    pub(crate) ambiguous: Vec<Skipped>,
 }
 
 /// What a layer contains, whether a container sees it or not.
@@ -58,16 +68,30 @@ impl ImageContents {
             image.layers(),
             pool,
             ReadFiles::default(),
-            |keys, tar, entry| if wants_keys { find_key(keys, tar, entry) } else { Ok(()) },
+            |gathered: &mut Gathered, tar, entry| {
+                gathered.links.extend(LinkHeader::new(entry));
+                if wants_keys { find_key(&mut gathered.keys, tar, entry) } else { Ok(()) }
+            },
         )?;
-        let mut layers = Vec::new();
-        let mut members = Vec::new();
-        for ((files, keys), layer) in read.into_iter().zip(image.layers()) {
-            layers.push(LayerContents::new(layer.descriptor().digest, &files, keys));
+        let (mut layers, mut links, mut members) = (Vec::new(), Vec::new(), Vec::new());
+        for ((files, gathered), layer) in read.into_iter().zip(image.layers()) {
+            let digest = Some(layer.descriptor().digest);
+            layers.push(LayerContents { digest, keys: gathered.keys, ..Default::default() });
+            links.push(gathered.links);
             members.push(files);
         }
-        let files = ImageFiles::of_files(image, members);
-        Ok(Self { files, layers })
+        let ambiguous = SkippedList::default();
+        let files = ImageFiles::of_files_with(image, members, |merge, number, member| {
+            let mut found: Vec<_> = below_link(merge, &member.path).into_iter().collect();
+            if let Is::HardLink(target) = &member.is {
+                let header = links[number].pop_front();
+                let target = merge.get(target);
+                found.extend(header.zip(target).and_then(|(header, it)| header.differs(&it.file)));
+            }
+            found.into_iter().for_each(|reason| ambiguous.add(&name_of(&member.path), reason));
+            layers[number].add(member);
+        });
+        Ok(Self { files, layers, ambiguous: ambiguous.into_list() })
     }
 
     /// The digest of the layer that has a file.
@@ -147,20 +171,24 @@ impl ImageContents {
     }
 }
 
+/// What is read of a layer, apart from its files.
+#[derive(Default)]
+struct Gathered {
+    keys: Vec<FoundKey>,
+    /// The headers of its hard links, in the order of the tar.
+    links: VecDeque<LinkHeader>,
+}
+
 impl LayerContents {
-    fn new(digest: Digest, layer: &LayerFiles, keys: Vec<FoundKey>) -> Self {
-        let mut contents = Self { digest: Some(digest), keys, ..Self::default() };
-        for Member { path, is } in layer.members() {
-            match is {
-                Is::Whiteout | Is::File(File { kind: Kind::Directory, .. }) => continue,
-                Is::File(File { kind: Kind::File(size), .. }) => {
-                    contents.size = contents.size.saturating_add(*size);
-                }
-                Is::File(_) | Is::HardLink(_) => {}
+    fn add(&mut self, Member { path, is }: &Member) {
+        match is {
+            Is::Whiteout | Is::File(File { kind: Kind::Directory, .. }) => return,
+            Is::File(File { kind: Kind::File(size), .. }) => {
+                self.size = self.size.saturating_add(*size);
             }
-            contents.files.push(path.clone());
+            Is::File(_) | Is::HardLink(_) => {}
         }
-        contents
+        self.files.push(path.clone());
     }
 }
 

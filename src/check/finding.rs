@@ -69,7 +69,11 @@ impl CheckFinding {
 
     /// Whether the place is the path of a file in the image.
     pub(crate) fn is_file(&self) -> bool {
-        self.place.starts_with('/') && self.violation != Violation::RequiredFileMissing
+        let is_path = !matches!(
+            self.violation,
+            Violation::RequiredFileMissing | Violation::EntryLeftOut { .. }
+        );
+        self.place.starts_with('/') && is_path
     }
 }
 
@@ -144,9 +148,9 @@ rules! {
     PrivateKeys = "privateKeys", "No layer has a private key.";
     /// Labels that the image must have.
     RequiredLabels = "requiredLabels", "The image has these labels.";
-    /// Entries of layers that no file system can have, and that no check sees. No policy has it as a
-    /// member, and it has a check only if there are such entries.
-    Entries = "entries", "All entries of the layers can be checked.";
+    /// Entries of layers that no check sees, or that container runtimes may apply in another way. No
+    /// policy has it as a member, and it has a check only if there are such entries.
+    Entries = "entries", "All entries of the layers can be checked, and have one meaning.";
 }
 
 /// The largest number of findings of one check. A hostile image can cause millions.

@@ -12,6 +12,7 @@ use crate::{
         violation::Violation,
     },
     layer::{layer_files::Kind, merge::Placed},
+    rootfs::Skipped,
     tarfile::LayerPath,
 };
 
@@ -42,19 +43,24 @@ pub(crate) fn check(policy: &Policy, contents: &ImageContents, checks: &mut Chec
     Ok(())
 }
 
-/// Warns of entries that no check sees.
+/// Finds entries that no check sees, and those that runtimes may apply in another way.
 pub(crate) fn check_entries(contents: &ImageContents, checks: &mut Checks) {
-    let skipped = contents.files.skipped();
-    if skipped.is_empty() {
-        return;
-    }
-    let found = skipped.iter().map(|skipped| CheckFinding {
-        place: format!("/{}", skipped.path.to_string_lossy().trim_start_matches('/')),
+    let finding = |Skipped { path, .. }: &Skipped, violation| CheckFinding {
+        place: format!("/{}", path.to_string_lossy().trim_start_matches('/')),
         digest: None,
-        violation: Violation::EntryLeftOut { reason: skipped.reason.clone(), count: skipped.count },
+        violation,
+    };
+    let left_out = contents.files.skipped().iter().map(|it| {
+        finding(it, Violation::EntryLeftOut { reason: it.reason.clone(), count: it.count })
     });
-    checks.begin("");
-    checks.add(Rule::Entries, "entries that no file system can have", found);
+    let ambiguous = contents.ambiguous.iter().map(|it| {
+        finding(it, Violation::EntryAmbiguous { reason: it.reason.clone(), count: it.count })
+    });
+    let found: Vec<_> = left_out.chain(ambiguous).collect();
+    if !found.is_empty() {
+        checks.begin("");
+        checks.add(Rule::Entries, "entries of the layers", found);
+    }
 }
 
 fn required(glob: &Glob, contents: &ImageContents, checks: &mut Checks) -> Result<()> {

@@ -48,7 +48,7 @@ fn described(rule: Rule) -> Value {
     json!({
         "id": rule.name(),
         "shortDescription": { "text": rule.sentence() },
-        "defaultConfiguration": { "level": if rule == Rule::Entries { "warning" } else { "error" } },
+        "defaultConfiguration": { "level": "error" },
     })
 }
 
@@ -58,10 +58,12 @@ fn result(image: &ImageChecks, check: &Check, finding: &CheckFinding) -> Value {
         _ => "error",
     };
     let index = Rule::ALL.iter().position(|rule| *rule == check.rule);
-    // What is not in a file of the image is shown at the policy.
+    // What is not in a file of the image is shown at the policy, or at the first of them.
+    let policies = image.checks.iter().map(|check| &check.policy);
+    let policy = [&check.policy].into_iter().chain(policies).find(|name| !name.is_empty());
     let artifact = match finding.is_file() {
-        true => json!({ "uri": uri(finding.place.trim_start_matches('/')), "uriBaseId": ROOT }),
-        false => json!({ "uri": uri(&check.policy) }),
+        true => json!({ "uri": uri(in_root(&finding.place)), "uriBaseId": ROOT }),
+        false => json!({ "uri": uri(policy.map_or("", String::as_str)) }),
     };
     json!({
         "ruleId": check.rule.name(),
@@ -82,6 +84,14 @@ fn result(image: &ImageChecks, check: &Check, finding: &CheckFinding) -> Value {
             "policy": check.policy,
         },
     })
+}
+
+/// A path of the image, relative to its root.
+fn in_root(path: &str) -> &str {
+    match path.trim_start_matches('/') {
+        "" => ".",
+        path => path,
+    }
 }
 
 /// A path as a [reference](https://www.rfc-editor.org/rfc/rfc3986#section-4.2): all but unreserved

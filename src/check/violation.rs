@@ -140,13 +140,20 @@ violations! {
         /// What later layers do with the file, unless a container sees it.
         hidden: Option<Hidden>,
     } = Error "private-key", "contains a private key ({label}){}" (key_suffix(.hidden));
-    /// An entry of a layer is not checked, because no file system can have it.
+    /// An entry of a layer is not checked, because its name, type or target is not supported.
     EntryLeftOut {
         /// Why, in words that follow the name.
         reason: String,
         /// The number of entries with this reason.
         count: u64,
-    } = Warning "entry-left-out", "{reason}: no check sees this entry ({count} with this reason)";
+    } = Error "entry-left-out", "{reason}: no check sees this entry ({count} with this reason)";
+    /// Container runtimes may apply an entry of a layer in another way than this check.
+    EntryAmbiguous {
+        /// Why, in words that follow the name.
+        reason: String,
+        /// The number of entries with this reason.
+        count: u64,
+    } = Error "entry-ambiguous", "{reason} ({count} with this reason)";
     /// Findings were left out, because the list would be too long.
     More {
         /// The number of findings left out.

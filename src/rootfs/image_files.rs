@@ -17,7 +17,7 @@ use crate::{
     image::platform_image::PlatformImage,
     layer::{
         glob::{Globs, Use},
-        layer_files::{Digests, Is, LayerFiles, ReadFiles, name_of},
+        layer_files::{Digests, Is, LayerFiles, Member, ReadFiles, name_of},
         merge::{Merge, Placed},
     },
     pool::Pool,
@@ -118,7 +118,18 @@ impl ImageFiles {
     /// The files of an image, whose layers were read.
     #[cfg(feature = "cli")]
     pub(crate) fn of_files(image: &PlatformImage, files: Vec<LayerFiles>) -> Self {
-        let mut all = Self::default().and_files(files);
+        Self::of_files_with(image, files, |_, _, _| ())
+    }
+
+    /// The same. `look` sees each entry with the number of its layer, and with the files before the
+    /// entry is applied to them.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_files_with(
+        image: &PlatformImage,
+        files: Vec<LayerFiles>,
+        look: impl FnMut(&Merge, usize, &Member),
+    ) -> Self {
+        let mut all = Self::default().and_files_with(files, look);
         let blobs = image.layers().iter().map(|layer| Arc::new(Arc::clone(layer)) as Arc<dyn Blob>);
         all.layers.extend(blobs);
         all
@@ -130,7 +141,15 @@ impl ImageFiles {
     }
 
     /// The files with those of layers on top that were read.
-    pub(crate) fn and_files(mut self, layers: impl IntoIterator<Item = LayerFiles>) -> Self {
+    pub(crate) fn and_files(self, layers: impl IntoIterator<Item = LayerFiles>) -> Self {
+        self.and_files_with(layers, |_, _, _| ())
+    }
+
+    fn and_files_with(
+        mut self,
+        layers: impl IntoIterator<Item = LayerFiles>,
+        mut look: impl FnMut(&Merge, usize, &Member),
+    ) -> Self {
         let skipped = SkippedList::default();
         for mut layer in layers {
             let number = self.digests.len();
@@ -140,6 +159,7 @@ impl ImageFiles {
                 skipped.add(&name, reason);
             }
             for member in layer.into_members() {
+                look(&self.merge, number, &member);
                 let path = member.path.clone();
                 if member.is == Is::Whiteout {
                     self.whiteouts.insert(path.clone(), number);

@@ -145,7 +145,7 @@ fn every_platform_is_checked() {
 }
 
 #[test]
-fn warnings_count_with_strict() {
+fn entries_that_no_check_sees_fail_in_every_format() {
     let room = Room::new();
     let tar = [("../x", "")].map(|(name, text)| raw_tar::file(name, text.as_bytes()));
     let layer = raw_tar::tar(&tar);
@@ -162,12 +162,24 @@ fn warnings_count_with_strict() {
     ]);
     fs::write(room.path("image.tar"), archive).unwrap();
     write(&room, "policy.yaml", "rootUser: forbidden\n");
-    let warned = room.ok("check image.tar --policy policy.yaml");
-    assert!(warned.starts_with("warning: /../x: "), "{warned}");
-    assert!(warned.contains("no check sees this entry"), "{warned}");
-    assert_eq!(room.ok("-q check image.tar --policy policy.yaml"), "2 of 2 checks passed\n");
-    let run = room.run("--strict check image.tar --policy policy.yaml".split(' '));
-    assert_eq!(run.code, Some(1));
+    for options in ["", "-q ", "--strict "] {
+        let run = room.run(format!("{options}check image.tar --policy policy.yaml").split(' '));
+        assert_eq!(run.code, Some(1), "{run:?}");
+        assert!(run.out.starts_with("/../x: "), "{run:?}");
+        assert!(run.out.contains("no check sees this entry"), "{run:?}");
+        assert!(run.out.ends_with("\n1 of 2 checks passed\n"), "{run:?}");
+    }
+    let format = |format| {
+        let run = room.run(["check", "image.tar", "--policy", "policy.yaml", "--format", format]);
+        assert_eq!(run.code, Some(1), "{run:?}");
+        run.out
+    };
+    assert!(format("junit").contains(" tests=\"2\" failures=\"1\""));
+    let sarif: Value = serde_json::from_str(&format("sarif")).unwrap();
+    assert_eq!(sarif["runs"][0]["results"][0]["level"], "error");
+    // The path is none of a file in the image.
+    let artifact = "/runs/0/results/0/locations/0/physicalLocation/artifactLocation";
+    assert_eq!(sarif.pointer(artifact), Some(&json!({ "uri": "policy.yaml" })));
 }
 
 #[test]

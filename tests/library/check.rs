@@ -5,7 +5,9 @@ use oci_layout::{
     PlatformImage, Pool,
     check::{Check, ImageChecks, Policy, Violation, check_image},
     image_config, image_manifest, layer_tar,
+    verify::Severity,
 };
+use serde_json::json;
 
 use crate::common::raw_tar::{self, directory, file, hard_link};
 
@@ -242,19 +244,26 @@ fn files_are_those_of_the_image() {
 
 /// A layer and a configuration as their bytes are, with what this library does not make.
 fn raw(entries: &[Vec<u8>], config: &str) -> PlatformImage {
+    raw_layers(&[entries.to_vec()], config)
+}
+
+fn raw_layers(layers: &[Vec<Vec<u8>>], config: &str) -> PlatformImage {
+    let layers: Vec<_> = layers.iter().map(|entries| raw_tar::tar(entries)).collect();
+    let diff_ids: Vec<_> = layers.iter().map(Digest::of).collect();
+    let names: Vec<_> = (0..layers.len()).map(|number| format!("{number}.tar")).collect();
+    let config = format!(
+        r#"{{"architecture":"amd64","os":"linux","config":{config},"rootfs":{}}}"#,
+        json!({ "type": "layers", "diff_ids": diff_ids })
+    );
+    let manifest = json!([{ "Config": "config.json", "RepoTags": ["a:1"], "Layers": names }]);
+    let mut archive = vec![
+        file("manifest.json", manifest.to_string().as_bytes()),
+        file("config.json", config.as_bytes()),
+    ];
+    archive.extend(names.iter().zip(&layers).map(|(name, layer)| file(name, layer)));
     let folder = tempfile::tempdir().unwrap();
     let layout = folder.path().join("docker.tar");
-    let diff_id = Digest::of(raw_tar::tar(entries));
-    let config = format!(
-        r#"{{"architecture":"amd64","os":"linux","config":{config},"rootfs":{{"type":"layers","diff_ids":["{diff_id}"]}}}}"#
-    );
-    let manifest = r#"[{"Config":"config.json","RepoTags":["a:1"],"Layers":["layer.tar"]}]"#;
-    let archive = raw_tar::tar(&[
-        file("manifest.json", manifest.as_bytes()),
-        file("config.json", config.as_bytes()),
-        file("layer.tar", &raw_tar::tar(entries)),
-    ]);
-    std::fs::write(&layout, archive).unwrap();
+    std::fs::write(&layout, raw_tar::tar(&archive)).unwrap();
     let layout = ImageLayout::open(&layout).unwrap();
     layout.image(None, None).unwrap()
 }
@@ -269,16 +278,84 @@ fn hostile_layers_have_few_findings_and_no_silence() {
     let image = raw(&[file("a.pem", KEY.as_bytes()), hard_link("b", "a.pem")], "{}");
     assert_eq!(found(&image, "privateKeys: {allow: [a.pem]}"), ["/b: private-key"]);
     assert_eq!(found(&image, "forbiddenFiles: [b]"), ["/b: forbidden-file"]);
-    // An entry that no file system can have.
-    let image = raw(&[file("../x", b""), directory("d")], "{}");
-    assert_eq!(found(&image, "forbiddenFiles: [x]"), ["/../x: entry-left-out"]);
-
     let many: Vec<_> = (0..5000).map(|number| file(&format!("f{number}"), b"")).collect();
     let image = raw(&many, "{}");
     let checks = check(&image, "forbiddenFiles: ['f*']");
     let findings = &checks.checks[0].findings;
     assert_eq!(findings.len(), 1001);
     assert_eq!(findings[1000].violation, Violation::More { count: 4000 });
+}
+
+/// What runtimes apply in another way than this program, or this program not at all, is no reason to
+/// pass.
+#[test]
+fn entries_that_no_check_sees_are_findings() {
+    let with = |of: Vec<u8>, mode: &[u8; 7], uid: &[u8; 7]| {
+        let mut header: [u8; 512] = of[..512].try_into().unwrap();
+        header[100..107].copy_from_slice(mode);
+        header[108..115].copy_from_slice(uid);
+        [&raw_tar::with_checksum(header)[..], &of[512..]].concat()
+    };
+    let plain = |of| with(of, b"0000755", b"0000000");
+    let x = || plain(file("x", b"x"));
+    let link = || raw_tar::symlink("e", "etc");
+    let unknown = || raw_tar::entry("x", b'Z', "", b"x");
+    let (left_out, ambiguous) = ("entry-left-out", "entry-ambiguous");
+    for (layers, expected) in [
+        (vec![vec![x(), plain(hard_link("y", "x"))]], &[][..]),
+        (vec![vec![x(), with(hard_link("y", "x"), b"0004755", b"0000000")]], &[("/y", ambiguous)]),
+        (vec![vec![x()], vec![hard_link("y", "x")]], &[("/y", ambiguous)]),
+        (vec![vec![x(), with(hard_link("y", "x"), b"0000755", b"0000005")]], &[("/y", ambiguous)]),
+        // A link has the mode of what is there at that moment.
+        (vec![vec![x(), plain(hard_link("y", "x")), file("x", b"")]], &[]),
+        (vec![vec![x()], vec![file("x", b""), hard_link("y", "x")]], &[]),
+        // Headers stay with their links when others are left out.
+        (
+            vec![vec![
+                x(),
+                hard_link("a/.wh.b", "x"),
+                hard_link("../b", "x"),
+                hard_link("c", "none"),
+                plain(hard_link("y", "x")),
+                hard_link("z", "x"),
+            ]],
+            &[("/../b", left_out), ("/c", left_out), ("/z", ambiguous)],
+        ),
+        // A symbolic link has no mode.
+        (vec![vec![raw_tar::symlink("l", "x"), plain(hard_link("m", "l"))]], &[]),
+        // Below a link, of the same layer or of a lower one, whatever it leads to.
+        (vec![vec![file("etc/p", b""), link()], vec![file("e/p", b"")]], &[("/e/p", ambiguous)]),
+        (vec![vec![link()], vec![file("e/a/p", b"")]], &[("/e/a/p", ambiguous)]),
+        (vec![vec![link(), directory("e/p")]], &[("/e/p", ambiguous)]),
+        (
+            vec![vec![file("etc/p", b""), link()], vec![file("e/.wh.p", b"")]],
+            &[("/e/.wh.p", ambiguous)],
+        ),
+        // All runtimes replace a link by a directory that has an entry.
+        (vec![vec![link()], vec![directory("e"), file("e/p", b"")]], &[]),
+        (vec![vec![link()], vec![file(".wh.e", b"")], vec![file("e/p", b"")]], &[]),
+        (
+            vec![vec![file("d/f", b""), raw_tar::symlink("e", "d"), hard_link("g", "e/f")]],
+            &[("/g", left_out)],
+        ),
+        // What no check sees exists in containers.
+        (vec![vec![file("a/.wh.d/su", b"x")]], &[("/a/.wh.d/su", left_out)]),
+        (vec![vec![file("x/../a", b"x")]], &[("/x/../a", left_out)]),
+        (vec![vec![file("../x", b""), directory("d")]], &[("/../x", left_out)]),
+        (vec![vec![unknown()]], &[("/x", left_out)]),
+    ] {
+        let expected: Vec<_> =
+            expected.iter().map(|(place, defect)| format!("{place}: {defect}")).collect();
+        let image = raw_layers(&layers, "{}");
+        let mut found = found(&image, "forbiddenFiles: [none]");
+        found.sort();
+        assert_eq!(found, expected, "{} layers", layers.len());
+        assert!(
+            check(&image, "forbiddenFiles: [none]")
+                .findings()
+                .all(|it| it.severity() == Severity::Error)
+        );
+    }
 }
 
 #[test]

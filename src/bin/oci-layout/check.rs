@@ -5,11 +5,10 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 use oci_layout::{
     Pool, Result,
-    check::{CheckFinding, ImageChecks, Policy, check_image, json, junit, sarif, text},
-    verify::Severity,
+    check::{ImageChecks, Policy, check_image, json, junit, sarif, text},
 };
 
-use crate::{Warnings, args, errors, image_arg::WholeImage, out, progress, trust::Trust};
+use crate::{args, errors, image_arg::WholeImage, out, progress, trust::Trust};
 
 /// Checks an image against policies, and prints a line for each finding.
 ///
@@ -17,8 +16,7 @@ use crate::{Warnings, args, errors, image_arg::WholeImage, out, progress, trust:
 /// and budgets, files, labels and users that an image must have or must not have. An image for
 /// several platforms is checked for each of them. docs/policy.md describes all members.
 ///
-/// The exit code is 1 if a check fails or the image cannot be read, and 0 otherwise, even with
-/// warnings; with --strict, warnings count as errors. With -q, warnings are not printed.
+/// The exit code is 1 if a check fails or the image cannot be read, and 0 otherwise.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -53,7 +51,7 @@ const FORMATS: [(&str, Format, &str); 4] = [
 ];
 
 impl CheckCommand {
-    pub(crate) fn run(self, pool: &Pool, warnings: Warnings, trust: &Trust) -> Result<ExitCode> {
+    pub(crate) fn run(self, pool: &Pool, trust: &Trust) -> Result<ExitCode> {
         let policies = self.policies.iter().map(Policy::from_file).collect::<Result<Vec<_>>>()?;
         let WholeImage { image, platform, registries } = &self.image;
         let _lock = image.lock();
@@ -70,21 +68,13 @@ impl CheckCommand {
                 "it has no image of a container to check",
             ));
         }
-        let mut results = progress::show("reading the layers", |_| {
+        let results = progress::show("reading the layers", |_| {
             images
                 .iter()
                 .map(|image| check_image(image, &policies, pool))
                 .collect::<Result<Vec<_>>>()
         })?;
-        let is_failed =
-            |finding: &CheckFinding| warnings.strict || finding.severity() == Severity::Error;
-        let has_failed = results.iter().flat_map(ImageChecks::findings).any(is_failed);
-        if warnings.quiet {
-            let checks = results.iter_mut().flat_map(|image| &mut image.checks);
-            checks.for_each(|check| {
-                check.findings.retain(|finding| finding.severity() != Severity::Warning);
-            });
-        }
+        let has_failed = results.iter().flat_map(ImageChecks::findings).next().is_some();
         match self.format {
             Format::Text => out::print_text(&text(&results))?,
             Format::Json => out::print_document(&json(&results))?,

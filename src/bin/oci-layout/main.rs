@@ -262,7 +262,7 @@ fn run(Program { command, threads, warnings, trust }: Program) -> Result<ExitCod
         Command::Gc(gc) => gc.run(&trust)?,
         Command::Fill(fill) => fill.run(&pool, &trust)?,
         Command::Verify(verify) => return verify.run(&pool, warnings, &trust),
-        Command::Check(check) => return check.run(&pool, warnings, &trust),
+        Command::Check(check) => return check.run(&pool, &trust),
         Command::Inspect(inspect) => return inspect.run(&pool, &trust),
         Command::Ls(ls) => ls.run(&pool, warnings, &trust)?,
         Command::Cat(cat) => cat.run(&trust)?,
