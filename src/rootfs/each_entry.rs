@@ -50,7 +50,8 @@ impl ImageFiles {
         files
     }
 
-    /// Calls `found` with the names of each of these files of one layer.
+    /// Calls `found` with the names of each of these files of one layer, whose size and digest are
+    /// verified after the last.
     ///
     /// # Errors
     ///
@@ -76,8 +77,9 @@ impl ImageFiles {
                     files = &files[count..];
                 }
             }
-            // The digest was verified when the layer was read first.
-            Ok(false)
+            // The digest was verified when the layer was read first, but a registry may send other
+            // bytes now.
+            Ok(true)
         })
     }
 }
