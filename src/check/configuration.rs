@@ -48,10 +48,7 @@ fn metadata(test: &MetadataTest, config: &ContainerConfig, checks: &mut Checks) 
         check(format!("labels {}", label.key), "Labels", differs(label, actual, "label"));
     }
     let ports = config.exposed_ports.members();
-    // Without a protocol, the port of any protocol.
-    let has_port = |port: &str| {
-        ports.keys().any(|exposed| exposed == port || exposed.split('/').next() == Some(port))
-    };
+    let has_port = |port: &str| ports.keys().any(|exposed| is_port(exposed, port));
     let volumes = config.volumes.members();
     let has_volume = |volume: &str| volumes.contains_key(volume);
     type Has<'a> = &'a dyn Fn(&str) -> bool;
@@ -101,6 +98,17 @@ fn metadata(test: &MetadataTest, config: &ContainerConfig, checks: &mut Checks) 
             });
             check(name.to_owned(), member, found);
         }
+    }
+}
+
+/// Whether an exposed port is this one. Without a protocol, it is [of
+/// TCP](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md#properties) in a
+/// configuration, and of any protocol in a policy.
+fn is_port(exposed: &str, port: &str) -> bool {
+    let (number, protocol) = exposed.split_once('/').unwrap_or((exposed, "tcp"));
+    match port.split_once('/') {
+        None => number == port,
+        Some((wanted, of)) => number == wanted && protocol.eq_ignore_ascii_case(of),
     }
 }
 
