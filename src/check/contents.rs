@@ -14,7 +14,9 @@ use crate::{
     },
     image::PlatformImage,
     layer::{
-        layer_files::{File, Is, Kind, LayerFiles, LayerTar, Member, ReadFiles, name_of},
+        layer_files::{
+            File, Is, Kind, LayerFiles, LayerTar, Member, ReadFiles, has_contents, name_of,
+        },
         merge::Placed,
     },
     pool::Pool,
@@ -56,6 +58,8 @@ pub(crate) struct FoundKey {
     pub(crate) path: LayerPath,
     pub(crate) offset: u64,
     pub(crate) label: String,
+    /// The hard links to it, also those that later layers delete.
+    pub(crate) links: Vec<LayerPath>,
 }
 
 /// Where a file is in the layers.
@@ -83,13 +87,22 @@ impl ImageContents {
         let ambiguous = SkippedList::default();
         let files = ImageFiles::of_files_with(image, members, |merge, number, member| {
             let mut found: Vec<_> = below_link(merge, &member.path).into_iter().collect();
+            let mut exists = true;
             if let Is::HardLink(target) = &member.is {
                 let header = links[number].pop_front();
                 let target = merge.get(target);
                 found.extend(header.zip(target).and_then(|(header, it)| header.differs(&it.file)));
+                exists = target.is_some();
+                if let Some(key) =
+                    target.and_then(Placed::place).and_then(|at| key(&mut layers, at))
+                {
+                    key.links.push(member.path.clone());
+                }
             }
             found.into_iter().for_each(|reason| ambiguous.add(&name_of(&member.path), reason));
-            layers[number].add(member);
+            if exists {
+                layers[number].add(member);
+            }
         });
         Ok(Self { files, layers, ambiguous: ambiguous.into_list() })
     }
@@ -131,11 +144,11 @@ impl ImageContents {
         LayerPath::parse_member(path.as_bytes()).map_err(str::to_owned)
     }
 
-    /// Where a path leads when its links are followed.
+    /// Where a path leads when its links are followed. As in Linux, `..` in the root is the root.
     pub(crate) fn follow(&self, path: &LayerPath) -> Result<LayerPath, LinkFault> {
         follow(path, &LayerPath::root(), |path| {
             let target = self.files.merge.get(path).and_then(|placed| placed.file.target());
-            Ok(target.map(<[u8]>::to_vec))
+            Ok(target.map(|target| within_root(path, target)))
         })
     }
 
@@ -192,13 +205,21 @@ impl LayerContents {
     }
 }
 
+/// The key in the file at this place.
+fn key(layers: &mut [LayerContents], (layer, offset): Place) -> Option<&mut FoundKey> {
+    let keys = &mut layers[layer].keys;
+    // Keys come in the order of their offsets.
+    let at = keys.binary_search_by_key(&offset, |key| key.offset).ok()?;
+    Some(&mut keys[at])
+}
+
 /// Adds the key in the contents of an entry, if there is one.
 fn find_key(
     keys: &mut Vec<FoundKey>,
     tar: &mut LayerTar<'_>,
     entry: &TarEntry,
 ) -> Result<(), TarError> {
-    if !(entry.kind.is_file() || entry.sparse) {
+    if !has_contents(entry) {
         return Ok(());
     }
     let mut search = KeySearch::default();
@@ -207,9 +228,24 @@ fn find_key(
         Ok::<_, TarError>(())
     })?;
     if let (Some(label), Ok(Member { path, .. })) = (search.label, Member::new(entry)) {
-        keys.push(FoundKey { path, offset: entry.offset, label });
+        keys.push(FoundKey { path, offset: entry.offset, label, links: Vec::new() });
     }
     Ok(())
+}
+
+/// The target of a link, without `..` at its beginning that would lead out of the root.
+fn within_root(link: &LayerPath, target: &[u8]) -> Vec<u8> {
+    let names = target.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".");
+    let up = names.clone().take_while(|name| *name == b"..").count();
+    let depth = match target.starts_with(b"/") {
+        true => 0,
+        false => link.ancestors().count(),
+    };
+    if up <= depth {
+        return target.to_vec();
+    }
+    let names: Vec<_> = names.skip(up).collect();
+    [b"/", &names.join(&b'/')[..]].concat()
 }
 
 /// The path of a file, for messages.

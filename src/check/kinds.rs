@@ -1,6 +1,6 @@
 //! Files that an image must have, and files of kinds that it must not have.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, iter};
 
 use crate::{
     basics::Result,
@@ -142,14 +142,13 @@ fn private_keys(allow: &[Glob], contents: &ImageContents, checks: &mut Checks) -
             let violation = Violation::PrivateKey { label: key.label.clone(), hidden };
             CheckFinding { place: shown(path), digest: layer.digest, violation }
         };
-        match names.get(&(number, key.offset)) {
-            Some(names) => {
-                let name = names.iter().find(|name| !allow.matches_with_parents(&name.path))?;
-                Some(finding(&name.path, None))
-            }
-            None if allow.matches_with_parents(&key.path) => None,
-            None => Some(finding(&key.path, Some(contents.hidden(&key.path)))),
+        let is_found = |path: &&LayerPath| !allow.matches_with_parents(path);
+        let seen = names.get(&(number, key.offset)).into_iter().flatten();
+        if let Some(path) = seen.map(|placed| &placed.path).find(is_found) {
+            return Some(finding(path, None));
         }
+        let path = iter::once(&key.path).chain(&key.links).find(is_found)?;
+        Some(finding(path, Some(contents.hidden(path))))
     });
     checks.add(Rule::PrivateKeys, "no private keys", found);
     Ok(())

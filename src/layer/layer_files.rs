@@ -119,9 +119,7 @@ impl File {
     fn new(entry: &TarEntry) -> Option<Self> {
         let (major, minor) = entry.device;
         let kind = match entry.kind {
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                Kind::File(entry.size)
-            }
+            _ if has_contents(entry) => Kind::File(entry.size),
             EntryType::Directory => Kind::Directory,
             EntryType::Symlink => Kind::Symlink(Box::new(entry.link.clone())),
             EntryType::Char => Kind::CharDevice(major, minor),
@@ -260,7 +258,7 @@ impl LayerFiles {
         let mut files = Self::default();
         while let Some(entry) = tar.next_entry()? {
             look(tar, &entry)?;
-            if what.digests && entry.kind.is_file() | entry.sparse {
+            if what.digests && has_contents(&entry) {
                 files.digests.0.push((entry.offset, digest_of(tar, &entry)?));
             }
             match Member::new(&entry) {
@@ -287,6 +285,12 @@ impl LayerFiles {
     pub(crate) fn into_members(self) -> impl Iterator<Item = Member> {
         self.members.into_iter()
     }
+}
+
+/// Whether an entry is a regular file. A contiguous file is one in all systems of today:
+/// <https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html>.
+pub(crate) fn has_contents(entry: &TarEntry) -> bool {
+    matches!(entry.kind, EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse)
 }
 
 /// The name of an entry, as it is in the tar.

@@ -200,6 +200,7 @@ fn files_are_those_of_the_image() {
         FileMapping::symlink("/opt", "/abs"),
         FileMapping::symlink("loop", "/loop"),
         FileMapping::symlink("../../etc", "/up"),
+        FileMapping::symlink("./../.././opt/.", "/over"),
         FileMapping::symlink("/opt/none", "/broken"),
     ];
     let image = image([files], ConfigOptions::default().env("DIR", "/opt"));
@@ -215,8 +216,10 @@ fn files_are_those_of_the_image() {
         ("path: /broken", &[]),
         ("path: /broken/x, shouldExist: false", &[]),
         ("path: /loop/x, shouldExist: false", &[]),
-        // Linux stays at the root, and whether something is there is not known here.
-        ("path: /up/passwd, shouldExist: false", &["/up/passwd: file-unread"]),
+        // Linux stays at the root.
+        ("path: /up/passwd, shouldExist: false", &[]),
+        ("path: /up/opt/app", &["/up/opt/app: file-missing"]),
+        ("path: /over/app", &[]),
         ("path: /a/../b, shouldExist: false", &["/a/../b: file-unread"]),
         ("path: '${DIR}/app'", &[]),
         ("path: $NONE/opt/app", &["/$NONE/opt/app: file-unread"]),
@@ -274,16 +277,81 @@ fn hostile_layers_have_few_findings_and_no_silence() {
     let image =
         raw(&[file("a.pem", KEY.as_bytes()), file("a.pem", b""), hard_link("b", "a.pem")], "{}");
     assert_eq!(found(&image, "privateKeys: forbidden"), ["/a.pem: private-key"]);
-    // A key with two names, of which one is allowed.
-    let image = raw(&[file("a.pem", KEY.as_bytes()), hard_link("b", "a.pem")], "{}");
-    assert_eq!(found(&image, "privateKeys: {allow: [a.pem]}"), ["/b: private-key"]);
-    assert_eq!(found(&image, "forbiddenFiles: [b]"), ["/b: forbidden-file"]);
+    // A contiguous file.
+    let image = raw(&[raw_tar::entry("key", b'7', "", KEY.as_bytes())], "{}");
+    assert_eq!(found(&image, "privateKeys: forbidden"), ["/key: private-key"]);
     let many: Vec<_> = (0..5000).map(|number| file(&format!("f{number}"), b"")).collect();
     let image = raw(&many, "{}");
     let checks = check(&image, "forbiddenFiles: ['f*']");
     let findings = &checks.checks[0].findings;
     assert_eq!(findings.len(), 1001);
     assert_eq!(findings[1000].violation, Violation::More { count: 4000 });
+}
+
+/// A layer ships a key under all of its names.
+#[test]
+fn every_name_of_a_key_must_be_allowed() {
+    let key = || vec![file("a.pem", KEY.as_bytes()), hard_link("b", "a.pem")];
+    let gone = |names: &[&str]| names.iter().map(|name| file(name, b"")).collect::<Vec<_>>();
+    for (layers, allowed, expected) in [
+        (vec![key()], "a.pem, b", None),
+        (vec![key()], "a.pem", Some("/b")),
+        (vec![key()], "b", Some("/a.pem")),
+        (vec![key(), gone(&[".wh.b"])], "a.pem", Some("/b")),
+        (vec![key(), gone(&[".wh.a.pem"])], "b", Some("/a.pem")),
+        (vec![key(), gone(&[".wh.b", ".wh.a.pem"])], "a.pem", Some("/b")),
+        (vec![key(), gone(&[".wh.b", ".wh.a.pem"])], "'*'", None),
+        (vec![key(), gone(&["b"])], "a.pem", Some("/b")),
+        // A link of another layer.
+        (vec![key(), vec![hard_link("c", "b")], gone(&[".wh.c"])], "a.pem, b", Some("/c")),
+    ] {
+        let image = raw_layers(&layers, "{}");
+        let found = found(&image, &format!("privateKeys: {{allow: [{allowed}]}}"));
+        let expected: Vec<_> = expected.iter().map(|name| format!("{name}: private-key")).collect();
+        assert_eq!(found, expected, "{allowed}");
+    }
+    let image = raw_layers(&[key()], "{}");
+    assert_eq!(found(&image, "forbiddenFiles: [b]"), ["/b: forbidden-file"]);
+    // A link that leads nowhere is in no layer.
+    let image = raw(&[hard_link("b", "none")], "{}");
+    assert_eq!(found(&image, "forbiddenFiles: [b]"), ["/b: entry-left-out"]);
+}
+
+#[test]
+fn globs_follow_links_that_lead_above_the_root() {
+    let root = |target: &str| vec![file("home/r/.netrc", b"x"), raw_tar::symlink("root", target)];
+    for (target, is_found) in
+        [("home/r", true), ("../home/r", true), ("/../home/r", true), ("root", false)]
+    {
+        let image = raw(&root(target), "{}");
+        for policy in ["forbiddenFiles: [/root/.netrc]", "forbiddenFiles: ['/root/**']"] {
+            let expected: Vec<_> =
+                is_found.then_some("/home/r/.netrc: forbidden-file").into_iter().collect();
+            let mut found = found(&image, policy);
+            found.retain(|finding| !finding.starts_with("/root"));
+            assert_eq!(found, expected, "{target} {policy}");
+        }
+    }
+}
+
+#[test]
+fn ports_have_a_protocol() {
+    for (exposed, port, is_exposed) in [
+        ("80", "80", true),
+        ("80", "80/tcp", true),
+        ("80", "80/udp", false),
+        ("80/tcp", "80", true),
+        ("80/TCP", "80/tcp", true),
+        ("80/udp", "80", true),
+        ("80/udp", "80/tcp", false),
+        ("8080", "80", false),
+    ] {
+        let image = raw(&[], &format!(r#"{{"ExposedPorts":{{"{exposed}":{{}}}}}}"#));
+        for (member, passes) in [("exposedPorts", is_exposed), ("unexposedPorts", !is_exposed)] {
+            let policy = format!("schemaVersion: 2.0.0\nmetadataTest: {{{member}: ['{port}']}}");
+            assert_eq!(found(&image, &policy).is_empty(), passes, "{exposed} {port} {member}");
+        }
+    }
 }
 
 /// What runtimes apply in another way than this program, or this program not at all, is no reason to
