@@ -7,6 +7,7 @@ pub(crate) mod file_tests;
 pub(crate) mod finding;
 pub(crate) mod globs;
 pub(crate) mod go_regex;
+pub(crate) mod go_values;
 pub(crate) mod junit;
 pub(crate) mod kinds;
 pub(crate) mod modes;
@@ -38,8 +39,8 @@ use crate::{
 
 /// Checks an image against policies, all of which apply.
 ///
-/// Each layer is read once. Those with files whose contents a policy names are read again, up to
-/// the last of these files.
+/// Each layer is read once. Those with files whose contents a policy names, and with `/etc/passwd` if
+/// the user has a name, are read again.
 ///
 /// ```
 /// use oci_layout::{

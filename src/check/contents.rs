@@ -137,6 +137,11 @@ impl ImageContents {
         self.files.merge.get(&found).ok_or_else(|| "does not exist in the image".to_owned())
     }
 
+    /// Whether a path is that of the root, which exists without an entry.
+    pub(crate) fn is_root(&self, path: &str) -> bool {
+        self.parse(path).is_ok_and(|path| path.is_root())
+    }
+
     fn parse(&self, path: &str) -> Result<LayerPath, String> {
         if Path::new(path).components().any(|component| component == Component::ParentDir) {
             return Err("has `..`: write the path without it".to_owned());

@@ -77,7 +77,7 @@ fn exists(
     let found = |placed, violation| finding(placed, &path, violation);
     let placed = match contents.at(&path) {
         Err(reason) => return vec![found(None, Violation::FileUnread { reason })],
-        Ok(None) if path.trim_end_matches('/').is_empty() => {
+        Ok(None) if contents.is_root(&path) => {
             return match test.should_exist {
                 true => of_file(test, &File::implied(), |violation| found(None, violation)),
                 false => vec![found(None, Violation::FileExists)],
@@ -155,7 +155,7 @@ fn content_tests(
     }
     let places: BTreeSet<Place> = readers.keys().copied().collect();
     contents.read_files(&places, |place, bytes| {
-        let text = String::from_utf8_lossy(bytes);
+        let text = as_go_reads(bytes);
         let digest = contents.layers[place.0].digest;
         for &number in readers.get(&place).into_iter().flatten() {
             let test = &tests[number];
@@ -179,6 +179,17 @@ fn content_tests(
         checks.add(Rule::FileContentTests, &test.name, found);
     }
     Ok(())
+}
+
+/// The text with a U+FFFD for each byte that is not UTF-8, of which other decoders replace several by
+/// one.
+fn as_go_reads(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text += chunk.valid();
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    text
 }
 
 /// The path from the image's root.

@@ -25,7 +25,12 @@ impl Glob {
 impl<'de> Deserialize<'de> for Glob {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         text::deserialize(deserializer, "a glob", |text| {
-            Globs::new([text], Use::Rule).map(|_| Self(text.to_owned()))
+            if text.split('/').all(|name| name.is_empty() || name == ".") {
+                return Err(format!("the glob {text:?} names the root: write a path below it"));
+            }
+            Globs::new([text], Use::Rule)
+                .map(|_| Self(text.to_owned()))
+                .map_err(|error| error.to_string())
         })
     }
 }

@@ -46,13 +46,21 @@ pub(crate) struct Members {
     _license_tests: (),
     #[serde(default, deserialize_with = "no_options", rename = "containerRunOptions")]
     _container_run_options: (),
+    #[serde(default, deserialize_with = "given")]
     pub(crate) sizes: Option<Sizes>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) required_files: Option<Vec<Glob>>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) forbidden_files: Option<Vec<Glob>>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) root_user: Option<Forbidden>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) setuid_files: Option<ForbiddenExcept>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) world_writable_files: Option<ForbiddenExcept>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) private_keys: Option<ForbiddenExcept>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) required_labels: Option<Vec<RequiredLabel>>,
 }
 
@@ -64,9 +72,13 @@ struct SchemaVersion;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Sizes {
+    #[serde(default, deserialize_with = "given")]
     pub(crate) compressed: Option<Size>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) unpacked: Option<Size>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) layer: Option<Size>,
+    #[serde(default, deserialize_with = "given")]
     pub(crate) layers: Option<u64>,
 }
 
@@ -102,7 +114,7 @@ impl Policy {
             return Err(refuse("it has more than 1 MiB: divide it into several policies".into()));
         }
         let members = serde_saphyr::from_str_with_options(text, yaml::options(MOST_VALUES));
-        let members: Members = members.map_err(|error| refuse(reason(&error)))?;
+        let members: Members = members.map_err(|error| refuse(reason(&error, text)))?;
         members.check().map_err(refuse)?;
         Ok(Self { name, members })
     }
@@ -135,20 +147,68 @@ impl Policy {
     }
 }
 
-/// What is wrong with YAML, and where.
-fn reason(error: &serde_saphyr::Error) -> String {
+/// What is wrong with YAML, in which member, and where.
+fn reason(error: &serde_saphyr::Error, text: &str) -> String {
+    use serde_saphyr::Error;
     let at = |location: &serde_saphyr::Location| {
         format!("at line {}, column {}", location.line(), location.column())
     };
-    match error {
-        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), location } => {
-            format!("the member {key} is given twice {}", at(location))
+    let reason = match error {
+        Error::DuplicateMappingKey { key: Some(key), location } => {
+            return format!("the member {key} is given twice {}", at(location));
         }
-        serde_saphyr::Error::MultipleDocuments { location, .. } => {
-            format!("a second document begins {}: put it into a file of its own", at(location))
+        Error::MultipleDocuments { location, .. } => {
+            return format!(
+                "a second document begins {}: put it into a file of its own",
+                at(location)
+            );
+        }
+        Error::NullIntoString { location } => format!("{NO_VALUE} {}", at(location)),
+        Error::InvalidScalar { ty, location } => {
+            let kind = if ty.starts_with('u') { " that is not negative" } else { "" };
+            format!("expected a number{kind} {}", at(location))
+        }
+        Error::Unexpected { expected: "sequence start", location } => {
+            format!("expected a list {}", at(location))
+        }
+        Error::Unexpected { expected: "mapping start", location } => {
+            format!("expected an object {}", at(location))
         }
         error => error.to_string(),
+    };
+    match member(text) {
+        member if member.is_empty() => reason,
+        member => format!("{member}: {reason}"),
     }
+}
+
+const NO_VALUE: &str = "it has no value: write one, or remove it";
+
+/// The member that cannot be read, such as `sizes.layers`. Tracking members is slow, so that only a
+/// read that failed is repeated with it.
+fn member(text: &str) -> String {
+    let mut member = String::new();
+    let options = yaml::options(MOST_VALUES);
+    // The error is known.
+    let _ = serde_saphyr::with_deserializer_from_str_with_options(text, options, |deserializer| {
+        if let Err(error) = serde_path_to_error::deserialize::<_, Members>(deserializer) {
+            member = error.path().to_string();
+        }
+        Ok(())
+    });
+    member.trim_end_matches(['?', '.']).to_owned()
+}
+
+/// A value that is not empty: an empty one would check nothing, and look as if it passed.
+fn value<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Option::deserialize(deserializer)?.ok_or_else(|| de::Error::custom(NO_VALUE))
+}
+
+/// The same for a member that may be absent.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    value(deserializer).map(Some)
 }
 
 impl Members {
@@ -228,6 +288,7 @@ impl<'de> Deserialize<'de> for ForbiddenExcept {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Allow {
+            #[serde(deserialize_with = "value")]
             allow: Vec<Glob>,
         }
         struct Either;
@@ -261,7 +322,14 @@ impl<'de> Deserialize<'de> for RequiredLabel {
         #[serde(deny_unknown_fields)]
         struct Object {
             key: String,
+            #[serde(default, deserialize_with = "given")]
             value: Option<GoRegex>,
+        }
+        fn label<E: de::Error>(key: String, value: Option<GoRegex>) -> Result<RequiredLabel, E> {
+            match key.is_empty() {
+                true => Err(E::custom("the key is empty")),
+                false => Ok(RequiredLabel { key, value }),
+            }
         }
         struct Either;
         impl<'de> de::Visitor<'de> for Either {
@@ -272,13 +340,13 @@ impl<'de> Deserialize<'de> for RequiredLabel {
             }
 
             fn visit_str<E: de::Error>(self, key: &str) -> Result<Self::Value, E> {
-                Ok(RequiredLabel { key: key.to_owned(), value: None })
+                label(key.to_owned(), None)
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 let map = de::value::MapAccessDeserializer::new(map);
                 let Object { key, value } = Object::deserialize(map)?;
-                Ok(RequiredLabel { key, value })
+                label(key, value)
             }
         }
         deserializer.deserialize_any(Either)

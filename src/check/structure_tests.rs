@@ -8,7 +8,7 @@ use serde::{
     de::{Error as _, IgnoredAny},
 };
 
-use crate::check::go_regex::GoRegex;
+use crate::check::{go_regex::GoRegex, go_values};
 
 /// Whether a file exists, and its mode and owner.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,12 +16,15 @@ use crate::check::go_regex::GoRegex;
 pub(crate) struct FileExistenceTest {
     pub(crate) name: String,
     pub(crate) path: String,
-    #[serde(default = "yes")]
+    #[serde(default = "yes", deserialize_with = "go_values::boolean")]
     pub(crate) should_exist: bool,
     /// Empty for any.
     pub(crate) permissions: Option<String>,
+    #[serde(default, deserialize_with = "go_values::id")]
     pub(crate) uid: Option<u64>,
+    #[serde(default, deserialize_with = "go_values::id")]
     pub(crate) gid: Option<u64>,
+    #[serde(default, deserialize_with = "go_values::executable_by")]
     pub(crate) is_executable_by: Option<ExecutableBy>,
 }
 
@@ -147,7 +150,7 @@ impl<'de> Deserialize<'de> for Variable {
         struct Members {
             key: String,
             value: Option<String>,
-            #[serde(default)]
+            #[serde(default, deserialize_with = "go_values::boolean")]
             is_regex: bool,
         }
         let Members { key, value, is_regex } = Members::deserialize(deserializer)?;
@@ -167,7 +170,7 @@ impl<'de> Deserialize<'de> for Variable {
 pub(crate) fn no_commands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     none_of(
         deserializer,
-        "commandTests run programs, which this check does not: test the image with \
+        "these tests run programs, which this check does not: test the image with \
         ociTestImage in Nix or with container-structure-test, and remove the member here",
     )
 }
@@ -176,7 +179,7 @@ pub(crate) fn no_commands<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 pub(crate) fn no_licenses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     none_of(
         deserializer,
-        "licenseTests are not supported: look for licences in the bill of \
+        "these tests are not supported: look for licences in the bill of \
         materials that `oci-layout sbom` prints, and remove the member here",
     )
 }
@@ -192,7 +195,7 @@ fn none_of<'de, D: Deserializer<'de>>(deserializer: D, reason: &str) -> Result<(
 pub(crate) fn no_options<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     match Option::<BTreeMap<String, IgnoredAny>>::deserialize(deserializer)? {
         Some(options) if !options.is_empty() => Err(D::Error::custom(
-            "containerRunOptions are for tests that run containers, and this check runs none: \
+            "these options are for tests that run containers, and this check runs none: \
              remove the member here",
         )),
         _ => Ok(()),

@@ -192,7 +192,7 @@ fn what_cannot_be_read_is_an_error() {
     );
     room.fails(
         "check image --policy commands.yaml",
-        "policy \"commands.yaml\": commandTests run programs, which this check does not: test the \
+        "policy \"commands.yaml\": commandTests: these tests run programs, which this check does not: test the \
          image with ociTestImage in Nix or with container-structure-test, and remove the member \
          here at line 3, column 3",
     );
