@@ -16,16 +16,20 @@ pub(crate) struct GoRegex(String);
 
 impl GoRegex {
     pub(crate) fn new(text: &str) -> Result<Self, String> {
-        compile(text).map(|_| Self(text.to_owned())).map_err(|error| match error {
+        let unreadable =
+            |reason| format!("the regular expression {text:?} cannot be read: {reason}");
+        let translated = translated(text).map_err(unreadable)?;
+        compile(&translated).map(|_| Self(text.to_owned())).map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => {
                 format!("the regular expression {text:?} is too large: repeat less in it")
             }
-            error => format!("the regular expression {text:?} cannot be read: {}", last(&error)),
+            error => unreadable(last(&error)),
         })
     }
 
     pub(crate) fn is_match(&self, text: &str) -> bool {
-        let regex = compile(&self.0).expect("it was compiled before");
+        let translated = translated(&self.0).expect("it was translated before");
+        let regex = compile(&translated).expect("it was compiled before");
         regex.is_match(text.as_bytes())
     }
 
@@ -35,8 +39,8 @@ impl GoRegex {
     }
 }
 
-fn compile(text: &str) -> Result<Regex, regex::Error> {
-    let mut builder = RegexBuilder::new(&translated(text));
+fn compile(translated: &str) -> Result<Regex, regex::Error> {
+    let mut builder = RegexBuilder::new(translated);
     builder.size_limit(MOST_BYTES).dfa_size_limit(8 * MOST_BYTES).build()
 }
 
@@ -55,17 +59,24 @@ impl<'de> Deserialize<'de> for GoRegex {
 
 /// The expression in the syntax of the crate `regex`, where it differs: classes such as `\d` are of
 /// ASCII, a brace that repeats nothing is a character, `\Q…\E` quotes, and brackets in a class and
-/// its operators are characters.
-fn translated(text: &str) -> String {
+/// its operators are characters. The error is why Go does not read it, where the crate does.
+fn translated(text: &str) -> Result<String, String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let mut in_class = false;
+    // Whether a hyphen would begin a range, and whether this character ends one.
+    let (mut can_range, mut in_range) = (false, false);
+    let mut is_repeated = false;
     while let Some(character) = rest.chars().next() {
         let mut length = character.len_utf8();
+        let was_repeated = std::mem::take(&mut is_repeated);
+        let ends_range = std::mem::take(&mut in_range);
+        let may_range = std::mem::replace(&mut can_range, in_class && !ends_range);
         match character {
             '\\' => {
                 let escaped = rest[1..].chars().next();
                 length += escaped.map_or(0, char::len_utf8);
+                can_range &= !escaped.is_some_and(|escaped| "dDwWsSpP".contains(escaped));
                 match escaped {
                     Some('Q') if !in_class => {
                         let quoted = &rest[2..];
@@ -81,7 +92,13 @@ fn translated(text: &str) -> String {
                     Some('S') => out += r"[^\t\n\f\r ]",
                     Some('b') if !in_class => out += r"(?-u:\b)",
                     Some('B') if !in_class => out += r"(?-u:\B)",
-                    Some('x' | 'p' | 'P') if rest[length..].starts_with('{') => {
+                    Some('u' | 'U') => return Err(r"write \x{…} for a character".to_owned()),
+                    Some(kind @ ('p' | 'P')) => {
+                        let (property, name) = property(kind, &rest[2..])?;
+                        out += &property;
+                        length = 2 + name;
+                    }
+                    Some('x') if rest[length..].starts_with('{') => {
                         length = rest.find('}').map_or(length, |end| end + 1);
                         out += &rest[..length];
                     }
@@ -100,6 +117,7 @@ fn translated(text: &str) -> String {
             }
             '[' if in_class => match rest.find(":]").filter(|_| rest.starts_with("[:")) {
                 Some(end) => {
+                    can_range = false;
                     length = end + 2;
                     out += &rest[..length];
                 }
@@ -112,20 +130,73 @@ fn translated(text: &str) -> String {
                     .iter()
                     .find(|start| rest.starts_with(**start))
                     .map_or(1, |it| it.len());
+                can_range = rest[..length].ends_with(']');
                 out += &rest[..length].replace(']', r"\]");
             }
             ']' if in_class => {
                 in_class = false;
+                can_range = false;
                 out.push(']');
             }
             '&' | '~' if in_class => out.extend(['\\', character]),
-            '-' if in_class && rest.starts_with("--") => out += r"\-",
+            '-' if in_class && may_range && !rest.starts_with("-]") => {
+                (can_range, in_range) = (false, true);
+                out.push('-');
+            }
+            '-' if in_class => out += r"\-",
+            '(' if !in_class && rest.starts_with("(?") => {
+                has_flags_of_go(&rest[2..])?;
+                length = 2;
+                out += "(?";
+            }
             '{' if !in_class && !repeats(rest) => out += r"\{",
+            '*' | '+' | '?' | '{' if !in_class => {
+                if was_repeated {
+                    return Err(format!("it repeats a repetition with {character:?}"));
+                }
+                is_repeated = true;
+                length = if character == '{' { rest.find('}').map_or(1, |end| end + 1) } else { 1 };
+                length += usize::from(rest[length..].starts_with('?'));
+                out += &rest[..length];
+            }
             character => out.push(character),
         }
         rest = &rest[length..];
     }
-    out
+    Ok(out)
+}
+
+/// A class of Unicode, whose name begins here, and the length of the name. Categories have one or two
+/// letters, and all other names are those of scripts.
+fn property(kind: char, rest: &str) -> Result<(String, usize), String> {
+    let (text, length) = match rest.strip_prefix('{') {
+        Some(inside) => {
+            let end = inside.find('}').ok_or("a name in braces does not end")?;
+            (&inside[..end], end + 2)
+        }
+        None => {
+            let first = rest.chars().next().map_or(0, char::len_utf8);
+            (&rest[..first], first)
+        }
+    };
+    let name = text.strip_prefix('^').unwrap_or(text);
+    let kind = if (kind == 'P') == (name == text) { 'P' } else { 'p' };
+    let is_upper = |at: usize| name.as_bytes().get(at).is_some_and(u8::is_ascii_uppercase);
+    if !is_upper(0) || name.len() == 2 && is_upper(1) {
+        return Err(format!("{name:?} is no category or script: write it as in \\p{{Lu}}"));
+    }
+    let script = if name.len() > 2 && name != "Any" { "Script=" } else { "" };
+    Ok((format!("\\{kind}{{{script}{name}}}"), length))
+}
+
+/// Refuses flags that the crate alone has. The text follows `(?`.
+fn has_flags_of_go(text: &str) -> Result<(), String> {
+    let mut flags = text.chars().take_while(|flag| flag.is_ascii_alphabetic() || *flag == '-');
+    // A name of a group, as in `(?P<name>`.
+    match flags.find(|flag| !"imsUP-".contains(*flag)) {
+        Some(flag) => Err(format!("the flag {flag:?} does not exist: use i, m, s or U")),
+        None => Ok(()),
+    }
 }
 
 /// Whether these digits are the number of a character. One digit alone, but for 0, would refer to a
@@ -165,6 +236,26 @@ mod tests {
             ("a(", "unclosed group"),
             ("[a", "unclosed character class"),
             ("*", "missing expression"),
+            ("a**", "repeats a repetition"),
+            ("a+{2}", "repeats a repetition"),
+            ("a*??", "repeats a repetition"),
+            ("(?R)a", "the flag 'R'"),
+            ("(?iu:a)", "the flag 'u'"),
+            ("(?-u)a", "the flag 'u'"),
+            (r"\u0041", "write \\x{"),
+            (r"\U00000041", "write \\x{"),
+            (r"[\u0041]", "write \\x{"),
+            (r"\p{Letter}", "Unicode property"),
+            (r"\p{Alphabetic}", "Unicode property"),
+            (r"\p{ASCII}", "Unicode property"),
+            (r"\p{Script=Greek}", "Unicode property"),
+            (r"\p{lu}", "no category or script"),
+            (r"\p{LU}", "no category or script"),
+            (r"\p{^lu}", "no category or script"),
+            (r"\p{Lu", "does not end"),
+            (r"\p", "no category or script"),
+            ("[a--z]", "invalid character class range"),
+            (r"[a-\d]", "invalid character class range"),
             (r"(a)\1x", "backreference"),
             ("(?=a)", "look-around"),
             (r"((\pL{100}){100}){100}", "too large"),

@@ -51,6 +51,13 @@ const FILES: &[(&str, &str, bool)] = &[
     ("fileExistenceTests", "path: '${DIR}/app'", true),
     ("fileExistenceTests", "path: '/${NAME}/app'", true),
     ("fileExistenceTests", "path: /etc/gone", false),
+    ("fileExistenceTests", "path: /etc/gone, shouldExist: no", true),
+    ("fileExistenceTests", "path: /etc/gone, shouldExist: ", true),
+    ("fileExistenceTests", "path: /etc/conf, shouldExist: y", true),
+    ("fileExistenceTests", "path: /etc/conf, shouldExist: OFF", false),
+    ("fileExistenceTests", "path: /etc/conf, uid: -1, gid: -1", true),
+    ("fileExistenceTests", "path: /etc/conf, isExecutableBy: ''", true),
+    ("fileExistenceTests", "path: /./", true),
     ("fileContentTests", "path: /etc/conf, expectedContents: [one, '^two$']", false),
     ("fileContentTests", "path: /etc/conf, expectedContents: [one, '(?m)^two$']", true),
     ("fileContentTests", "path: /etc/conf, excludedContents: [three]", true),
@@ -68,6 +75,7 @@ const FILES: &[(&str, &str, bool)] = &[
     // Bytes that are not UTF-8.
     ("fileContentTests", "path: /etc/bytes, expectedContents: ['^a.b$']", true),
     ("fileContentTests", "path: /etc/bytes, excludedContents: ['[^ab]']", false),
+    ("fileContentTests", "path: /etc/cut, expectedContents: ['^..$']", true),
 ];
 
 /// Metadata tests, and whether they pass.
@@ -81,6 +89,8 @@ const METADATA: &[(&str, bool)] = &[
     ("envVars: [{key: C, value: ''}]", false),
     ("envVars: [{key: B, value: '^x', isRegex: true}]", true),
     ("envVars: [{key: B, value: '^y', isRegex: true}]", false),
+    ("envVars: [{key: B, value: '^x', isRegex: yes}]", true),
+    ("envVars: [{key: A, value: '1', isRegex: }]", true),
     ("envVars: [{key: A, value: '1'}, {key: B, value: z}]", false),
     ("unboundEnvVars: [{key: C}]", true),
     ("unboundEnvVars: [{key: A}]", false),
@@ -139,6 +149,7 @@ fn archive(path: &Path) {
         file("etc/conf", 0o644, b"one\ntwo\n"),
         link("etc/link", "conf"),
         file("etc/bytes", 0o644, b"a\xffb"),
+        file("etc/cut", 0o644, b"\xe2\x82"),
         file("etc/gone", 0o644, b"x"),
         directory("regex/", 0o755),
     ];
