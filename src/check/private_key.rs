@@ -10,11 +10,18 @@ const LONGEST: usize = 512;
 /// The beginning of a [PEM](https://www.rfc-editor.org/rfc/rfc7468) block, or of a block of
 /// [OpenPGP](https://www.rfc-editor.org/rfc/rfc9580#section-6.2), with a header or the first
 /// characters of a key. Programs contain the first line alone. In JSON, the line feed is `\n`.
+/// Without a line feed, only the first characters of ASN.1 and of OpenSSH count: programs have other
+/// texts there.
 fn expression() -> &'static Regex {
     static EXPRESSION: OnceLock<Regex> = OnceLock::new();
     EXPRESSION.get_or_init(|| {
-        let text = r"-----BEGIN ((?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)?)-----[ \t]{0,8}(?:\r?\n|\\r\\n|\\n)(?:\s|\\r|\\n){0,80}(?:[A-Za-z0-9+/=]{16}|[A-Za-z][A-Za-z-]{1,31}: )";
-        let expression = RegexBuilder::new(text).unicode(false).build();
+        let begin = r"-----BEGIN ((?:[A-Z0-9]{1,16} ){0,4}PRIVATE KEY(?: BLOCK)?)-----[ \t]{0,80}";
+        let lines = r"(?:\r\n|\r|\n|\\r\\n|\\n)(?:\s|\\r|\\n){0,80}";
+        let characters = r"(?:[A-Za-z0-9+/=](?:\r?\n)?){16}";
+        let header = "[A-Za-z][A-Za-z-]{1,31}: ";
+        let same_line = "M[A-P][A-Za-z0-9+/=]{22}|b3BlbnNzaC1r[A-Za-z0-9+/=]{12}";
+        let text = format!("{begin}(?:{lines}(?:{characters}|{header})|{same_line})");
+        let expression = RegexBuilder::new(&text).unicode(false).build();
         expression.expect("the expression is constant")
     })
 }
@@ -83,6 +90,13 @@ mod tests {
             ("OPENSSH PRIVATE KEY", format!("\n{body}")),
             ("PGP PRIVATE KEY BLOCK", format!("\n\n{body}")),
             ("PRIVATE KEY", format!("\\n{body}\\n")),
+            ("PRIVATE KEY", format!(" {body}")),
+            ("PRIVATE KEY", body.to_owned()),
+            ("OPENSSH PRIVATE KEY", "b3BlbnNzaC1rZXktdjEAAAAA".to_owned()),
+            ("PRIVATE KEY", format!("\r{body}\r")),
+            ("PRIVATE KEY", format!("{}\n{body}", " \t".repeat(20))),
+            ("PRIVATE KEY", "\nMIIEvQIB\nADANBgkq\nhkiG9w0B\n".to_owned()),
+            ("PRIVATE KEY", "\r\nMIIEvQIB\r\nADANBgkq\r\nhkiG9w0B\r\n".to_owned()),
         ] {
             let text =
                 format!("{}key: \"{}{after}\"{}", "x".repeat(700), block(label), "y".repeat(900));
@@ -101,6 +115,11 @@ mod tests {
             format!("{}\0{}\0{body}", block("PRIVATE KEY"), block("RSA PRIVATE KEY")),
             format!("{}\n\0\0{body}", block("PRIVATE KEY")),
             format!("{} starts a key\n", block("PRIVATE KEY")),
+            format!("{} Note: it starts a key", block("PRIVATE KEY")),
+            // As programs of Go contain it, without anything between texts.
+            format!("{}unsupportedAlgorithmInTheKey", block("PRIVATE KEY")),
+            format!("{}{}", block("PRIVATE KEY"), block("RSA PRIVATE KEY")),
+            format!("{}\nput your own key here\n", block("PRIVATE KEY")),
             format!("{}\n...\n", block("PRIVATE KEY")),
         ] {
             for part in [1, 100, 1 << 20] {
