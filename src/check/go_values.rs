@@ -8,8 +8,6 @@ use serde::{
     de::{self, Error as _, IntoDeserializer, Visitor},
 };
 
-use crate::check::structure_tests::ExecutableBy;
-
 /// A [boolean](https://yaml.org/type/bool.html).
 pub(crate) fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     struct Boolean;
@@ -47,12 +45,12 @@ pub(crate) fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u6
     }
 }
 
-/// Who can execute a file. `None` for an empty text.
-pub(crate) fn executable_by<'de, D: Deserializer<'de>>(
+/// A word. `None` for an empty text.
+pub(crate) fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
-) -> Result<Option<ExecutableBy>, D::Error> {
+) -> Result<Option<T>, D::Error> {
     match Option::<String>::deserialize(deserializer)?.filter(|text| !text.is_empty()) {
         None => Ok(None),
-        Some(text) => ExecutableBy::deserialize(text.into_deserializer()).map(Some),
+        Some(text) => T::deserialize(text.into_deserializer()).map(Some),
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct FileExistenceTest {
     pub(crate) uid: Option<u64>,
     #[serde(default, deserialize_with = "go_values::id")]
     pub(crate) gid: Option<u64>,
-    #[serde(default, deserialize_with = "go_values::executable_by")]
+    #[serde(default, deserialize_with = "go_values::word")]
     pub(crate) is_executable_by: Option<ExecutableBy>,
 }
 
