@@ -83,3 +83,79 @@ impl ImageFiles {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Cursor,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+    use crate::{
+        basics::error::Error,
+        blob::traits::Blob,
+        document::{Descriptor, MediaType},
+        pool::Pool,
+    };
+
+    /// A layer whose bytes change after it was read once.
+    struct Changing {
+        descriptor: Descriptor,
+        first: Vec<u8>,
+        later: Vec<u8>,
+        opened: AtomicUsize,
+    }
+
+    impl Blob for Changing {
+        fn descriptor(&self) -> &Descriptor {
+            &self.descriptor
+        }
+
+        fn open(&self) -> Result<Box<dyn Read + Send>> {
+            let is_first = self.opened.fetch_add(1, Ordering::Relaxed) == 0;
+            let bytes = if is_first { &self.first } else { &self.later };
+            Ok(Box::new(Cursor::new(bytes.clone())))
+        }
+    }
+
+    /// A tar with these files, each of one block.
+    fn tar(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, contents) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(contents.len() as u64);
+            header.set_mode(0o644);
+            builder.append_data(&mut header, name, contents.as_bytes()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn each_read_of_a_layer_is_verified() {
+        let first = tar(&[("a", "1"), ("z", "1")]);
+        let cut = first[..2048].to_vec();
+        for (later, is_same) in [
+            (first.clone(), true),
+            (tar(&[("a", "2"), ("z", "1")]), false),
+            // After the last file that is wanted.
+            (tar(&[("a", "1"), ("z", "2")]), false),
+            ([&first[..], b"more"].concat(), false),
+            (cut, false),
+        ] {
+            let files = || {
+                let descriptor = Descriptor::of(MediaType::LAYER, &first);
+                let (first, later, opened) = (first.clone(), later.clone(), AtomicUsize::new(0));
+                let layer = Changing { descriptor, first, later, opened };
+                ImageFiles::new([layer], &Pool::new(1)).unwrap()
+            };
+            for read in [files().copy("/a", &mut Vec::new()), files().write_tar(&mut Vec::new())] {
+                match read {
+                    Ok(()) => assert!(is_same),
+                    Err(Error::BlobDamaged { .. }) => assert!(!is_same),
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+        }
+    }
+}

@@ -17,13 +17,13 @@ use crate::{
     image::platform_image::PlatformImage,
     layer::{
         glob::{Globs, Use},
-        layer_files::{Digests, Is, LayerFiles, Member, ReadFiles, name_of},
+        layer_files::{Digests, Is, Kind, LayerFiles, Member, ReadFiles, name_of},
         merge::{Merge, Placed},
     },
     pool::Pool,
     rootfs::{
-        contents::copy_from,
-        entry::{FileEntry, FileKind},
+        contents::copy_contents,
+        entry::FileEntry,
         search::no_file,
         unpack::{Skipped, skipped::SkippedList},
     },
@@ -232,20 +232,23 @@ impl ImageFiles {
         self.find(path.as_ref()).map(|placed| placed.path.to_path())
     }
 
-    /// Writes the contents of a regular file. The layer is read up to the end of the file, so that
-    /// its digest is not verified again.
+    /// Writes the contents of a regular file. Its layer is read to the end, and its digest is
+    /// verified again: a registry may send other bytes than before.
     ///
     /// # Errors
     ///
-    /// As of [`ImageFiles::get`], [`Error::Invalid`] for anything but a regular file, and the
-    /// errors of reading the layer and of writing.
+    /// As of [`ImageFiles::get`], [`Error::Invalid`] for anything but a regular file, the errors of
+    /// reading the layer and of writing, and [`Error::BlobDamaged`] if the bytes of the layer are not
+    /// those of its digest, after the contents were written.
     pub fn copy(&self, path: impl AsRef<Path>, out: &mut dyn Write) -> Result<()> {
         let path = path.as_ref();
-        let file = self.get(path)?;
-        if !matches!(file.kind, FileKind::File { .. }) {
+        let placed = self.find(path)?;
+        let (Kind::File(_), Some((layer, offset))) = (&placed.file.kind, placed.place()) else {
             return Err(no_file(path, "is not a regular file"));
-        }
-        copy_from(&*self.layers[file.layer], &file, out)
+        };
+        self.read_entries(layer, &[(offset, placed)], |_, tar, entry| {
+            copy_contents(tar, entry, out)
+        })
     }
 
     /// What the layers contain and no file system can.
