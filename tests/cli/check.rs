@@ -144,6 +144,22 @@ fn every_platform_is_checked() {
     assert!(run.code == Some(1) && run.err.contains("linux/amd64, linux/arm64"), "{run:?}");
 }
 
+/// An image for an unknown platform is one that no check sees, unless it is an attestation.
+#[test]
+fn images_for_unknown_platforms_are_refused() {
+    let room = Room::new();
+    room.ok("build -f app:/a --user 1000 --tag v1 -o one");
+    room.ok("build --platform unknown/unknown -f app:/b --tag v1 -o unknown");
+    room.ok("image-layout v1=one v1=unknown -o both");
+    write(&room, "policy.yaml", "rootUser: forbidden\n");
+    let refused = "it is an image for an unknown platform, which is not checked";
+    let run = room.run("check both --policy policy.yaml".split(' '));
+    assert!(run.code == Some(1) && run.err.contains(refused), "{run:?}");
+    room.ok("check both --platform linux/amd64 --policy policy.yaml");
+    let run = room.run("check unknown --policy policy.yaml".split(' '));
+    assert!(run.code == Some(1), "{run:?}");
+}
+
 #[test]
 fn entries_that_no_check_sees_fail_in_every_format() {
     let room = Room::new();
