@@ -27,7 +27,7 @@ pub use crate::check::{
     policy::Policy,
     report::{json, text},
     sarif::sarif,
-    violation::Violation,
+    violation::{Hidden, Violation},
 };
 
 use crate::{
