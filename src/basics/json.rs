@@ -20,6 +20,7 @@ pub(crate) fn to_bytes(document: &impl Serialize) -> Vec<u8> {
 }
 
 /// The same with each member on its own line, for people.
+#[cfg(feature = "cli")]
 pub(crate) fn to_text(document: &impl Serialize) -> String {
     serde_json::to_string_pretty(document).expect(ALWAYS_JSON)
 }
