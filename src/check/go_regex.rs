@@ -115,10 +115,14 @@ fn translated(text: &str) -> Result<String, String> {
                     _ => out += &rest[..length],
                 }
             }
-            '[' if in_class => match rest.find(":]").filter(|_| rest.starts_with("[:")) {
+            '[' if in_class => match rest.strip_prefix("[:").and_then(|it| it.find(":]")) {
                 Some(end) => {
+                    let name = &rest[2..2 + end];
+                    if !name.trim_start_matches('^').bytes().all(|it| it.is_ascii_lowercase()) {
+                        return Err(format!("[:{name}:] is no class: write it as in [:alpha:]"));
+                    }
                     can_range = false;
-                    length = end + 2;
+                    length = 2 + end + 2;
                     out += &rest[..length];
                 }
                 None => out += r"\[",
@@ -253,6 +257,7 @@ mod tests {
             (r"\p{LU}", "no category or script"),
             (r"\p{^lu}", "no category or script"),
             (r"\p{Lu", "does not end"),
+            ("[[:]x[:alpha:]]", "is no class"),
             (r"\p", "no category or script"),
             ("[a--z]", "invalid character class range"),
             (r"[a-\d]", "invalid character class range"),
