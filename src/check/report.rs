@@ -31,14 +31,18 @@ pub fn json(images: &[ImageChecks]) -> Vec<u8> {
 /// if there are several.
 pub fn text(images: &[ImageChecks]) -> String {
     let checks = || images.iter().flat_map(|image| &image.checks);
-    let has_policies = checks().any(|check| checks().any(|other| other.policy != check.policy));
+    // The entries of layers are checked without a policy.
+    let mut policies = checks().map(|check| &check.policy).filter(|policy| !policy.is_empty());
+    let first = policies.next();
+    let has_policies = policies.any(|policy| Some(policy) != first);
     let mut text = String::new();
     let mut line = |line: String| {
         let _ = writeln!(text, "{}", Printable(line));
     };
     for OneFinding { finding, platform, policy, rule, check } in findings(images) {
         let platform = if images.len() > 1 { format!("{platform}: ") } else { String::new() };
-        let policy = if has_policies { format!("{policy}, ") } else { String::new() };
+        let has_policy = has_policies && !policy.is_empty();
+        let policy = if has_policy { format!("{policy}, ") } else { String::new() };
         line(format!("{platform}{finding} [{policy}{rule}: {check}]"));
     }
     let passed = checks().filter(|check| check.findings.is_empty()).count();
