@@ -11,7 +11,6 @@
   - [layout] A layout from any tool: a folder, an oci-archive or a docker-archive.
   - [policy] A policy as a set, or a file with one in YAML or JSON, or a list of these, which all apply.
   - [tag] The tag or the full name of the image, for a layout with several. Default: `null`.
-  - [strict] Whether warnings are errors. Default: `false`.
   - [name] The name of the derivation. Default: `"oci-checked"`.
   - [passthru] Additional attributes of the result. Default: `{ }`.
 
@@ -34,7 +33,6 @@
   layout,
   policy,
   tag ? null,
-  strict ? false,
   name ? "oci-checked",
   passthru ? { },
 }:
@@ -68,7 +66,7 @@ if policies == [ ] then
   refuse "the list is empty; remove the check, or add a policy"
 else
   step "check" {
-    inherit name strict tag;
+    inherit name tag;
     layout = "${layout}";
     policies = map ({ name, file }: {
       inherit name;
@@ -88,7 +86,6 @@ else
           "--policy"
           "${file}"
         ]) policies
-        ++ lib.optional strict "--strict"
       );
     }
     // passthru;

@@ -11,6 +11,7 @@ pub(crate) mod go_values;
 pub(crate) mod junit;
 pub(crate) mod kinds;
 pub(crate) mod modes;
+pub(crate) mod platforms;
 pub(crate) mod policy;
 pub(crate) mod private_key;
 pub(crate) mod report;
@@ -31,9 +32,9 @@ pub use crate::check::{
 };
 
 use crate::{
-    basics::Result,
-    check::{contents::ImageContents, finding::Checks},
-    image::PlatformImage,
+    basics::{Error, Result},
+    check::{contents::ImageContents, finding::Checks, platforms::refuse_others},
+    image::{Image, PlatformImage},
     pool::Pool,
 };
 
@@ -64,7 +65,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// Those of reading a layer, and [`Error::BlobDamaged`](crate::Error::BlobDamaged) if its bytes are not those of
+/// Those of reading a layer, and [`Error::BlobDamaged`] if its bytes are not those of
 /// its digest.
 pub fn check_image(image: &PlatformImage, policies: &[Policy], pool: &Pool) -> Result<ImageChecks> {
     let wants_keys = policies.iter().any(|policy| policy.members.private_keys.is_some());
@@ -80,4 +81,25 @@ pub fn check_image(image: &PlatformImage, policies: &[Policy], pool: &Pool) -> R
     }
     kinds::check_entries(&contents, &mut checks);
     Ok(checks.finish())
+}
+
+/// Checks an image as [`check_image`] does, for each of its platforms, in the order of its index.
+///
+/// # Errors
+///
+/// As of [`check_image`], and [`Error::Invalid`] for an artifact, and for an image for an unknown
+/// platform among the others, because it would not be checked.
+pub fn check_platforms(
+    image: &Image,
+    policies: &[Policy],
+    pool: &Pool,
+) -> Result<Vec<ImageChecks>> {
+    let images: Vec<_> = image.platform_images()?.into_iter().map(|(_, image)| image).collect();
+    refuse_others(image, &images)?;
+    if images.is_empty() {
+        let digest = image.descriptor().digest;
+        let reason = "it has no image of a container to check";
+        return Err(Error::invalid(format!("image {digest}"), reason));
+    }
+    images.iter().map(|image| check_image(image, policies, pool)).collect()
 }

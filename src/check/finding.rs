@@ -47,7 +47,7 @@ pub struct Check {
 /// What violates a policy, and where.
 ///
 /// Serialised, it is an object with the members of a [`Finding`](crate::verify::Finding) of
-/// `verify`: `severity` (`error` or `warning`), `place`, `digest` (or `null`), `defect` (the name of
+/// `verify`: `severity` (always `error`), `place`, `digest` (or `null`), `defect` (the name of
 /// the [`Violation`], such as `private-key`) and `message`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -62,11 +62,6 @@ pub struct CheckFinding {
 }
 
 impl CheckFinding {
-    /// Returns the severity of the violation.
-    pub fn severity(&self) -> Severity {
-        self.violation.severity()
-    }
-
     /// Whether the place is the path of a file in the image.
     pub(crate) fn is_file(&self) -> bool {
         let is_path = !matches!(
@@ -79,9 +74,6 @@ impl CheckFinding {
 
 impl fmt::Display for CheckFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.severity() == Severity::Warning {
-            f.write_str("warning: ")?;
-        }
         write!(f, "{}", Printable(&self.place))?;
         self.digest.iter().try_for_each(|digest| write!(f, " ({digest})"))?;
         write!(f, ": {}", Printable(&self.violation))
@@ -91,7 +83,7 @@ impl fmt::Display for CheckFinding {
 impl Serialize for CheckFinding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut members = serializer.serialize_struct("CheckFinding", 5)?;
-        members.serialize_field("severity", self.severity().as_str())?;
+        members.serialize_field("severity", Severity::Error.as_str())?;
         members.serialize_field("place", &self.place)?;
         members.serialize_field("digest", &self.digest)?;
         members.serialize_field("defect", self.violation.name())?;

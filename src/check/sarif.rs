@@ -3,10 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    check::finding::{Check, CheckFinding, ImageChecks, Rule},
-    verify::Severity,
-};
+use crate::check::finding::{Check, CheckFinding, ImageChecks, Rule};
 
 /// The bytes of a SARIF log with one run. Its rules are the members of policies, and each finding is
 /// a result.
@@ -53,10 +50,6 @@ fn described(rule: Rule) -> Value {
 }
 
 fn result(image: &ImageChecks, check: &Check, finding: &CheckFinding) -> Value {
-    let level = match finding.severity() {
-        Severity::Warning => "warning",
-        _ => "error",
-    };
     let index = Rule::ALL.iter().position(|rule| *rule == check.rule);
     // What is not in a file of the image is shown at the policy, or at the first of them.
     let policies = image.checks.iter().map(|check| &check.policy);
@@ -68,7 +61,7 @@ fn result(image: &ImageChecks, check: &Check, finding: &CheckFinding) -> Value {
     json!({
         "ruleId": check.rule.name(),
         "ruleIndex": index,
-        "level": level,
+        "level": "error",
         "message": { "text": format!("{}: {finding}", image.platform) },
         "locations": [{
             // Code scanning shows no result without a line.

@@ -1,15 +1,12 @@
 //! How images violate policies. Each violation has a stable name for programs and a message for
 //! people.
 
-use crate::{
-    basics::{Digest, size::Size},
-    verify::Severity,
-};
+use crate::basics::{Digest, size::Size};
 
 macro_rules! violations {
     ($(
         $(#[doc = $doc:literal])+
-        $name:ident $({ $($(#[doc = $field_doc:literal])+ $field:ident: $type:ty),* $(,)? })? = $severity:ident $kebab:literal, $sentence:literal $(($($argument:tt)*))?;
+        $name:ident $({ $($(#[doc = $field_doc:literal])+ $field:ident: $type:ty),* $(,)? })? = $kebab:literal, $sentence:literal $(($($argument:tt)*))?;
     )*) => {
         /// How an image violates a policy. `Display` writes the message, whose subject is the place.
         #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,44 +25,39 @@ macro_rules! violations {
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$name { .. } => $kebab,)* }
             }
-
-            /// Returns the severity.
-            pub fn severity(&self) -> Severity {
-                match self { $(Self::$name { .. } => Severity::$severity,)* }
-            }
         }
     };
 }
 
 violations! {
     /// A file does not exist.
-    FileMissing = Error "file-missing", "does not exist in the image";
+    FileMissing = "file-missing", "does not exist in the image";
     /// A file exists that should not.
-    FileExists = Error "file-exists", "exists in the image, and should not";
+    FileExists = "file-exists", "exists in the image, and should not";
     /// A path cannot be looked up, or leads to something without contents.
     FileUnread {
         /// Why, in words that follow the path.
         reason: String,
-    } = Error "file-unread", "{reason}";
+    } = "file-unread", "{reason}";
     /// A file is too large for a check of its contents.
     FileTooLarge {
         /// The size of the largest file that is read, in bytes.
         limit: u64,
-    } = Error "file-too-large", "has more than {}, and larger files are not matched" (Size(*.limit));
+    } = "file-too-large", "has more than {}, and larger files are not matched" (Size(*.limit));
     /// A file has other permissions.
     PermissionsDiffer {
         /// The permissions in the policy.
         expected: String,
         /// The permissions in the image.
         actual: String,
-    } = Error "permissions-differ", "has the permissions {actual} and not {expected}";
+    } = "permissions-differ", "has the permissions {actual} and not {expected}";
     /// A file is not executable.
     NotExecutable {
         /// By whom: `any`, `owner`, `group` or `other`.
         by: String,
         /// The permissions in the image.
         actual: String,
-    } = Error "not-executable", "is not executable by {by}: its permissions are {actual}";
+    } = "not-executable", "is not executable by {by}: its permissions are {actual}";
     /// A file has another owner or group.
     OwnerDiffers {
         /// `user` or `group`.
@@ -74,34 +66,34 @@ violations! {
         expected: u64,
         /// The ID in the image.
         actual: u64,
-    } = Error "owner-differs", "has the {kind} {actual} and not {expected}";
+    } = "owner-differs", "has the {kind} {actual} and not {expected}";
     /// A file lacks expected contents.
     ContentMissing {
         /// The regular expression.
         pattern: String,
-    } = Error "content-missing", "has no match for {pattern:?}";
+    } = "content-missing", "has no match for {pattern:?}";
     /// A file has contents that it should not have.
     ContentExcluded {
         /// The regular expression.
         pattern: String,
-    } = Error "content-excluded", "has a match for {pattern:?}, which the policy excludes";
+    } = "content-excluded", "has a match for {pattern:?}, which the policy excludes";
     /// A member of the configuration has another value.
     ConfigDiffers {
         /// The value in the policy.
         expected: String,
         /// The value in the image.
         actual: String,
-    } = Error "config-differs", "is {actual} and not {expected}";
+    } = "config-differs", "is {actual} and not {expected}";
     /// The configuration lacks something.
     ConfigMissing {
         /// What is missing.
         what: String,
-    } = Error "config-missing", "has no {what}";
+    } = "config-missing", "has no {what}";
     /// The configuration has something that it should not have.
     ConfigExcluded {
         /// What it has.
         what: String,
-    } = Error "config-excluded", "has the {what}, which the policy excludes";
+    } = "config-excluded", "has the {what}, which the policy excludes";
     /// The image, or a layer, is larger than its budget.
     SizeExceeded {
         /// What is too large.
@@ -110,55 +102,55 @@ violations! {
         limit: String,
         /// The actual size.
         actual: String,
-    } = Error "size-exceeded", "has {what} {actual}, and the budget is {limit}";
+    } = "size-exceeded", "has {what} {actual}, and the budget is {limit}";
     /// No file matches a glob.
-    RequiredFileMissing = Error "required-file-missing", "matches no file of the image";
+    RequiredFileMissing = "required-file-missing", "matches no file of the image";
     /// A file that no layer may have.
     ForbiddenFile {
         /// What later layers do with the file, unless a container sees it.
         hidden: Option<Hidden>,
-    } = Error "forbidden-file", "is forbidden{}" (suffix(.hidden));
+    } = "forbidden-file", "is forbidden{}" (suffix(.hidden));
     /// Containers run as root, or as a user that the image does not define.
     RootUser {
         /// Why.
         reason: String,
-    } = Error "root-user", "{reason}";
+    } = "root-user", "{reason}";
     /// A file changes the user or the group of who runs it.
     SetuidFile {
         /// The mode, as in 0o4755.
         mode: u32,
-    } = Error "setuid-file", "has the {} bit (mode {mode:04o}): remove it, or allow the file" (bits(*.mode));
+    } = "setuid-file", "has the {} bit (mode {mode:04o}): remove it, or allow the file" (bits(*.mode));
     /// Everybody can write to a file or directory.
     WorldWritable {
         /// The mode, as in 0o777.
         mode: u32,
-    } = Error "world-writable", "can be written by everybody (mode {mode:04o}): change the mode, or allow the path";
+    } = "world-writable", "can be written by everybody (mode {mode:04o}): change the mode, or allow the path";
     /// A file has a private key.
     PrivateKey {
         /// The label of the PEM block, such as `RSA PRIVATE KEY`.
         label: String,
         /// What later layers do with the file, unless a container sees it.
         hidden: Option<Hidden>,
-    } = Error "private-key", "contains a private key ({label}){}" (key_suffix(.hidden));
+    } = "private-key", "contains a private key ({label}){}" (key_suffix(.hidden));
     /// An entry of a layer is not checked, because its name, type or target is not supported.
     EntryLeftOut {
         /// Why, in words that follow the name.
         reason: String,
         /// The number of entries with this reason.
         count: u64,
-    } = Error "entry-left-out", "{reason}: no check sees this entry ({count} with this reason)";
+    } = "entry-left-out", "{reason}: no check sees this entry ({count} with this reason)";
     /// Container runtimes may apply an entry of a layer in another way than this check.
     EntryAmbiguous {
         /// Why, in words that follow the name.
         reason: String,
         /// The number of entries with this reason.
         count: u64,
-    } = Error "entry-ambiguous", "{reason} ({count} with this reason)";
+    } = "entry-ambiguous", "{reason} ({count} with this reason)";
     /// Findings were left out, because the list would be too long.
     More {
         /// The number of findings left out.
         count: u64,
-    } = Error "more", "is followed by {count} more findings of this check, which are not listed";
+    } = "more", "is followed by {count} more findings of this check, which are not listed";
 }
 
 /// What later layers do with a file that a container therefore does not see.

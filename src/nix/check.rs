@@ -6,24 +6,19 @@ use serde::Deserialize;
 
 use crate::{
     basics::error::{Error, Result},
-    check::{CheckFinding, ImageChecks, Policy, check_image, json, junit, sarif, text},
+    check::{ImageChecks, Policy, check_platforms, json, junit, sarif, text},
     layout::read::ImageLayout,
-    nix::{
-        attributes::Attributes,
-        documents::{SCRATCH, strict},
-    },
+    nix::{attributes::Attributes, documents::SCRATCH},
     pool::Pool,
-    verify::Severity,
 };
 
 /// Checks an image, for each of its platforms, against policies, and prints the findings. Writes a
-/// folder with reports if the image keeps to all policies. With the attribute `strict`, warnings are
-/// errors.
+/// folder with reports if the image keeps to all policies.
 ///
 /// # Errors
 ///
 /// [`Error::Invalid`] if the image does not keep to a policy; those of reading a policy, and of
-/// [`check_image`].
+/// [`check_platforms`].
 pub fn check(attributes: &Attributes, pool: &Pool) -> Result<()> {
     #[derive(Deserialize)]
     struct File {
@@ -38,16 +33,10 @@ pub fn check(attributes: &Attributes, pool: &Pool) -> Result<()> {
     let path: PathBuf = attributes.get("layout")?;
     let tag: Option<String> = attributes.get("tag")?;
     let layout = ImageLayout::open_in(&path, SCRATCH)?.trust(attributes.trust());
-    let images = layout.whole_image(tag.as_deref())?.platform_images()?;
-    let results = images
-        .iter()
-        .map(|(_, image)| check_image(image, &policies, pool))
-        .collect::<Result<Vec<_>>>()?;
+    let results = check_platforms(&layout.whole_image(tag.as_deref())?, &policies, pool)?;
 
     eprint!("{}", text(&results));
-    let strict = strict(attributes)?;
-    let is_failed = |finding: &CheckFinding| strict || finding.severity() == Severity::Error;
-    if results.iter().flat_map(ImageChecks::findings).any(is_failed) {
+    if results.iter().flat_map(ImageChecks::findings).next().is_some() {
         let reason = "it does not keep to its policy: the lines above name the places";
         return Err(Error::invalid(format!("{path:?}"), reason));
     }

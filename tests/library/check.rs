@@ -5,7 +5,6 @@ use oci_layout::{
     PlatformImage, Pool,
     check::{Check, ImageChecks, Policy, Violation, check_image},
     image_config, image_manifest, layer_tar,
-    verify::Severity,
 };
 use serde_json::json;
 
@@ -429,11 +428,6 @@ fn entries_that_no_check_sees_are_findings() {
         let mut found = found(&image, "forbiddenFiles: [none]");
         found.sort();
         assert_eq!(found, expected, "{} layers", layers.len());
-        assert!(
-            check(&image, "forbiddenFiles: [none]")
-                .findings()
-                .all(|it| it.severity() == Severity::Error)
-        );
     }
 }
 

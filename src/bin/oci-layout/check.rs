@@ -1,15 +1,14 @@
 //! `check`: whether an image keeps to policies.
 
-use std::{collections::HashSet, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use oci_layout::{
-    Image, PlatformImage, Pool, Result,
-    check::{ImageChecks, Policy, check_image, json, junit, sarif, text},
-    document::{Index, Manifest, MediaType},
+    Pool, Result,
+    check::{ImageChecks, Policy, check_image, check_platforms, json, junit, sarif, text},
 };
 
-use crate::{args, errors, image_arg::WholeImage, out, progress, trust::Trust};
+use crate::{args, image_arg::WholeImage, out, progress, trust::Trust};
 
 /// Checks an image against policies, and prints a line for each finding.
 ///
@@ -56,28 +55,18 @@ impl CheckCommand {
         let policies = self.policies.iter().map(Policy::from_file).collect::<Result<Vec<_>>>()?;
         let WholeImage { image, platform, registries } = &self.image;
         let _lock = image.lock();
-        let images = match platform {
-            Some(_) => vec![image.open(platform.as_ref(), registries, trust)?],
+        let results = match platform {
+            Some(_) => {
+                let image = image.open(platform.as_ref(), registries, trust)?;
+                vec![progress::show("reading the layers", |_| {
+                    check_image(&image, &policies, pool)
+                })?]
+            }
             None => {
-                let whole = image.whole(registries, trust)?;
-                let images: Vec<_> =
-                    whole.platform_images()?.into_iter().map(|(_, image)| image).collect();
-                refuse_others(&whole, &images)?;
-                images
+                let image = image.whole(registries, trust)?;
+                progress::show("reading the layers", |_| check_platforms(&image, &policies, pool))?
             }
         };
-        if images.is_empty() {
-            return Err(errors::invalid(
-                image.to_string(),
-                "it has no image of a container to check",
-            ));
-        }
-        let results = progress::show("reading the layers", |_| {
-            images
-                .iter()
-                .map(|image| check_image(image, &policies, pool))
-                .collect::<Result<Vec<_>>>()
-        })?;
         let has_failed = results.iter().flat_map(ImageChecks::findings).next().is_some();
         match self.format {
             Format::Text => out::print_text(&text(&results))?,
@@ -87,36 +76,4 @@ impl CheckCommand {
         }
         Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
-}
-
-/// Refuses an image with layers of containers that are not checked: those of manifests for an unknown
-/// platform. The layers of attestations, which have this platform too, are no layers of containers.
-fn refuse_others(whole: &Image, checked: &[PlatformImage]) -> Result<()> {
-    let mut seen: HashSet<_> = checked.iter().map(|image| image.descriptor().digest).collect();
-    let mut descriptors = vec![whole.descriptor().clone()];
-    while let Some(descriptor) = descriptors.pop() {
-        // An index may name images that are stored elsewhere.
-        let is_here =
-            whole.blobs().iter().any(|blob| blob.descriptor().digest == descriptor.digest);
-        if !seen.insert(descriptor.digest) || !is_here {
-            continue;
-        }
-        let what = || format!("{} {}", descriptor.media_type, descriptor.digest);
-        let unreadable = |error: serde_json::Error| errors::invalid(what(), error.to_string());
-        let bytes = whole.document(descriptor.digest)?;
-        if descriptor.media_type.is_index() {
-            let index: Index = serde_json::from_slice(&bytes).map_err(unreadable)?;
-            descriptors.extend(index.manifests);
-        } else if descriptor.media_type.is_manifest() {
-            let manifest: Manifest = serde_json::from_slice(&bytes).map_err(unreadable)?;
-            let layers = &manifest.layers;
-            let is_image = manifest.config.media_type.to_oci() == MediaType::CONFIG;
-            if is_image && !layers.is_empty() && layers.iter().all(|it| it.media_type.is_layer()) {
-                let reason = "it is an image for an unknown platform, which is not checked: build it \
-                              for a platform, or select another with --platform";
-                return Err(errors::invalid(what(), reason));
-            }
-        }
-    }
-    Ok(())
 }
