@@ -119,7 +119,7 @@ fn translated(text: &str) -> Result<String, String> {
                 Some(end) => {
                     let name = &rest[2..2 + end];
                     if !name.trim_start_matches('^').bytes().all(|it| it.is_ascii_lowercase()) {
-                        return Err(format!("[:{name}:] is no class: write it as in [:alpha:]"));
+                        return Err(format!("[:{name}:] is not a class: write it as in [:alpha:]"));
                     }
                     can_range = false;
                     length = 2 + end + 2;
@@ -187,7 +187,7 @@ fn property(kind: char, rest: &str) -> Result<(String, usize), String> {
     let kind = if (kind == 'P') == (name == text) { 'P' } else { 'p' };
     let is_upper = |at: usize| name.as_bytes().get(at).is_some_and(u8::is_ascii_uppercase);
     if !is_upper(0) || name.len() == 2 && is_upper(1) {
-        return Err(format!("{name:?} is no category or script: write it as in \\p{{Lu}}"));
+        return Err(format!("{name:?} is not a category or a script: write it as in \\p{{Lu}}"));
     }
     let script = if name.len() > 2 && name != "Any" { "Script=" } else { "" };
     Ok((format!("\\{kind}{{{script}{name}}}"), length))
@@ -257,7 +257,7 @@ mod tests {
             (r"\p{LU}", "no category or script"),
             (r"\p{^lu}", "no category or script"),
             (r"\p{Lu", "does not end"),
-            ("[[:]x[:alpha:]]", "is no class"),
+            ("[[:]x[:alpha:]]", "is not a class"),
             (r"\p", "no category or script"),
             ("[a--z]", "invalid character class range"),
             (r"[a-\d]", "invalid character class range"),

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Refuses an image with layers of containers that are not checked: those of manifests for an unknown
-/// platform. The layers of attestations, which have this platform too, are no layers of containers.
+/// platform. The layers of attestations, which have this platform too, have other media types.
 pub(crate) fn refuse_others(whole: &Image, checked: &[PlatformImage]) -> Result<()> {
     let mut seen: HashSet<_> = checked.iter().map(|image| image.descriptor().digest).collect();
     let mut descriptors = vec![whole.descriptor().clone()];

@@ -194,7 +194,7 @@ fn entries_that_no_check_sees_fail_in_every_format() {
     assert!(format("junit").contains(" tests=\"2\" failures=\"1\""));
     let sarif: Value = serde_json::from_str(&format("sarif")).unwrap();
     assert_eq!(sarif["runs"][0]["results"][0]["level"], "error");
-    // The path is none of a file in the image.
+    // It is not the path of a file in the image.
     let artifact = "/runs/0/results/0/locations/0/physicalLocation/artifactLocation";
     assert_eq!(sarif.pointer(artifact), Some(&json!({ "uri": "policy.yaml" })));
 }

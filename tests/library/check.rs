@@ -364,8 +364,8 @@ fn ports_have_a_protocol() {
     }
 }
 
-/// What runtimes apply in another way than this program, or this program not at all, is no reason to
-/// pass.
+/// An entry that runtimes apply in another way than this program, or that this program leaves out,
+/// never passes.
 #[test]
 fn entries_that_no_check_sees_are_findings() {
     let with = |of: Vec<u8>, mode: &[u8; 7], uid: &[u8; 7]| {
