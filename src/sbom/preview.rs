@@ -21,7 +21,7 @@ use crate::{
 /// because all of them would need too much memory, are read later.
 pub(crate) type Preview = BTreeMap<u64, Seen>;
 
-/// The contents of a file; none of a program that lists no packages.
+/// The contents of a file. They are empty if it is a program without a list of packages.
 pub(crate) struct Seen {
     pub(crate) bytes: Vec<u8>,
     /// Whether the bytes are only those that a program needs.
@@ -65,7 +65,7 @@ pub(crate) fn look(
     Ok(())
 }
 
-/// The bytes of a file; none of a program that is no ELF file.
+/// The bytes of a file. Of a program that is not an ELF file, it keeps nothing.
 pub(crate) struct Contents {
     pub(crate) bytes: Vec<u8>,
     /// Whether what comes next is left out.
